@@ -1,0 +1,33 @@
+# Short names; CMake builds (CMakePresets.json has the variants), scripts/ does the rest.
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.PHONY: all run test bench format install clean
+
+all:
+	@scripts/setup --check
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build build
+
+run:
+	@scripts/setup
+	@$(MAKE) --no-print-directory all
+	@scripts/demo
+
+test:
+	@scripts/setup test
+	@scripts/test
+
+bench:
+	@scripts/setup test
+	@$(MAKE) --no-print-directory all
+	@bench/run
+
+format:
+	@scripts/lint format --fix
+
+install: all
+	DESTDIR=$(DESTDIR) cmake --install build
+
+clean:
+	rm -rf build build-clang build-test build-asan

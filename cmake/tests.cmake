@@ -1,0 +1,77 @@
+# What the tests build.  CTest runs what is one program: unit tests, examples, and the corpora of
+# the fuzz targets; pytest runs what crosses processes (see scripts/test).
+if(NOT CELLA_TESTS)
+    return()
+endif()
+enable_testing()
+set(TEST_FLAGS ${CELLA_FLAGS} -Wno-null-dereference) # an assertion of cmocka does not return either
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON) # the tests also run a copy of the build elsewhere
+pkg_check_modules(CMOCKA REQUIRED cmocka)
+
+# Unit tests see the modules from inside; a CTest test's name is its directory and file.
+function(add_inside_test kind source)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_compile_definitions(${name} PRIVATE _GNU_SOURCE
+        CELLA_SOURCE_DIR="${CMAKE_SOURCE_DIR}" $<$<BOOL:${CELLA_TESTING}>:CELLA_TESTING>)
+    target_compile_options(${name} PRIVATE ${TEST_FLAGS})
+    target_link_libraries(${name} PRIVATE cella-static ${CMOCKA_LIBRARIES})
+    target_link_options(${name} PRIVATE ${CELLA_LINK_FLAGS})
+    add_dependencies(${name} keeper)
+    add_test(NAME ${kind}/${name} COMMAND ${name})
+    set_tests_properties(${kind}/${name} PROPERTIES TIMEOUT 120)
+endfunction()
+foreach(kind unit fault)
+    file(GLOB sources CONFIGURE_DEPENDS tests/${kind}/test_*.c)
+    foreach(source ${sources})
+        add_inside_test(${kind} ${source})
+    endforeach()
+endforeach()
+
+# Examples and the library's own tests are ordinary users of it: the public headers and the shared
+# library, nothing else.
+function(add_outside_program source)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_include_directories(${name} PRIVATE include)
+    target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+    target_compile_options(${name} PRIVATE ${TEST_FLAGS})
+    target_link_libraries(${name} PRIVATE cella-shared ${ARGN})
+    target_link_options(${name} PRIVATE ${CELLA_LINK_FLAGS})
+    add_dependencies(${name} keeper)
+endfunction()
+file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
+file(GLOB sources CONFIGURE_DEPENDS tests/integration/test_*.c)
+foreach(source ${examples} ${sources})
+    add_outside_program(${source} ${CMOCKA_LIBRARIES})
+    get_filename_component(name ${source} NAME_WE)
+    get_filename_component(kind ${source} DIRECTORY)
+    get_filename_component(kind ${kind} NAME)
+    add_test(NAME ${kind}/${name} COMMAND ${name})
+    set_tests_properties(${kind}/${name} PROPERTIES TIMEOUT 120)
+endforeach()
+add_outside_program(tests/integration/soak.c) # run by test_soak.py
+
+# Each fuzz target meets again everything that was ever found worth keeping.
+file(GLOB sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
+foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    string(REPLACE fuzz_ "" corpus ${name})
+    add_executable(${name} ${source} fuzz/replay.c)
+    target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+    target_compile_options(${name} PRIVATE ${CELLA_FLAGS})
+    target_link_libraries(${name} PRIVATE cella-static)
+    target_link_options(${name} PRIVATE ${CELLA_LINK_FLAGS})
+    file(GLOB inputs CONFIGURE_DEPENDS fuzz/corpus/${corpus}/*)
+    add_test(NAME fuzz/${corpus} COMMAND ${name} ${inputs})
+    set_tests_properties(fuzz/${corpus} PROPERTIES TIMEOUT 120)
+endforeach()
+
+# What scripts/generate runs to write the files of the tree that come from tables.
+foreach(tool gen_schema gen_tables)
+    add_executable(${tool} tools/${tool}.c)
+    target_compile_definitions(${tool} PRIVATE _GNU_SOURCE CELLA_VERSION="${PROJECT_VERSION}")
+    target_compile_options(${tool} PRIVATE ${CELLA_FLAGS})
+    target_link_libraries(${tool} PRIVATE cella-static)
+    target_link_options(${tool} PRIVATE ${CELLA_LINK_FLAGS})
+endforeach()

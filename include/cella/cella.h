@@ -1,0 +1,175 @@
+/*
+ * libcella: run code nobody vouches for, and learn exactly what it did.
+ *
+ *   struct cella_engine *engine;   cella_engine_open(NULL, &engine, &err)
+ *   struct cella_request *request; cella_request_create(&request, &err)
+ *                                  cella_request_set(request, "language", "python", &err)
+ *                                  cella_request_set(request, "code", "print(6*7)", &err)
+ *   struct cella_result *result;   cella_run(engine, request, &result, &err)
+ *                                  cella_result_status(result), cella_result_stdout(result, &size)
+ *
+ * Threads: an engine and what was made from it belong to one thread at a time.  Different engines
+ * are independent.  The library installs no signal handler and starts no thread; it starts one
+ * child process for each engine, the keeper, and reaps it in cella_engine_close().
+ *
+ * Errors: every function that can fail returns 0 or -1, and on -1 fills *err (never NULL) and
+ * leaves its ret_ parameters untouched.  A program that fails is not an error: its end is in the
+ * result.  A request that is refused before anything ran is an error.
+ *
+ * Strings are NUL-terminated UTF-8, sizes are bytes.
+ */
+#ifndef CELLA_CELLA_H
+#define CELLA_CELLA_H
+
+#include <cella/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CELLA_API __attribute__((visibility("default")))
+#else
+#define CELLA_API
+#endif
+
+struct cella_engine;  /* a keeper and the runs in it */
+struct cella_request; /* what to run */
+struct cella_run;     /* one run on its way */
+struct cella_result;  /* what it did */
+
+struct cella_options {
+    size_t size;              /* sizeof(struct cella_options): lets the struct grow */
+    const char *keeper_path;  /* NULL: beside the program, else the installed one */
+    const char *runtimes_dir; /* searched before the standard places; NULL: none */
+    const char *policies_dir; /* likewise */
+};
+
+/* The library's version, "0.1.0": static text. */
+CELLA_API const char *cella_version(void);
+
+/* ---- engine ---- */
+
+/* `options` may be NULL.  CELLA_ERROR_HOST when this host cannot give isolation: the text says
+ * what is missing and the hint what to do. */
+CELLA_API int cella_engine_open(const struct cella_options *options,
+                                struct cella_engine **ret_engine, struct cella_error *err);
+/* Ends every run that is still going, waits until nothing is left, frees.  NULL is fine.
+ * Runs not yet freed become invalid. */
+CELLA_API void cella_engine_close(struct cella_engine *engine);
+/* Readable (poll, select, epoll) when cella_engine_process() has something to do.  The engine's:
+ * do not close or read it. */
+CELLA_API int cella_engine_fd(const struct cella_engine *engine);
+/* Does what can be done without waiting, calling the callbacks of its runs. */
+CELLA_API int cella_engine_process(struct cella_engine *engine, struct cella_error *err);
+
+/* ---- request ---- */
+
+CELLA_API int cella_request_create(struct cella_request **ret_request, struct cella_error *err);
+/* From JSON as in schema/request.schema.json; strict. */
+CELLA_API int cella_request_parse(const char *json, size_t size, struct cella_request **ret_request,
+                                  struct cella_error *err);
+CELLA_API void cella_request_destroy(struct cella_request *request);
+/* `field` is one of: language, code, entry, stdin, policy, tag, network, on_output_limit,
+ * text_errors, or a limit as "limits.wall_ms" or "compile.limits.wall_ms" with a value as on the
+ * command line ("10s", "256m"). */
+CELLA_API int cella_request_set(struct cella_request *request, const char *field, const char *value,
+                                struct cella_error *err);
+/* code and stdin as bytes. */
+CELLA_API int cella_request_set_bytes(struct cella_request *request, const char *field,
+                                      const void *data, size_t size, struct cella_error *err);
+/* `field` is one of: command, args, collect, compile.args (one word more), env ("NAME=value"). */
+CELLA_API int cella_request_add(struct cella_request *request, const char *field, const char *value,
+                                struct cella_error *err);
+#define CELLA_FILE_EXECUTABLE 1U
+CELLA_API int cella_request_add_file(struct cella_request *request, const char *path,
+                                     const void *data, size_t size, unsigned flags,
+                                     struct cella_error *err);
+
+/* ---- run ---- */
+
+enum cella_stream { CELLA_STDOUT = 0, CELLA_STDERR = 1 };
+
+/* All are called from cella_engine_process() or cella_run(), never from another thread.  They may
+ * not close the engine.  They should not block: other runs wait meanwhile; the limits of time are
+ * held all the same. */
+struct cella_callbacks {
+    size_t size; /* sizeof(struct cella_callbacks) */
+    void *context;
+    /* Output of the program as it comes, at most the limit of its stream.  NULL: no interest; it is
+     * in the result in any case. */
+    void (*output)(void *context, struct cella_run *run, enum cella_stream stream, const void *data,
+                   size_t size);
+    /* Nothing of the run is left and cella_run_result() has the result. */
+    void (*done)(void *context, struct cella_run *run);
+};
+
+#define CELLA_RUN_STDIN_OPEN 1U /* standard input stays open for cella_run_write_stdin() */
+
+/* Starts a run.  The request is copied as far as needed and stays the caller's.
+ * `callbacks` may be NULL.  CELLA_ERROR_CALLER, _POLICY or _RUNTIME when it is refused. */
+CELLA_API int cella_run_start(struct cella_engine *engine, const struct cella_request *request,
+                              unsigned flags, const struct cella_callbacks *callbacks,
+                              struct cella_run **ret_run, struct cella_error *err);
+/* Takes what there is room for and says how much that was; 0 with room for nothing now (the next
+ * cella_engine_process() may make room).  What a program no longer reads is taken and dropped. */
+CELLA_API int cella_run_write_stdin(struct cella_run *run, const void *data, size_t size,
+                                    size_t *ret_taken, struct cella_error *err);
+CELLA_API void cella_run_close_stdin(struct cella_run *run);
+/* Asks for the end; `done` follows, with status `cancelled` unless something else came first. */
+CELLA_API void cella_run_cancel(struct cella_run *run);
+/* The result once `done` was called, else NULL.  It belongs to the run. */
+CELLA_API const struct cella_result *cella_run_result(const struct cella_run *run);
+/* Cancels it if it is still going, without a callback.  NULL is fine. */
+CELLA_API void cella_run_free(struct cella_run *run);
+
+/* Start, wait, and give the result to the caller, who frees it with cella_result_destroy(). */
+CELLA_API int cella_run(struct cella_engine *engine, const struct cella_request *request,
+                        struct cella_result **ret_result, struct cella_error *err);
+
+/* The plan for a request as text for a person, without running it; free() it. */
+CELLA_API int cella_explain(struct cella_engine *engine, const struct cella_request *request,
+                            char **ret_text, struct cella_error *err);
+
+/* ---- result ---- */
+
+/* The result of a request that was refused before anything ran: status refused, or internal when
+ * `error` says that the host or Cella failed. */
+CELLA_API int cella_result_refused(const struct cella_error *error,
+                                   struct cella_result **ret_result, struct cella_error *err);
+/* Everything as one JSON object (schema/result.schema.json), NUL-terminated; free() it. */
+CELLA_API int cella_result_json(const struct cella_result *result, char **ret_json,
+                                size_t *ret_size, struct cella_error *err);
+/* One word: ok exit signal compile_error wall_time cpu_time memory processes output file_size disk
+ * cancelled refused internal. */
+CELLA_API const char *cella_result_status(const struct cella_result *result);
+/* One sentence for a person. */
+CELLA_API const char *cella_result_message(const struct cella_result *result);
+/* The program's own exit code, or -1 when it did not end by itself. */
+CELLA_API int cella_result_exit_code(const struct cella_result *result);
+/* The number of the signal that ended it, or 0. */
+CELLA_API int cella_result_signal(const struct cella_result *result);
+/* The bytes kept of a stream, as the program wrote them; they belong to the result. */
+CELLA_API const char *cella_result_stdout(const struct cella_result *result, size_t *ret_size);
+CELLA_API const char *cella_result_stderr(const struct cella_result *result, size_t *ret_size);
+/* The exit code that `cella run` gives for it. */
+CELLA_API int cella_result_cli_code(const struct cella_result *result);
+/* Collected files by index.  `content` is NULL for a file that was left behind, then `skipped`
+ * says why.  False when there is no such file. */
+struct cella_file {
+    const char *path;
+    const void *content;
+    size_t size;
+    unsigned mode;
+    const char *skipped;
+};
+CELLA_API int cella_result_file(const struct cella_result *result, size_t index,
+                                struct cella_file *ret_file);
+CELLA_API void cella_result_destroy(struct cella_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

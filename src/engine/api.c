@@ -1,0 +1,399 @@
+/*
+ * The public functions of cella.h: thin, each one call into the engine, the request or the result.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/names.h"
+#include "engine/engine.h"
+
+#include <cella/cella.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *cella_version(void)
+{
+    return CELLA_VERSION;
+}
+
+/* ---- engine ---- */
+
+int cella_engine_open(const struct cella_options *options, struct cella_engine **ret_engine,
+                      struct cella_error *err)
+{
+    return engine_open(options, ret_engine, err);
+}
+
+void cella_engine_close(struct cella_engine *engine)
+{
+    engine_close(engine);
+}
+
+int cella_engine_fd(const struct cella_engine *engine)
+{
+    return engine->epoll_fd;
+}
+
+int cella_engine_process(struct cella_engine *engine, struct cella_error *err)
+{
+    return engine_step(engine, 0, err);
+}
+
+/* ---- request ---- */
+
+static int wrap_request(struct spec *spec, struct cella_request **ret_request,
+                        struct cella_error *err)
+{
+    struct cella_request *request = malloc(sizeof(*request));
+    if (spec == NULL || request == NULL) {
+        spec_destroy(spec);
+        free(request);
+        return error_set_memory(err);
+    }
+    request->spec = spec;
+    *ret_request = request;
+    return 0;
+}
+
+int cella_request_create(struct cella_request **ret_request, struct cella_error *err)
+{
+    return wrap_request(spec_create(), ret_request, err);
+}
+
+int cella_request_parse(const char *json, size_t size, struct cella_request **ret_request,
+                        struct cella_error *err)
+{
+    struct spec *spec;
+    return spec_parse(json, size, &spec, err) < 0 ? -1 : wrap_request(spec, ret_request, err);
+}
+
+void cella_request_destroy(struct cella_request *request)
+{
+    if (request != NULL) {
+        spec_destroy(request->spec);
+        free(request);
+    }
+}
+
+static int set_code(struct spec *spec, const char *value, struct cella_error *err)
+{
+    return spec_set_code(spec, value, strlen(value), err);
+}
+
+static int set_stdin(struct spec *spec, const char *value, struct cella_error *err)
+{
+    return spec_set_stdin(spec, value, strlen(value), err);
+}
+
+/* "NAME=value" */
+static int add_variable(struct spec *spec, const char *value, struct cella_error *err)
+{
+    const char *equals = strchr(value, '=');
+    if (equals == NULL) {
+        error_set(err, CELLA_ERROR_CALLER, 0, "'%s' has no '='", value);
+        error_set_field(err, "env");
+        return error_set_hint(err, "a variable is given as NAME=value");
+    }
+    AUTO_FREE char *name = alloc_copy(value, (size_t)(equals - value));
+    return name == NULL ? error_set_memory(err) : spec_add_env(spec, name, equals + 1, err);
+}
+
+/* The fields that are text, and those that are lists of it. */
+struct text_field {
+    const char *name;
+    int (*put)(struct spec *spec, const char *value, struct cella_error *err);
+};
+
+static const struct text_field settable[] = {
+    {"language", spec_set_language},
+    {"code", set_code},
+    {"entry", spec_set_entry},
+    {"stdin", set_stdin},
+    {"policy", spec_set_policy},
+    {"tag", spec_set_tag},
+    {"network", spec_set_network},
+    {"on_output_limit", spec_set_on_output_limit},
+    {"text_errors", spec_set_text_errors},
+};
+
+static const struct text_field addable[] = {
+    {"command", spec_add_command_word},
+    {"args", spec_add_arg},
+    {"env", add_variable},
+    {"collect", spec_add_collect},
+    {"compile.args", spec_add_compile_arg},
+    {"network.allow", spec_add_network_allow},
+};
+
+static int unknown_field(const char *name, const struct text_field *fields, size_t count,
+                         struct cella_error *err)
+{
+    struct names_guess guess;
+    names_guess_init(&guess, name);
+    for (size_t i = 0; i < count; i++) {
+        names_guess_offer(&guess, fields[i].name);
+    }
+    error_set(err, CELLA_ERROR_CALLER, 0, "there is no field '%s' that takes this", name);
+    error_set_field(err, "%s", name);
+    return guess.best != NULL ? error_set_hint(err, "did you mean '%s'?", guess.best) : -1;
+}
+
+static int put_field(struct spec *spec, const struct text_field *fields, size_t count,
+                     const char *name, const char *value, struct cella_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            return fields[i].put(spec, value, err);
+        }
+    }
+    return unknown_field(name, fields, count, err);
+}
+
+static int unknown_limit(const char *name, const char *field, struct cella_error *err)
+{
+    struct names_guess guess;
+    names_guess_init(&guess, name);
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        names_guess_offer(&guess, limit_table[limit].name);
+    }
+    error_set(err, CELLA_ERROR_CALLER, 0, "there is no limit '%s'", name);
+    error_set_field(err, "%s", field);
+    return guess.best != NULL ? error_set_hint(err, "did you mean '%s'?", guess.best) : -1;
+}
+
+int cella_request_set(struct cella_request *request, const char *field, const char *value,
+                      struct cella_error *err)
+{
+    static const struct {
+        const char *prefix;
+        int (*set)(struct spec *spec, enum limit limit, const char *text, struct cella_error *err);
+    } limits[] = {
+        {"limits.", spec_set_limit},
+        {"compile.limits.", spec_set_compile_limit},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
+        size_t size = strlen(limits[i].prefix);
+        if (strncmp(field, limits[i].prefix, size) == 0) {
+            enum limit limit = limit_by_name(field + size);
+            return limit == LIMIT_COUNT ? unknown_limit(field + size, field, err)
+                                        : limits[i].set(request->spec, limit, value, err);
+        }
+    }
+    return put_field(request->spec, settable, ARRAY_LENGTH(settable), field, value, err);
+}
+
+int cella_request_set_bytes(struct cella_request *request, const char *field, const void *data,
+                            size_t size, struct cella_error *err)
+{
+    static const struct text_field bytes[] = {{"code", NULL}, {"stdin", NULL}};
+    if (strcmp(field, "code") == 0) {
+        return spec_set_code(request->spec, data, size, err);
+    }
+    if (strcmp(field, "stdin") == 0) {
+        return spec_set_stdin(request->spec, data, size, err);
+    }
+    return unknown_field(field, bytes, ARRAY_LENGTH(bytes), err);
+}
+
+int cella_request_add(struct cella_request *request, const char *field, const char *value,
+                      struct cella_error *err)
+{
+    return put_field(request->spec, addable, ARRAY_LENGTH(addable), field, value, err);
+}
+
+int cella_request_add_file(struct cella_request *request, const char *path, const void *data,
+                           size_t size, unsigned flags, struct cella_error *err)
+{
+    if ((flags & ~CELLA_FILE_EXECUTABLE) != 0) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "unknown flags of a file: %#x", flags);
+    }
+    return spec_add_file(request->spec, path, data, size, (flags & CELLA_FILE_EXECUTABLE) != 0,
+                         err);
+}
+
+/* ---- run ---- */
+
+int cella_run_start(struct cella_engine *engine, const struct cella_request *request,
+                    unsigned flags, const struct cella_callbacks *callbacks,
+                    struct cella_run **ret_run, struct cella_error *err)
+{
+    if ((flags & ~CELLA_RUN_STDIN_OPEN) != 0) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "unknown flags of a run: %#x", flags);
+    }
+    return run_start(engine, request->spec, flags, callbacks, ret_run, err);
+}
+
+int cella_run_write_stdin(struct cella_run *run, const void *data, size_t size, size_t *ret_taken,
+                          struct cella_error *err)
+{
+    struct feed *feed = &run->run.feed;
+    if (run->done) {
+        *ret_taken = size; /* nobody reads it any more */
+        return 0;
+    }
+    if (!feed->stay_open) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "standard input of this run is not open");
+    }
+    *ret_taken = feed_take(feed, data, size);
+    stage_feed(&run->run);
+    return 0;
+}
+
+void cella_run_close_stdin(struct cella_run *run)
+{
+    run->run.feed.stay_open = false;
+    stage_feed(&run->run);
+}
+
+void cella_run_cancel(struct cella_run *run)
+{
+    if (!run->done) {
+        stage_cancel(run->now);
+    }
+}
+
+const struct cella_result *cella_run_result(const struct cella_run *run)
+{
+    return run->done ? &run->result : NULL;
+}
+
+void cella_run_free(struct cella_run *run)
+{
+    run_free(run);
+}
+
+static int wrap_result(struct result *data, struct cella_result **ret_result,
+                       struct cella_error *err)
+{
+    struct cella_result *result = malloc(sizeof(*result));
+    if (result == NULL) {
+        return error_set_memory(err);
+    }
+    result->data = data;
+    *ret_result = result;
+    return 0;
+}
+
+int cella_run(struct cella_engine *engine, const struct cella_request *request,
+              struct cella_result **ret_result, struct cella_error *err)
+{
+    struct cella_run *run;
+    if (engine->stepping) { /* it would wait for itself */
+        return error_set(err, CELLA_ERROR_CALLER, 0, "cella_run() cannot be used in a callback");
+    }
+    if (run_start(engine, request->spec, 0, NULL, &run, err) < 0) {
+        return -1;
+    }
+    int result = 0;
+    while (result == 0 && !run->done) { /* its limits of time end it */
+        result = engine_step(engine, -1, err);
+    }
+    if (result == 0) {
+        result = wrap_result(run->result.data, ret_result, err);
+        run->result.data = result == 0 ? NULL : run->result.data;
+    }
+    run_free(run);
+    return result;
+}
+
+int cella_explain(struct cella_engine *engine, const struct cella_request *request, char **ret_text,
+                  struct cella_error *err)
+{
+    return run_explain(engine, request->spec, ret_text, err);
+}
+
+/* ---- result ---- */
+
+int cella_result_refused(const struct cella_error *error, struct cella_result **ret_result,
+                         struct cella_error *err)
+{
+    struct result *data;
+    if (run_refused_result(error, &data, err) < 0) {
+        return -1;
+    }
+    if (wrap_result(data, ret_result, err) < 0) {
+        result_destroy(data);
+        return -1;
+    }
+    return 0;
+}
+
+int cella_result_json(const struct cella_result *result, char **ret_json, size_t *ret_size,
+                      struct cella_error *err)
+{
+    CLEANUP(buffer_done) struct buffer json;
+    buffer_init(&json, 0);
+    if (result_to_json(result->data, &json, err) < 0) {
+        return -1;
+    }
+    *ret_json = json.data;
+    *ret_size = json.size;
+    json.data = NULL; /* the caller's */
+    return 0;
+}
+
+const char *cella_result_status(const struct cella_result *result)
+{
+    return status_table[result->data->run.status].word;
+}
+
+const char *cella_result_message(const struct cella_result *result)
+{
+    return result->data->run.message;
+}
+
+int cella_result_exit_code(const struct cella_result *result)
+{
+    return result->data->run.exit_code;
+}
+
+int cella_result_signal(const struct cella_result *result)
+{
+    return result->data->run.signal;
+}
+
+static const char *kept_bytes(const struct cella_result *result, enum result_stream stream,
+                              size_t *ret_size)
+{
+    const struct buffer *kept = &result->data->run.streams[stream].kept;
+    *ret_size = kept->size;
+    return kept->data != NULL ? kept->data : "";
+}
+
+const char *cella_result_stdout(const struct cella_result *result, size_t *ret_size)
+{
+    return kept_bytes(result, RESULT_STDOUT, ret_size);
+}
+
+const char *cella_result_stderr(const struct cella_result *result, size_t *ret_size)
+{
+    return kept_bytes(result, RESULT_STDERR, ret_size);
+}
+
+int cella_result_cli_code(const struct cella_result *result)
+{
+    return result_exit_code(result->data);
+}
+
+int cella_result_file(const struct cella_result *result, size_t index, struct cella_file *ret_file)
+{
+    if (index >= result->data->file_count) {
+        return 0;
+    }
+    const struct result_file *file = &result->data->files[index];
+    *ret_file = (struct cella_file){
+        .path = file->path,
+        .content = file->content.data,
+        .size = (size_t)file->size,
+        .mode = file->mode,
+        .skipped = file->skipped,
+    };
+    return 1;
+}
+
+void cella_result_destroy(struct cella_result *result)
+{
+    if (result != NULL) {
+        result_destroy(result->data);
+        free(result);
+    }
+}

@@ -1,0 +1,264 @@
+/*
+ * Doctor: how this host is set up — control groups, accounts, resource limits, core dumps.
+ */
+#include "engine/doctor.h"
+
+#include "request/limits.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The range that the native backend leases uids from. */
+#define RUN_UID_FIRST UINT64_C(1900000000)
+#define RUN_UID_LAST  UINT64_C(1900065535)
+
+#define LINES_MAX            100000U /* of any file read here */
+#define CAP_SYS_RESOURCE_BIT 24
+
+static void close_file(FILE **file)
+{
+    if (*file != NULL) {
+        (void)fclose(*file); /* only read */
+    }
+}
+#define AUTO_FILE CLEANUP(close_file)
+
+/* ---- control groups ---- */
+
+struct cgroup_mounts {
+    char unified[256]; /* where version 2 is mounted; empty: nowhere */
+    unsigned legacy;   /* bits of `controllers` that version 1 has */
+};
+
+static const char *const controllers[] = {"memory", "pids", "cpu", "cpuacct"};
+#define CONTROLLERS_V1 ((1U << ARRAY_LENGTH(controllers)) - 1U)
+
+static void read_cgroup_mounts(struct cgroup_mounts *mounts)
+{
+    *mounts = (struct cgroup_mounts){.legacy = 0};
+    FILE *table = setmntent("/proc/self/mounts", "re");
+    struct mntent entry;
+    char buffer[4096];
+    for (unsigned i = 0; table != NULL && i < LINES_MAX; i++) {
+        if (getmntent_r(table, &entry, buffer, sizeof(buffer)) == NULL) {
+            break;
+        }
+        if (strcmp(entry.mnt_type, "cgroup2") == 0) {
+            (void)snprintf(mounts->unified, sizeof(mounts->unified), "%s", entry.mnt_dir);
+        } else if (strcmp(entry.mnt_type, "cgroup") == 0) {
+            for (size_t c = 0; c < ARRAY_LENGTH(controllers); c++) {
+                mounts->legacy |= hasmntopt(&entry, controllers[c]) != NULL ? 1U << c : 0;
+            }
+        }
+    }
+    if (table != NULL) {
+        (void)endmntent(table);
+    }
+}
+
+/* Our own group in the version 2 tree: the line "0::/path" of /proc/self/cgroup. */
+static void unified_group(const struct cgroup_mounts *mounts, const char *file, char *ret_path,
+                          size_t size)
+{
+    AUTO_FILE FILE *groups = fopen("/proc/self/cgroup", "re");
+    char line[1024];
+    ret_path[0] = '\0';
+    for (unsigned i = 0; groups != NULL && i < LINES_MAX; i++) {
+        if (fgets(line, sizeof(line), groups) == NULL) {
+            return;
+        }
+        if (strncmp(line, "0::", 3) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            (void)snprintf(ret_path, size, "%s%s/%s", mounts->unified,
+                           strcmp(line + 3, "/") == 0 ? "" : line + 3, file);
+            return;
+        }
+    }
+}
+
+void doctor_control_groups(struct doctor_row *row)
+{
+    struct cgroup_mounts mounts;
+    char path[1536];
+    char offered[192] = "";
+    read_cgroup_mounts(&mounts);
+    if (mounts.unified[0] != '\0') {
+        unified_group(&mounts, "cgroup.controllers", path, sizeof(path));
+        (void)doctor_read_line(path, offered, sizeof(offered));
+    }
+    bool unified = strstr(offered, "memory") != NULL && strstr(offered, "pids") != NULL;
+    if (unified) {
+        unified_group(&mounts, "cgroup.procs", path, sizeof(path));
+        bool writable = access(path, W_OK) == 0;
+        doctor_found(row, "version 2 with %s%s", offered, writable ? "" : ", not ours to use");
+        if (!writable) {
+            doctor_gap(row, CELLA_PARTIAL,
+                       "memory and processes are held by supervision, which is coarser",
+                       "systemd-run --user --scope -p Delegate=yes cella ...");
+        }
+        return;
+    }
+    if (mounts.legacy == CONTROLLERS_V1) {
+        doctor_found(row, "version 1 with memory, pids, cpu, cpuacct%s%s",
+                     mounts.unified[0] != '\0' ? "; version 2 beside it with: " : "", offered);
+        if (geteuid() != 0) {
+            doctor_gap(row, CELLA_PARTIAL,
+                       "version 1 is root's alone: memory and processes are held by supervision, "
+                       "which is coarser",
+                       "boot with systemd.unified_cgroup_hierarchy=1, or run as root");
+        }
+        return;
+    }
+    doctor_found(row, "no memory and pids controller");
+    doctor_gap(row, CELLA_PARTIAL, "memory and processes are held by supervision, which is coarser",
+               "mount -t cgroup2 none /sys/fs/cgroup; in a container: give it --cgroupns=private "
+               "and a writable /sys/fs/cgroup");
+}
+
+static bool host_has_swap(void)
+{
+    AUTO_FILE FILE *swaps = fopen("/proc/swaps", "re");
+    char line[512];
+    /* The first line is a heading. */
+    return swaps != NULL && fgets(line, sizeof(line), swaps) != NULL &&
+           fgets(line, sizeof(line), swaps) != NULL;
+}
+
+void doctor_swap(struct doctor_row *row)
+{
+    char path[1536];
+    struct cgroup_mounts mounts;
+    if (!host_has_swap()) {
+        doctor_found(row, "not needed: this host has no swap");
+        return;
+    }
+    read_cgroup_mounts(&mounts);
+    unified_group(&mounts, "memory.swap.max", path, sizeof(path));
+    if (access(path, F_OK) == 0 ||
+        access("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0) {
+        doctor_found(row, "works");
+        return;
+    }
+    doctor_found(row, "off, and this host has swap");
+    doctor_gap(row, CELLA_PARTIAL, "a run over its memory may go on, slowly, in swap",
+               "swapoff -a, or boot with swapaccount=1");
+}
+
+/* ---- accounts ---- */
+
+/* Whether a line of /etc/passwd (name:x:UID:...) or of /etc/subuid (name:FIRST:COUNT) claims a uid
+ * of our range. */
+static bool claims_uid(const char *line, bool subordinate)
+{
+    const char *field = strchr(line, ':');
+    if (field != NULL && !subordinate) {
+        field = strchr(field + 1, ':');
+    }
+    if (field == NULL) {
+        return false;
+    }
+    char *rest;
+    uint64_t first = strtoull(field + 1, &rest, 10);
+    uint64_t count = subordinate && *rest == ':' ? strtoull(rest + 1, NULL, 10) : 1;
+    return first <= RUN_UID_LAST && count > 0 &&
+           (first >= RUN_UID_FIRST || count > RUN_UID_FIRST - first);
+}
+
+static bool find_claim(const char *path, bool subordinate, char *ret_name, size_t size)
+{
+    AUTO_FILE FILE *file = fopen(path, "re");
+    char line[1024];
+    for (unsigned i = 0; file != NULL && i < LINES_MAX; i++) {
+        if (fgets(line, sizeof(line), file) == NULL) {
+            break;
+        }
+        if (claims_uid(line, subordinate)) {
+            (void)snprintf(ret_name, size, "%.*s", (int)strcspn(line, ":"), line);
+            return true;
+        }
+    }
+    return false;
+}
+
+void doctor_uids(struct doctor_row *row)
+{
+    static const char *const paths[] = {"/etc/passwd", "/etc/subuid"};
+    char name[64];
+    if (geteuid() != 0) {
+        doctor_found(row, "one, our own, serves all runs");
+        doctor_gap(row, CELLA_PARTIAL,
+                   "limits that the kernel counts for each user are shared by all runs",
+                   "run as root for a uid of its own for each run");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        if (find_claim(paths[i], i == 1, name, sizeof(name))) {
+            doctor_found(row, "%s of %s lies in %" PRIu64 " to %" PRIu64, name, paths[i],
+                         RUN_UID_FIRST, RUN_UID_LAST);
+            doctor_gap(row, CELLA_UNFIT, "a run could get the uid of that account",
+                       i == 0 ? "usermod -u UID NAME gives the account another uid"
+                              : "give the account another range in /etc/subuid");
+            return;
+        }
+    }
+    doctor_found(row, "%" PRIu64 " to %" PRIu64 ", claimed by nobody", RUN_UID_FIRST, RUN_UID_LAST);
+}
+
+/* ---- resource limits, core dumps ---- */
+
+static bool has_sys_resource(void)
+{
+    AUTO_FILE FILE *status = fopen("/proc/self/status", "re");
+    char line[256];
+    for (unsigned i = 0; status != NULL && i < LINES_MAX; i++) {
+        if (fgets(line, sizeof(line), status) == NULL) {
+            break;
+        }
+        if (strncmp(line, "CapEff:", 7) == 0) {
+            return ((strtoull(line + 7, NULL, 16) >> CAP_SYS_RESOURCE_BIT) & 1U) != 0;
+        }
+    }
+    return false;
+}
+
+void doctor_rlimits(struct doctor_row *row)
+{
+    struct rlimit files;
+    struct rlimit stack;
+    if (has_sys_resource()) {
+        doctor_found(row, "can be raised (CAP_SYS_RESOURCE)");
+        return;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || getrlimit(RLIMIT_STACK, &stack) < 0) {
+        return;
+    }
+    const char *capability = "without CAP_SYS_RESOURCE they cannot be raised";
+    if (files.rlim_max >= 4096 && stack.rlim_max == RLIM_INFINITY) {
+        doctor_found(row, "high enough (%s)", capability);
+        return;
+    }
+    doctor_found(row, "at most %ju open files, %ju bytes of stack; %s", (uintmax_t)files.rlim_max,
+                 (uintmax_t)stack.rlim_max, capability);
+    doctor_gap(row, CELLA_PARTIAL, "a limit above these is refused",
+               "raise them where this session starts: ulimit -Hn 4096; ulimit -Hs unlimited");
+}
+
+void doctor_core_pattern(struct doctor_row *row)
+{
+    char pattern[128] = "";
+    if (!doctor_read_line("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)) ||
+        pattern[0] != '|') {
+        doctor_found(row, "go to a file: runs make none");
+        return;
+    }
+    doctor_found(row, "go to a program: %s", pattern + 1);
+    doctor_gap(row, CELLA_PARTIAL,
+               "the kernel starts it, as root, for each crash, whatever limit a run has on dumps",
+               "sysctl -w kernel.core_pattern=core");
+}

@@ -1,0 +1,317 @@
+/*
+ * The engine: see engine.h.
+ *
+ * Divisions: opening and closing; the step, which is all that ever happens; the keeper's side of
+ * it; policies.
+ */
+#include "engine/engine.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Events handled in one step, and frames of the keeper's in one of them: others must have their
+ * turn, and whoever waits on the engine's descriptor comes back at once. */
+#define EVENTS_IN_STEP 64
+#define FRAMES_IN_TURN 64
+
+static int watch_keeper(struct cella_engine *engine, struct cella_error *err);
+static void handle_keeper(struct cella_engine *engine, uint32_t events, bool died);
+static void reap_abandoned(struct cella_engine *engine);
+
+/* ---- opening and closing ---- */
+
+/* A field of the caller's options, NULL when the caller's struct is too old to have it. */
+static const char *option(const struct cella_options *options, size_t offset)
+{
+    const char *value = NULL;
+    if (options != NULL && options->size >= offset + sizeof(value)) {
+        memcpy(&value, (const char *)options + offset, sizeof(value));
+    }
+    return value;
+}
+
+static int start_keeper(struct cella_engine *engine, const struct cella_options *options,
+                        struct cella_error *err)
+{
+    char path[PATHS_SIZE];
+    if (paths_keeper(option(options, offsetof(struct cella_options, keeper_path)), path, err) < 0) {
+        return -1;
+    }
+    return keeper_client_open(path, &engine->keeper, err);
+}
+
+static int fill_engine(struct cella_engine *engine, const struct cella_options *options,
+                       struct cella_error *err)
+{
+    /* The keeper first: it makes itself ready while we do the rest. */
+    if (start_keeper(engine, options, err) < 0) {
+        return -1;
+    }
+    engine->scratch = malloc(ENGINE_READ_SIZE);
+    if (engine->scratch == NULL) {
+        return error_set_memory(err);
+    }
+    engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (engine->epoll_fd < 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot make an epoll descriptor");
+    }
+    if (watch_keeper(engine, err) < 0) {
+        return -1;
+    }
+    const char *policies_dir = option(options, offsetof(struct cella_options, policies_dir));
+    if (policies_dir != NULL) {
+        engine->policies_dir = strdup(policies_dir);
+        if (engine->policies_dir == NULL) {
+            return error_set_memory(err);
+        }
+    }
+    return runtime_set_open(option(options, offsetof(struct cella_options, runtimes_dir)),
+                            &engine->runtimes, err);
+}
+
+int engine_open(const struct cella_options *options, struct cella_engine **ret_engine,
+                struct cella_error *err)
+{
+    struct cella_engine *engine = calloc(1, sizeof(*engine));
+    if (engine == NULL) {
+        return error_set_memory(err);
+    }
+    engine->epoll_fd = -1;
+    TAILQ_INIT(&engine->runs);
+    if (fill_engine(engine, options, err) < 0) {
+        engine_close(engine);
+        return -1;
+    }
+    *ret_engine = engine;
+    return 0;
+}
+
+void engine_close(struct cella_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    keeper_client_close(engine->keeper); /* with it every sandbox ends */
+    struct cella_run *run;
+    while ((run = TAILQ_FIRST(&engine->runs)) != NULL) {
+        run_destroy(run);
+    }
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        policy_destroy(engine->policies[i]);
+    }
+    runtime_set_close(engine->runtimes);
+    free(engine->policies_dir);
+    free(engine->scratch);
+    fd_close(&engine->epoll_fd);
+    free(engine);
+}
+
+/* ---- the step ---- */
+
+static void handle_event(struct cella_engine *engine, const struct epoll_event *event)
+{
+    const struct stage_source *source = event->data.ptr;
+    if (source->stage == NULL) {
+        handle_keeper(engine, event->events, source == &engine->death_source);
+    } else if (source->stage->streams[source->stream] >= 0) { /* not closed by an event before */
+        stage_stream_ready(source->stage, source->stream);
+    }
+}
+
+int engine_step(struct cella_engine *engine, int timeout_ms, struct cella_error *err)
+{
+    struct epoll_event events[EVENTS_IN_STEP];
+    if (engine->stepping) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "the engine is at work: this is a callback");
+    }
+    int count = epoll_wait(engine->epoll_fd, events, EVENTS_IN_STEP, timeout_ms);
+    if (count < 0 && errno != EINTR) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot wait for the runs");
+    }
+    engine->stepping = true;
+    for (int i = 0; i < count; i++) {
+        handle_event(engine, &events[i]);
+    }
+    engine->stepping = false;
+    reap_abandoned(engine);
+    return 0;
+}
+
+/* What callbacks gave up while events could still point at it. */
+static void reap_abandoned(struct cella_engine *engine)
+{
+    struct cella_run *next;
+    struct cella_run *run = engine->abandoned_count > 0 ? TAILQ_FIRST(&engine->runs) : NULL;
+    for (; run != NULL; run = next) {
+        next = TAILQ_NEXT(run, link);
+        if (run->abandoned && run->done) {
+            run_destroy(run);
+        }
+    }
+}
+
+/* ---- the keeper ---- */
+
+static int watch_keeper(struct cella_engine *engine, struct cella_error *err)
+{
+    struct epoll_event frames = {.events = EPOLLIN, .data.ptr = &engine->keeper_source};
+    struct epoll_event death = {.events = EPOLLIN, .data.ptr = &engine->death_source};
+    int socket = keeper_client_socket(engine->keeper);
+    int pidfd = keeper_client_pidfd(engine->keeper);
+    if (epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, socket, &frames) < 0 ||
+        epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, pidfd, &death) < 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot watch the keeper");
+    }
+    return 0;
+}
+
+/* Looks for room in the keeper's socket as well, or no longer. */
+static void set_keeper_full(struct cella_engine *engine, bool full)
+{
+    if (engine->keeper_full != full) {
+        struct epoll_event event = {.events = full ? EPOLLIN | EPOLLOUT : EPOLLIN,
+                                    .data.ptr = &engine->keeper_source};
+        /* Cannot fail for a descriptor that is in the set. */
+        IGNORE(epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, keeper_client_socket(engine->keeper),
+                         &event) < 0);
+        engine->keeper_full = full;
+    }
+}
+
+/* Every run ends with the keeper.  Runs that a callback starts now fail at once. */
+static void lose_keeper(struct cella_engine *engine, const struct cella_error *error)
+{
+    if (engine->lost.kind != CELLA_ERROR_NONE) {
+        return;
+    }
+    engine->lost = *error;
+    /* Both would be readable for ever. */
+    IGNORE(epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, keeper_client_socket(engine->keeper), NULL) <
+           0);
+    IGNORE(epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, keeper_client_pidfd(engine->keeper), NULL) <
+           0);
+    for (struct cella_run *run = TAILQ_FIRST(&engine->runs); run != NULL;
+         run = TAILQ_NEXT(run, link)) {
+        if (!run->done) {
+            stage_keeper_lost(run->now, error);
+        }
+    }
+}
+
+static bool send_create(struct cella_engine *engine, struct stage *stage)
+{
+    struct cella_error error;
+    if (stage->create_pending && keeper_client_create(engine->keeper, stage->number, stage->plan,
+                                                      stage->sealed_pack, &error) == 1) {
+        stage->create_pending = false;
+        fd_close(&stage->sealed_pack);
+    }
+    return !stage->create_pending;
+}
+
+static bool send_stop(struct cella_engine *engine, struct stage *stage)
+{
+    struct cella_error error;
+    if (stage->stop_pending && keeper_client_stop(engine->keeper, stage->number, &error) == 1) {
+        stage->stop_pending = false;
+    }
+    return !stage->stop_pending;
+}
+
+/* A keeper that is lost takes nothing either; that it is lost shows when it is read from. */
+void engine_send(struct cella_engine *engine, struct stage *stage)
+{
+    if (engine->keeper_full || engine->lost.kind != CELLA_ERROR_NONE) {
+        return;
+    }
+    if (!send_create(engine, stage) || !send_stop(engine, stage)) {
+        set_keeper_full(engine, true);
+    }
+}
+
+static void send_waiting(struct cella_engine *engine)
+{
+    set_keeper_full(engine, false);
+    for (struct cella_run *run = TAILQ_FIRST(&engine->runs); run != NULL;
+         run = TAILQ_NEXT(run, link)) {
+        if (!run->done) {
+            engine_send(engine, run->now);
+        }
+    }
+}
+
+/* The stage of that number, or NULL when it is one that nobody waits for any more. */
+static struct stage *find_stage(struct cella_engine *engine, uint64_t number)
+{
+    for (struct cella_run *run = TAILQ_FIRST(&engine->runs); run != NULL;
+         run = TAILQ_NEXT(run, link)) {
+        if (!run->done && run->now->number == number) {
+            return run->now;
+        }
+    }
+    return NULL;
+}
+
+/* Frames first: what the keeper said before its death counts. */
+static void handle_keeper(struct cella_engine *engine, uint32_t events, bool died)
+{
+    if (engine->lost.kind != CELLA_ERROR_NONE) {
+        return; /* the other of its two descriptors, in the same step */
+    }
+    struct cella_error error;
+    struct keeper_message message;
+    int received = 1;
+    for (unsigned i = 0; i < FRAMES_IN_TURN && received == 1; i++) {
+        received = keeper_client_receive(engine->keeper, &message, &error);
+        if (received != 1) {
+            break;
+        }
+        struct stage *stage = find_stage(engine, message.frame.header.run);
+        if (stage != NULL) {
+            stage_message(stage, &message);
+        }
+        for (size_t stream = 0; stream < KEEPER_STREAMS; stream++) {
+            fd_close(&message.streams[stream]); /* those that nobody took */
+        }
+    }
+    if (received == 0 && died) {
+        received = keeper_client_died(engine->keeper, &error);
+    }
+    if (received < 0) {
+        lose_keeper(engine, &error);
+    } else if ((events & EPOLLOUT) != 0) {
+        send_waiting(engine);
+    }
+}
+
+/* ---- policies ---- */
+
+int engine_policy(struct cella_engine *engine, const char *name, const struct policy **ret_policy,
+                  struct policy **ret_owned, struct cella_error *err)
+{
+    for (size_t i = 0; i < engine->policy_count; i++) {
+        if (strcmp(engine->policies[i]->name, name) == 0) {
+            *ret_policy = engine->policies[i];
+            return 0;
+        }
+    }
+    struct policy *policy;
+    if (policy_load(engine->policies_dir, name, &policy, err) < 0) {
+        return -1;
+    }
+    if (engine->policy_count < ENGINE_POLICIES_MAX) {
+        engine->policies[engine->policy_count++] = policy;
+    } else {
+        *ret_owned = policy;
+    }
+    *ret_policy = policy;
+    return 0;
+}

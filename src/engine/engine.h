@@ -1,0 +1,119 @@
+/*
+ * The engine: one keeper, and the runs that it has or is about to get.
+ *
+ * Everything happens in engine_step(): it waits for descriptors and hands what came to the run it
+ * belongs to.  A run may be freed by the caller at any time, also in the middle of a callback, and
+ * its sandbox may still be ending then; so a run is only marked, and destroyed when nothing of it
+ * is left and no event can point at it any more.
+ *
+ * This header is for src/engine alone.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/attributes.h"
+#include "base/paths.h"
+#include "engine/stage.h"
+#include "keeper/client/client.h"
+#include "policy/policy.h"
+#include "request/spec.h"
+#include "result/result.h"
+#include "runtime/runtime.h"
+
+#include <cella/cella.h>
+#include <sys/queue.h>
+
+/* Runs at one time, those not yet freed included. */
+#define ENGINE_RUNS_MAX 4096U
+
+/* Bytes taken by one read of a pipe: what a pipe holds by default. */
+#define ENGINE_READ_SIZE ((size_t)64 * 1024)
+
+/* Policies that are remembered; more are read again each time. */
+#define ENGINE_POLICIES_MAX 32U
+
+struct cella_request {
+    struct spec *spec;
+};
+
+struct cella_result {
+    struct result *data;
+};
+
+struct cella_run {
+    TAILQ_ENTRY(cella_run) link; /* in the engine, by the order of starting */
+    struct cella_engine *engine;
+    struct cella_callbacks callbacks; /* all NULL when nobody wants to know */
+    struct cella_result result;
+    struct stage compile; /* .plan NULL when nothing is compiled */
+    struct stage run;
+    struct stage *now;     /* the one that is at work */
+    size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
+    bool done;             /* the result is complete */
+    bool abandoned;        /* the caller has freed it */
+};
+
+TAILQ_HEAD(run_list, cella_run);
+
+struct cella_engine {
+    int epoll_fd;
+    struct keeper_client *keeper;
+    struct stage_source keeper_source; /* its socket */
+    struct stage_source death_source;  /* its pidfd */
+    bool keeper_full;                  /* its socket takes nothing for now */
+    struct cella_error lost; /* why the keeper is lost; kind CELLA_ERROR_NONE while it is not */
+    struct runtime_set *runtimes;
+    struct policy *policies[ENGINE_POLICIES_MAX];
+    size_t policy_count;
+    char *policies_dir; /* NULL: none beside the standard places */
+    struct run_list runs;
+    size_t run_count;
+    size_t abandoned_count; /* of them, those that the caller has freed */
+    uint64_t last_number;   /* of a sandbox */
+    bool stepping;          /* inside engine_step() */
+    char *scratch; /* ENGINE_READ_SIZE bytes, for what is read and not kept as it is: on the stack
+                      so large an array would have every page of it touched */
+};
+
+/* ---- engine.c ---- */
+
+int engine_open(const struct cella_options *options, struct cella_engine **ret_engine,
+                struct cella_error *err) MUST_CHECK;
+void engine_close(struct cella_engine *engine);
+
+/* Handles what is there, after waiting for it at most `timeout_ms` (-1: for ever). */
+int engine_step(struct cella_engine *engine, int timeout_ms, struct cella_error *err) MUST_CHECK;
+
+/* Sends what of this stage waits to be sent, now or, when the keeper's socket is full, as soon as
+ * it is not: then in the order in which runs were started. */
+void engine_send(struct cella_engine *engine, struct stage *stage);
+
+/* The policy of that name, which belongs to the engine or, when it remembers no more, is to be
+ * destroyed by the caller: then *ret_owned is the same. */
+int engine_policy(struct cella_engine *engine, const char *name, const struct policy **ret_policy,
+                  struct policy **ret_owned, struct cella_error *err) MUST_CHECK;
+
+/* ---- run.c ---- */
+
+/* The way of a request, from the caller to the keeper. */
+int run_start(struct cella_engine *engine, const struct spec *spec, unsigned flags,
+              const struct cella_callbacks *callbacks, struct cella_run **ret_run,
+              struct cella_error *err) MUST_CHECK;
+/* The way back: a stage is done. */
+void run_stage_done(struct cella_run *run);
+/* Output of a stage, as it came. */
+void run_output(struct cella_run *run, enum result_stream stream, size_t offset, size_t size);
+/* Destroys it, or marks it to be destroyed when that is possible. */
+void run_free(struct cella_run *run);
+/* Nothing may point at it any more. */
+void run_destroy(struct cella_run *run);
+
+/* What the plan of a request looks like.  The text is the caller's. */
+int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret_text,
+                struct cella_error *err) MUST_CHECK;
+
+/* The result of a request that was refused: `error` says why. */
+int run_refused_result(const struct cella_error *error, struct result **ret_result,
+                       struct cella_error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The languages of this host, for people and fronts.
+ */
+#include "engine/engine.h"
+#include "runtime/runtime.h"
+
+#include <cella/host.h>
+#include <stdio.h>
+
+#define VERSION_MAX 64
+
+static void give_runtime(const struct runtime *runtime,
+                         void (*row)(void *context, const struct cella_language *language),
+                         void *context)
+{
+    char version[VERSION_MAX] = "";
+    const char *path = "";
+    struct cella_error absent;
+    if (runtime_locate(runtime, &path, &absent) == 0) {
+        runtime_version(runtime, path, version, sizeof(version));
+    } else {
+        path = "";
+    }
+    struct cella_language language = {
+        .name = runtime->name,
+        .aliases = (const char *const *)runtime->aliases.items,
+        .alias_count = runtime->aliases.count,
+        .version = version,
+        .path = path,
+        .package = runtime->package != NULL ? runtime->package : "",
+        .file = runtime->file,
+    };
+    row(context, &language);
+}
+
+int cella_languages(const struct cella_options *options,
+                    void (*row)(void *context, const struct cella_language *language),
+                    void *context, struct cella_error *err)
+{
+    struct runtime_set *set;
+    const struct runtime *const *runtimes;
+    size_t count;
+    if (runtime_set_open(options != NULL ? options->runtimes_dir : NULL, &set, err) < 0) {
+        return -1;
+    }
+    int result = runtime_all(set, &runtimes, &count, err);
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        give_runtime(runtimes[i], row, context);
+    }
+    runtime_set_close(set);
+    return result;
+}
+
+int cella_language_guess(struct cella_engine *engine, const char *file_name, const char *head,
+                         size_t head_size, char ret_name[CELLA_LANGUAGE_NAME_MAX],
+                         struct cella_error *err)
+{
+    const struct runtime *runtime;
+    if (runtime_guess(engine->runtimes, file_name, head, head_size, &runtime, err) < 0) {
+        return -1;
+    }
+    (void)snprintf(ret_name, CELLA_LANGUAGE_NAME_MAX, "%s", runtime->name);
+    return 0;
+}

@@ -1,0 +1,252 @@
+/*
+ * Recipes: see recipe.h.
+ *
+ * Divisions: argv; environment; files and globs.
+ */
+#include "engine/recipe.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/glob.h"
+#include "runtime/expand.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORKSPACE "/workspace"
+
+/* Of one "NAME=value"; the request's own are bounded together by less. */
+#define VARIABLE_MAX ((size_t)128 * 1024)
+
+#define FILE_MODE       0644U
+#define EXECUTABLE_MODE 0755U
+
+/* What is being written: the recipe for one stage. */
+struct writing {
+    const struct recipe *recipe;
+    enum policy_stage stage;
+    struct pack_writer *writer;
+    struct expand_values values; /* of the runtime's placeholders */
+};
+
+static int write_argv(const struct writing *writing, struct cella_error *err);
+static int write_environment(const struct writing *writing, struct cella_error *err);
+static int write_files(const struct writing *writing, struct cella_error *err);
+static int write_globs(const struct writing *writing, struct cella_error *err);
+
+static const char *entry_name(const struct recipe *recipe)
+{
+    return recipe->spec->entry != NULL ? recipe->spec->entry : recipe->runtime->entry;
+}
+
+int recipe_write(const struct recipe *recipe, enum policy_stage stage, const struct limits *limits,
+                 struct pack_writer *writer, struct cella_error *err)
+{
+    const struct spec *spec = recipe->spec;
+    struct writing writing = {.recipe = recipe, .stage = stage, .writer = writer};
+    if (recipe->runtime != NULL) {
+        writing.values = (struct expand_values){
+            .path = recipe->path,
+            .entry = entry_name(recipe),
+            .output = recipe->runtime->output,
+            .args = &spec->args,
+            .compile_args = &spec->compile_args,
+            .limits = limits,
+        };
+    }
+    if (write_argv(&writing, err) < 0 || write_environment(&writing, err) < 0 ||
+        write_files(&writing, err) < 0) {
+        return -1;
+    }
+    return write_globs(&writing, err);
+}
+
+int recipe_check(const struct recipe *recipe, struct cella_error *err)
+{
+    const struct spec *spec = recipe->spec;
+    if (recipe->runtime == NULL) {
+        return 0;
+    }
+    const char *entry = entry_name(recipe);
+    for (size_t i = 0; i < spec->file_count; i++) {
+        if (strcmp(spec->files[i].path, entry) != 0) {
+            continue;
+        }
+        if (spec->code.data == NULL) {
+            return 0;
+        }
+        error_set(err, CELLA_ERROR_CALLER, 0, "'%s' is also the name of the entry file", entry);
+        error_set_field(err, "files[%zu].path", i);
+        return error_set_hint(err, "leave out code or the file, or set entry to another name");
+    }
+    if (spec->code.data != NULL) {
+        return 0;
+    }
+    error_set(err, CELLA_ERROR_CALLER, 0, "there is no code, and no file '%s' to run", entry);
+    error_set_field(err, "code");
+    return error_set_hint(err, "set entry to the name of the file that is to be run");
+}
+
+/* ---- argv ---- */
+
+/* A relative path is meant as seen from the workspace; a bare word is looked for in PATH, by init
+ * and inside the sandbox, because only there it is known what PATH leads to. */
+static int write_program(const struct writing *writing, const char *word, struct cella_error *err)
+{
+    if (word[0] == '/' || strchr(word, '/') == NULL) {
+        return pack_writer_add_word(writing->writer, PACK_PROGRAM, word, err);
+    }
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, WORKSPACE "/%s", word) < 0) {
+        path = NULL;
+        return error_set_memory(err);
+    }
+    return pack_writer_add_word(writing->writer, PACK_PROGRAM, path, err);
+}
+
+static int write_words(const struct writing *writing, const struct spec_strings *words,
+                       struct cella_error *err)
+{
+    if (write_program(writing, words->items[0], err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < words->count; i++) {
+        if (pack_writer_add_word(writing->writer, PACK_ARG, words->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int write_argv(const struct writing *writing, struct cella_error *err)
+{
+    const struct runtime *runtime = writing->recipe->runtime;
+    if (runtime == NULL) {
+        return write_words(writing, &writing->recipe->spec->command, err);
+    }
+    CLEANUP(spec_strings_done) struct spec_strings words = {0};
+    if (expand_words(writing->stage == POLICY_STAGE_COMPILE ? &runtime->compile : &runtime->run,
+                     &writing->values, &words, err) < 0) {
+        return -1;
+    }
+    if (words.count == 0) {
+        return error_set(err, CELLA_ERROR_HOST, 0, "the runtime %s has no program to execute",
+                         runtime->file);
+    }
+    return write_words(writing, &words, err);
+}
+
+/* ---- environment ---- */
+
+static int write_variable(const struct writing *writing, const char *name, const char *value,
+                          struct cella_error *err)
+{
+    CLEANUP(buffer_done) struct buffer word;
+    buffer_init(&word, VARIABLE_MAX);
+    if (buffer_add_string(&word, name) < 0 || buffer_add_string(&word, "=") < 0 ||
+        buffer_add_string(&word, value) < 0) {
+        return error_set_memory(err);
+    }
+    return pack_writer_add_word(writing->writer, PACK_ENV, word.data, err);
+}
+
+static bool has_variable(const struct spec_variable *variables, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(variables[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int write_environment(const struct writing *writing, struct cella_error *err)
+{
+    static const struct {
+        const char *name, *value;
+    } ours[] = {
+        {"LANG", "C.UTF-8"},
+        {"HOME", WORKSPACE},
+        {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+    };
+    const struct spec *spec = writing->recipe->spec;
+    const struct runtime *runtime = writing->recipe->runtime;
+    const struct spec_variable *theirs = runtime != NULL ? runtime->env : NULL;
+    size_t their_count = runtime != NULL ? runtime->env_count : 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(ours); i++) {
+        if (!has_variable(theirs, their_count, ours[i].name) &&
+            !has_variable(spec->env, spec->env_count, ours[i].name) &&
+            write_variable(writing, ours[i].name, ours[i].value, err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < their_count; i++) {
+        if (has_variable(spec->env, spec->env_count, theirs[i].name)) {
+            continue;
+        }
+        AUTO_FREE char *value = NULL;
+        if (expand_text(theirs[i].value, &writing->values, &value, err) < 0 ||
+            write_variable(writing, theirs[i].name, value, err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < spec->env_count; i++) {
+        if (write_variable(writing, spec->env[i].name, spec->env[i].value, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- files ---- */
+
+/* What compiling makes comes from the compile stage, also when the request has a file of that
+ * name: the compiler has then overwritten it. */
+static bool comes_from_compiling(const struct writing *writing, const char *path)
+{
+    const struct runtime *runtime = writing->recipe->runtime;
+    if (runtime == NULL || writing->stage != POLICY_STAGE_RUN || runtime->compile.count == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < runtime->outputs.count; i++) {
+        if (glob_match(runtime->outputs.items[i], path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int write_files(const struct writing *writing, struct cella_error *err)
+{
+    const struct spec *spec = writing->recipe->spec;
+    if (spec->code.data != NULL && writing->recipe->runtime != NULL &&
+        pack_writer_add_file(writing->writer, entry_name(writing->recipe), spec->code.data,
+                             spec->code.size, FILE_MODE, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < spec->file_count; i++) {
+        const struct spec_file *file = &spec->files[i];
+        if (!comes_from_compiling(writing, file->path) &&
+            pack_writer_add_file(writing->writer, file->path, file->content.data,
+                                 file->content.size, file->executable ? EXECUTABLE_MODE : FILE_MODE,
+                                 err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int write_globs(const struct writing *writing, struct cella_error *err)
+{
+    const struct spec_strings *globs = writing->stage == POLICY_STAGE_COMPILE
+                                           ? &writing->recipe->runtime->outputs
+                                           : &writing->recipe->spec->collect;
+    for (size_t i = 0; i < globs->count; i++) {
+        if (pack_writer_add_word(writing->writer, PACK_COLLECT, globs->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}

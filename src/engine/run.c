@@ -1,0 +1,499 @@
+/*
+ * The way of a request, from top to bottom:
+ *
+ *   1 request    what was asked for, checked                                     request/
+ *   2 policy     what of it the operator allows: a plan for each stage           policy/
+ *   3 admission  whether there is room for it now
+ *   4 recipe     what is executed, with which files: a pack for each stage       runtime/
+ *   5 keeper     a sandbox by that plan with that pack in it                     keeper/
+ *   6 supervise  what happens to it, until nothing of it is left                 supervise/
+ *   7 result     what it did
+ *
+ * run_start() goes from 1 to 5.  The rest comes as events: stage.c tells the supervisor, and
+ * run_stage_done() goes on to the next stage or completes the result.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "engine/engine.h"
+#include "engine/recipe.h"
+#include "isolate/syscall_names.h"
+#include "policy/explain.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Pieces of output whose order is kept for `interleave`.  What comes after so many is added to the
+ * last piece of its stream. */
+#define RUN_CHUNKS_MAX 65536U
+
+#define POLICY_DEFAULT "default"
+
+/* What is found out on the way and needed no more once the run is started. */
+struct way {
+    const struct policy *policy;
+    struct policy *owned_policy; /* the same, when it is ours to destroy */
+    struct recipe recipe;
+};
+
+static struct cella_run *run_create(struct cella_engine *engine,
+                                    const struct cella_callbacks *callbacks);
+static int take_request(struct cella_run *run, const struct spec *spec, unsigned flags,
+                        struct cella_error *err);
+static int find_recipe(struct cella_engine *engine, const struct spec *spec, struct way *way,
+                       struct cella_error *err);
+static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
+static int admit(const struct cella_engine *engine, struct cella_error *err);
+static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err);
+static void describe(struct cella_run *run, const struct way *way);
+
+static void way_done(struct way *way)
+{
+    policy_destroy(way->owned_policy);
+}
+
+int run_start(struct cella_engine *engine, const struct spec *spec, unsigned flags,
+              const struct cella_callbacks *callbacks, struct cella_run **ret_run,
+              struct cella_error *err)
+{
+    CLEANUP(way_done) struct way way = {0};
+    struct cella_run *run = run_create(engine, callbacks);
+    if (run == NULL) {
+        return error_set_memory(err);
+    }
+    if (take_request(run, spec, flags, err) < 0 ||  /* 1 */
+        find_recipe(engine, spec, &way, err) < 0 || /*   */
+        make_plans(run, &way, err) < 0 ||           /* 2 */
+        admit(engine, err) < 0 ||                   /* 3 */
+        make_packs(run, &way, err) < 0 ||           /* 4 */
+        stage_begin(run->now, err) < 0) {           /* 5 */
+        run_destroy(run);
+        return -1;
+    }
+    describe(run, &way); /* while the sandbox is being made: it may cost a process */
+    *ret_run = run;
+    return 0;
+}
+
+/* ---- 1 request ---- */
+
+static struct cella_run *run_create(struct cella_engine *engine,
+                                    const struct cella_callbacks *callbacks)
+{
+    struct cella_run *run = calloc(1, sizeof(*run));
+    struct result *result = result_create();
+    if (run == NULL || result == NULL) {
+        free(run);
+        result_destroy(result);
+        return NULL;
+    }
+    run->engine = engine;
+    run->result.data = result;
+    if (callbacks != NULL) { /* what the caller's struct is too old to have stays NULL */
+        size_t size = callbacks->size < sizeof(*callbacks) ? callbacks->size : sizeof(*callbacks);
+        memcpy(&run->callbacks, callbacks, size);
+    }
+    stage_init(&run->compile, run, NULL);
+    stage_init(&run->run, run, &result->run);
+    run->now = &run->run;
+    TAILQ_INSERT_TAIL(&engine->runs, run, link);
+    engine->run_count++;
+    return run;
+}
+
+void run_destroy(struct cella_run *run)
+{
+    stage_done(&run->compile);
+    stage_done(&run->run);
+    result_destroy(run->result.data);
+    TAILQ_REMOVE(&run->engine->runs, run, link);
+    run->engine->run_count--;
+    if (run->abandoned) {
+        run->engine->abandoned_count--;
+    }
+    free(run);
+}
+
+static int take_request(struct cella_run *run, const struct spec *spec, unsigned flags,
+                        struct cella_error *err)
+{
+    struct result *result = run->result.data;
+    if (run->engine->lost.kind != CELLA_ERROR_NONE) {
+        *err = run->engine->lost;
+        return -1;
+    }
+    if (spec_check(spec, err) < 0) {
+        return -1;
+    }
+    result->queued_at_ms = clock_realtime_ms();
+    result->text_errors = spec->text_errors;
+    result->interleave = spec->interleave;
+    if (id_make(result->queued_at_ms, result->id, err) < 0) {
+        return -1;
+    }
+    if (spec->tag != NULL && (result->tag = strdup(spec->tag)) == NULL) {
+        return error_set_memory(err);
+    }
+    if (feed_init(&run->run.feed, spec->stdin_bytes.data, spec->stdin_bytes.size,
+                  (flags & CELLA_RUN_STDIN_OPEN) != 0) < 0) {
+        return error_set_memory(err);
+    }
+    return 0;
+}
+
+static int find_recipe(struct cella_engine *engine, const struct spec *spec, struct way *way,
+                       struct cella_error *err)
+{
+    struct recipe *recipe = &way->recipe;
+    recipe->spec = spec;
+    if (spec->language != NULL &&
+        (runtime_find(engine->runtimes, spec->language, &recipe->runtime, err) < 0 ||
+         runtime_locate(recipe->runtime, &recipe->path, err) < 0)) {
+        return -1;
+    }
+    if (recipe_check(recipe, err) < 0) {
+        return -1;
+    }
+    const char *policy = spec->policy != NULL ? spec->policy : POLICY_DEFAULT;
+    return engine_policy(engine, policy, &way->policy, &way->owned_policy, err);
+}
+
+/* ---- 2 policy ---- */
+
+static bool is_compiled(const struct recipe *recipe)
+{
+    return recipe->runtime != NULL && recipe->runtime->compile.count > 0;
+}
+
+static int make_plan(const struct way *way, enum policy_stage stage, struct plan **ret_plan,
+                     struct cella_error *err)
+{
+    struct plan *plan = malloc(sizeof(*plan));
+    if (plan == NULL) {
+        return error_set_memory(err);
+    }
+    if (policy_plan(way->policy, way->recipe.spec, way->recipe.runtime, stage, plan, err) < 0) {
+        free(plan);
+        return -1;
+    }
+    *ret_plan = plan;
+    return 0;
+}
+
+static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err)
+{
+    if (make_plan(way, POLICY_STAGE_RUN, &run->run.plan, err) < 0) {
+        return -1;
+    }
+    run->result.data->waived = run->run.plan->waived;
+    return is_compiled(&way->recipe) ? make_plan(way, POLICY_STAGE_COMPILE, &run->compile.plan, err)
+                                     : 0;
+}
+
+/* ---- 3 admission ---- */
+
+static int admit(const struct cella_engine *engine, struct cella_error *err)
+{
+    if (engine->run_count <= ENGINE_RUNS_MAX) { /* this one is counted already */
+        return 0;
+    }
+    error_set(err, CELLA_ERROR_BUSY, 0, "the engine has %u runs, and no room for more",
+              ENGINE_RUNS_MAX);
+    return error_set_hint(err, "free runs that are done, or try again later");
+}
+
+/* ---- 4 recipe ---- */
+
+static int make_pack(struct stage *stage, const struct recipe *recipe, enum policy_stage which,
+                     struct cella_error *err)
+{
+    if (pack_writer_init(&stage->pack, err) < 0) {
+        return -1;
+    }
+    return recipe_write(recipe, which, &stage->plan->limits, &stage->pack, err);
+}
+
+/* The run's pack is written now, while the request is there; what compiling makes is added to it
+ * before it is sealed. */
+static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err)
+{
+    struct result *result = run->result.data;
+    if (make_pack(&run->run, &way->recipe, POLICY_STAGE_RUN, err) < 0) {
+        return -1;
+    }
+    if (!is_compiled(&way->recipe)) {
+        return 0;
+    }
+    result->compile = malloc(sizeof(*result->compile));
+    if (result->compile == NULL) {
+        return error_set_memory(err);
+    }
+    result_stage_init(result->compile);
+    run->compile.outcome = result->compile;
+    run->now = &run->compile;
+    if (feed_init(&run->compile.feed, NULL, 0, false) < 0) {
+        return error_set_memory(err);
+    }
+    return make_pack(&run->compile, &way->recipe, POLICY_STAGE_COMPILE, err);
+}
+
+/* ---- 5 keeper: stage_begin() ---- */
+
+static void describe(struct cella_run *run, const struct way *way)
+{
+    struct result *result = run->result.data;
+    const struct recipe *recipe = &way->recipe;
+    (void)snprintf(result->policy_name, sizeof(result->policy_name), "%s", way->policy->name);
+    (void)snprintf(result->policy_digest, sizeof(result->policy_digest), "%s", way->policy->digest);
+    if (recipe->runtime != NULL) {
+        (void)snprintf(result->language_name, sizeof(result->language_name), "%s",
+                       recipe->runtime->name);
+        (void)snprintf(result->language_path, sizeof(result->language_path), "%s", recipe->path);
+        runtime_version(recipe->runtime, recipe->path, result->language_version,
+                        sizeof(result->language_version));
+    }
+}
+
+/* ---- 6 supervise: output on the way, and the end of a stage ---- */
+
+/* Order is for a person to read; without memory, or after too many pieces, it is kept less
+ * exactly, and the streams themselves lose nothing. */
+static void add_chunk(struct cella_run *run, enum result_stream stream, size_t offset, size_t size)
+{
+    struct result *result = run->result.data;
+    size_t *last = &run->chunks_last[stream];
+    struct result_chunk *chunks = NULL;
+    if (result->chunk_count < RUN_CHUNKS_MAX || *last == 0) {
+        chunks = alloc_grow(result->chunks, result->chunk_count, sizeof(*result->chunks));
+    }
+    if (chunks != NULL) {
+        result->chunks = chunks;
+        chunks[result->chunk_count++] =
+            (struct result_chunk){stream, offset, size, stage_elapsed_us(&run->run)};
+        *last = result->chunk_count;
+    } else if (*last > 0) {
+        result->chunks[*last - 1].size += size;
+    }
+}
+
+/* What a compiler says is in the result alone: it is not the program's output. */
+void run_output(struct cella_run *run, enum result_stream stream, size_t offset, size_t size)
+{
+    if (run->now == &run->compile) {
+        return;
+    }
+    if (run->result.data->interleave) {
+        add_chunk(run, stream, offset, size);
+    }
+    if (run->callbacks.output != NULL && !run->abandoned) {
+        run->callbacks.output(run->callbacks.context, run,
+                              stream == RESULT_STDOUT ? CELLA_STDOUT : CELLA_STDERR,
+                              run->run.outcome->streams[stream].kept.data + offset, size);
+    }
+}
+
+static void complete(struct cella_run *run);
+
+/* Adds what the compiler made to the program's pack.  Returns 0 when it made nothing to run. */
+static int add_outputs(struct cella_run *run, struct cella_error *err)
+{
+    struct collect *collect = &run->compile.collect;
+    int added = 0;
+    for (size_t i = 0; i < collect->file_count; i++) {
+        const struct result_file *file = &collect->files[i];
+        if (file->skipped != NULL) {
+            continue;
+        }
+        if (pack_writer_add_file(&run->run.pack, file->path, file->content.data, file->content.size,
+                                 file->mode, err) < 0) {
+            return -1;
+        }
+        added = 1;
+    }
+    return added;
+}
+
+/* The sentence for a person, cut when it does not fit. */
+static PRINTF_LIKE(2, 3) void say(struct result_stage *outcome, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(outcome->message, sizeof(outcome->message), format, args);
+    va_end(args);
+}
+
+static void fail_run(struct cella_run *run, const struct cella_error *error)
+{
+    struct result *result = run->result.data;
+    result->error = *error;
+    result->run.status = STATUS_INTERNAL;
+    say(&result->run, "%s", error->text);
+}
+
+/* The compile stage ended the run: what it says becomes the run's. */
+static void end_in_compile(struct cella_run *run)
+{
+    struct result *result = run->result.data;
+    const struct result_stage *compile = result->compile;
+    struct result_stage *outcome = &result->run;
+    if (compile->status == STATUS_EXIT || compile->status == STATUS_SIGNAL) {
+        outcome->status = STATUS_COMPILE_ERROR;
+        say(outcome, "the compiler %s", compile->message);
+        return;
+    }
+    outcome->status = compile->status;
+    outcome->limit = compile->limit;
+    outcome->limit_value = compile->limit_value;
+    outcome->limits_hit = compile->limits_hit;
+    result->limit_in_compile = compile->limit != LIMIT_COUNT;
+    say(outcome, "%s%s", compile->message, result->limit_in_compile ? " while compiling" : "");
+}
+
+/* The compiler is done: on to the program, if there is one. */
+static void compile_done(struct cella_run *run)
+{
+    struct cella_error error;
+    if (run->result.data->compile->status != STATUS_OK) {
+        end_in_compile(run);
+        complete(run);
+        return;
+    }
+    int added = add_outputs(run, &error);
+    if (added == 0) {
+        const struct collect *collect = &run->compile.collect;
+        run->result.data->run.status = STATUS_COMPILE_ERROR;
+        say(&run->result.data->run, "the compiler gave no program to run: %s",
+            collect->file_count > 0 ? collect->files[0].skipped : "it wrote none");
+        complete(run);
+        return;
+    }
+    stage_done(&run->compile); /* the program's pack has what it needs */
+    run->now = &run->run;
+    if (added < 0 || stage_begin(&run->run, &error) < 0) {
+        fail_run(run, &error);
+        complete(run);
+    }
+}
+
+void run_stage_done(struct cella_run *run)
+{
+    if (run->now == &run->compile) {
+        compile_done(run);
+    } else {
+        complete(run);
+    }
+}
+
+/* ---- 7 result ---- */
+
+static void name_refused_calls(struct result *result, const struct keeper_ended *ended)
+{
+    size_t count = ended->refused_call_count < KEEPER_REFUSED_CALLS_MAX ? ended->refused_call_count
+                                                                        : KEEPER_REFUSED_CALLS_MAX;
+    result->refused_calls = calloc(count + 1, sizeof(*result->refused_calls));
+    for (size_t i = 0; i < count && result->refused_calls != NULL; i++) {
+        struct result_refused_call *call = &result->refused_calls[i];
+        const char *name = syscall_name(ended->refused_calls[i].number);
+        if (name != NULL) {
+            (void)snprintf(call->name, sizeof(call->name), "%s", name);
+        } else {
+            (void)snprintf(call->name, sizeof(call->name), "%u", ended->refused_calls[i].number);
+        }
+        call->count = ended->refused_calls[i].count;
+        result->refused_call_count = i + 1;
+    }
+}
+
+/* An error stands in the result exactly when it is what ended the run. */
+static void settle_error(struct result *result)
+{
+    bool failed = result->run.status == STATUS_INTERNAL || result->run.status == STATUS_REFUSED;
+    if (!failed) {
+        result->error = (struct cella_error){.kind = CELLA_ERROR_NONE};
+    } else if (result->error.kind == CELLA_ERROR_NONE) {
+        error_set(&result->error, CELLA_ERROR_BUG, 0, "%s", result->run.message);
+    }
+}
+
+/* Nothing of the run is left.  The callback may free it, so it is the last that happens. */
+static void complete(struct cella_run *run)
+{
+    struct result *result = run->result.data;
+    settle_error(result);
+    if (run->run.has_ended) {
+        name_refused_calls(result, &run->run.ended);
+    }
+    collect_take_files(&run->run.collect, &result->files, &result->file_count);
+    result->finished_at_ms = clock_realtime_ms();
+    run->done = true;
+    stage_done(&run->compile);
+    stage_done(&run->run);
+    if (run->callbacks.done != NULL && !run->abandoned) {
+        run->callbacks.done(run->callbacks.context, run);
+    }
+}
+
+void run_free(struct cella_run *run)
+{
+    if (run == NULL || run->abandoned) {
+        return;
+    }
+    if (run->done && !run->engine->stepping) {
+        run_destroy(run);
+        return;
+    }
+    run->abandoned = true;
+    run->engine->abandoned_count++;
+    if (!run->done) {
+        stage_cancel(run->now);
+    }
+}
+
+int run_refused_result(const struct cella_error *error, struct result **ret_result,
+                       struct cella_error *err)
+{
+    struct result *result = result_create();
+    if (result == NULL) {
+        return error_set_memory(err);
+    }
+    result->queued_at_ms = clock_realtime_ms();
+    result->finished_at_ms = result->queued_at_ms;
+    if (id_make(result->queued_at_ms, result->id, err) < 0) {
+        result_destroy(result);
+        return -1;
+    }
+    bool ours = error->kind == CELLA_ERROR_HOST || error->kind == CELLA_ERROR_BUG;
+    result->error = *error;
+    result->run.status = ours ? STATUS_INTERNAL : STATUS_REFUSED;
+    say(&result->run, "%s", error->text);
+    *ret_result = result;
+    return 0;
+}
+
+/* The way up to the plans, and no further. */
+int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret_text,
+                struct cella_error *err)
+{
+    CLEANUP(way_done) struct way way = {0};
+    CLEANUP(buffer_done) struct buffer text;
+    AUTO_FREE struct plan *run = NULL;
+    AUTO_FREE struct plan *compile = NULL;
+    buffer_init(&text, 0);
+    if (spec_check(spec, err) < 0 || find_recipe(engine, spec, &way, err) < 0 ||
+        make_plan(&way, POLICY_STAGE_RUN, &run, err) < 0) {
+        return -1;
+    }
+    if (is_compiled(&way.recipe) && make_plan(&way, POLICY_STAGE_COMPILE, &compile, err) < 0) {
+        return -1;
+    }
+    if (explain_text(way.policy, spec, way.recipe.runtime, compile, run, way.recipe.path, &text,
+                     err) < 0) {
+        return -1;
+    }
+    *ret_text = text.data;
+    text.data = NULL; /* the caller's */
+    return 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * A stage: one sandbox of a run, from the frame that asks for it until nothing of it is left.  A
+ * run has one for its program and, with a compiled language, one before it for the compiler.
+ *
+ * A stage holds the ends of the program's pipes, feeds its standard input, keeps its output up to
+ * the limits, reads the files that come out, and tells the supervisor everything that happens.
+ */
+#ifndef ENGINE_STAGE_H
+#define ENGINE_STAGE_H
+
+#include "base/attributes.h"
+#include "engine/collect.h"
+#include "engine/feed.h"
+#include "engine/pack_writer.h"
+#include "keeper/client/client.h"
+#include "policy/plan.h"
+#include "result/result.h"
+#include "supervise/supervise.h"
+
+#include <cella/error.h>
+#include <stdbool.h>
+
+/* What an event of epoll points at. */
+struct stage_source {
+    struct stage *stage; /* NULL: the keeper */
+    enum keeper_stream stream;
+};
+
+struct stage {
+    struct cella_run *run; /* that it is part of */
+    struct plan *plan;
+    struct pack_writer pack; /* until it begins */
+    struct result_stage *outcome;
+
+    uint64_t number;     /* the keeper's name for it; 0: not yet begun */
+    int sealed_pack;     /* -1 when it is sent */
+    bool create_pending; /* the keeper is still to be asked for it */
+    bool stop_pending;   /* the keeper is still to be told to stop it */
+    struct supervise supervise;
+    bool created;              /* its pipes came */
+    struct keeper_ended ended; /* when has_ended */
+    bool has_ended;
+    uint64_t started_us; /* on the monotonic clock; 0: not yet */
+
+    int streams[KEEPER_STREAMS];  /* ours; -1 when closed */
+    bool watched[KEEPER_STREAMS]; /* by epoll */
+    struct stage_source sources[KEEPER_STREAMS];
+    struct feed feed;
+    struct collect collect;
+};
+
+/* A stage that can be given up by stage_done().  `outcome` lies in the run's result. */
+void stage_init(struct stage *stage, struct cella_run *run, struct result_stage *outcome);
+void stage_done(struct stage *stage);
+
+/* Asks the keeper for the sandbox.  The plan, the pack and the feed are complete. */
+int stage_begin(struct stage *stage, struct cella_error *err) MUST_CHECK;
+
+/* What happened to it.  Each may end the stage, which calls run_stage_done(). */
+void stage_message(struct stage *stage, struct keeper_message *message);
+void stage_stream_ready(struct stage *stage, enum keeper_stream stream);
+void stage_cancel(struct stage *stage);
+void stage_keeper_lost(struct stage *stage, const struct cella_error *error);
+
+/* Standard input that comes while the program runs. */
+void stage_feed(struct stage *stage);
+
+/* Microseconds since the program's first instruction; 0 before it. */
+uint64_t stage_elapsed_us(const struct stage *stage);
+
+#endif

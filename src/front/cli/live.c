@@ -1,0 +1,197 @@
+/*
+ * One run, live (see live.h).  How it works: one poll() over the engine, the signals, our standard
+ * input while the program may take more of it, and each of our outputs while something waits to go
+ * there.  What the program writes is queued by the callback and written when there is room.
+ */
+#include "front/cli/live.h"
+
+#include "front/cli/report.h"
+#include "front/cli/streams.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { WATCH_ENGINE, WATCH_SIGNALS, WATCH_STDIN, WATCH_STDOUT, WATCH_STDERR, WATCH_COUNT };
+
+struct live {
+    struct cella_engine *engine;
+    struct cella_run *run;
+    struct outlet outlets[2]; /* by enum cella_stream */
+    struct inlet inlet;
+    bool done;
+    bool reader_gone;
+    bool cancelled; /* by a signal */
+    bool insisted;  /* by another, or by one that came when only output was left to write */
+};
+
+int interrupts_open(struct interrupts *interrupts, struct cella_error *err)
+{
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t blocked;
+    (void)sigemptyset(&interrupts->watched);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        /* One that is ignored stays ignored: nohup, and the background jobs of a script. */
+        struct sigaction action;
+        if (sigaction(wanted[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            (void)sigaddset(&interrupts->watched, wanted[i]);
+        }
+    }
+    blocked = interrupts->watched;
+    /* A closed output is an error of write(), and a background job reading its terminal gets EIO
+     * instead of being stopped with a run in its hands. */
+    (void)sigaddset(&blocked, SIGPIPE);
+    (void)sigaddset(&blocked, SIGTTIN);
+    if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0) {
+        return cli_fail_errno(err, CELLA_ERROR_BUG, "cannot block signals");
+    }
+    interrupts->fd = signalfd(-1, &interrupts->watched, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (interrupts->fd < 0) {
+        return cli_fail_errno(err, CELLA_ERROR_HOST, "cannot watch signals");
+    }
+    return 0;
+}
+
+void interrupts_close(struct interrupts *interrupts)
+{
+    if (interrupts->fd >= 0) {
+        (void)close(interrupts->fd);
+        interrupts->fd = -1;
+        (void)sigprocmask(SIG_UNBLOCK, &interrupts->watched, NULL);
+    }
+}
+
+static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
+                      const void *data, size_t size)
+{
+    struct live *live = context;
+    (void)run;
+    outlet_add(&live->outlets[stream], data, size);
+}
+
+static void on_done(void *context, struct cella_run *run)
+{
+    struct live *live = context;
+    (void)run;
+    live->done = true;
+}
+
+static void take_interrupts(struct live *live, int signals)
+{
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        live->insisted = live->cancelled || live->done;
+        if (!live->insisted) {
+            live->cancelled = true;
+            cella_run_cancel(live->run);
+        }
+    }
+}
+
+static bool output_is_pending(const struct live *live)
+{
+    return outlet_is_pending(&live->outlets[CELLA_STDOUT]) ||
+           outlet_is_pending(&live->outlets[CELLA_STDERR]);
+}
+
+static void write_output(struct live *live, enum cella_stream stream)
+{
+    struct outlet *outlet = &live->outlets[stream];
+    outlet_write(outlet);
+    /* Without a reader of its output the program works for nobody. */
+    if (outlet->broken && stream == CELLA_STDOUT && !live->reader_gone) {
+        live->reader_gone = true;
+        cella_run_cancel(live->run);
+    }
+}
+
+/* One turn of the loop: waits, then does what can be done. */
+static int turn(struct live *live, const struct interrupts *interrupts, struct cella_error *err)
+{
+    struct pollfd watched[WATCH_COUNT] = {
+        [WATCH_ENGINE] = {live->done ? -1 : cella_engine_fd(live->engine), POLLIN, 0},
+        [WATCH_SIGNALS] = {interrupts->fd, POLLIN, 0},
+        [WATCH_STDIN] = {-1, POLLIN, 0},
+        [WATCH_STDOUT] = {-1, POLLOUT, 0},
+        [WATCH_STDERR] = {-1, POLLOUT, 0},
+    };
+    if (!live->done && inlet_wants_input(&live->inlet)) {
+        watched[WATCH_STDIN].fd = live->inlet.fd;
+    }
+    for (int stream = CELLA_STDOUT; stream <= CELLA_STDERR; stream++) {
+        if (outlet_is_pending(&live->outlets[stream])) {
+            watched[WATCH_STDOUT + stream].fd = live->outlets[stream].fd;
+        }
+    }
+    if (poll(watched, WATCH_COUNT, -1) < 0) {
+        return errno == EINTR ? 0 : cli_fail_errno(err, CELLA_ERROR_BUG, "poll failed");
+    }
+    if (watched[WATCH_SIGNALS].revents != 0) {
+        take_interrupts(live, interrupts->fd);
+    }
+    if (watched[WATCH_STDOUT].revents != 0) {
+        write_output(live, CELLA_STDOUT);
+    }
+    if (watched[WATCH_STDERR].revents != 0) {
+        write_output(live, CELLA_STDERR);
+    }
+    if (watched[WATCH_STDIN].revents != 0) {
+        inlet_read(&live->inlet);
+    }
+    if (watched[WATCH_ENGINE].revents != 0 && cella_engine_process(live->engine, err) < 0) {
+        return -1;
+    }
+    if (!live->done && !live->inlet.ended) {
+        inlet_feed(&live->inlet, live->run);
+    }
+    return 0;
+}
+
+/* Until the run is done and its output written, or somebody insists on an end. */
+static int loop(struct live *live, const struct interrupts *interrupts, struct cella_error *err)
+{
+    while ((!live->done || output_is_pending(live)) && !live->insisted) {
+        if (turn(live, interrupts, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int live_run(struct cella_engine *engine, const struct cella_request *request,
+             const struct interrupts *interrupts, const struct live_options *options,
+             struct live_outcome *ret_outcome, struct cella_error *err)
+{
+    struct live live = {.engine = engine};
+    struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks),
+        .context = &live,
+        .output = options->pass_output ? on_output : NULL,
+        .done = on_done,
+    };
+    unsigned flags = options->stdin_fd >= 0 ? CELLA_RUN_STDIN_OPEN : 0;
+    outlet_init(&live.outlets[CELLA_STDOUT], STDOUT_FILENO);
+    outlet_init(&live.outlets[CELLA_STDERR], STDERR_FILENO);
+    inlet_init(&live.inlet, options->stdin_fd);
+    int result = cella_run_start(engine, request, flags, &callbacks, &live.run, err);
+    if (result == 0) {
+        result = loop(&live, interrupts, err);
+    }
+    if (result == 0 && live.outlets[CELLA_STDERR].last != '\n' && isatty(STDERR_FILENO)) {
+        (void)!write(STDERR_FILENO, "\n", 1); /* what we say begins on a line of its own */
+    }
+    inlet_done(&live.inlet);
+    outlet_done(&live.outlets[CELLA_STDERR]);
+    outlet_done(&live.outlets[CELLA_STDOUT]);
+    if (result < 0) {
+        cella_run_free(live.run);
+        return -1;
+    }
+    *ret_outcome = (struct live_outcome){
+        .run = live.run,
+        .insisted = live.insisted,
+        .reader_gone = live.reader_gone,
+    };
+    return 0;
+}

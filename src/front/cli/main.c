@@ -1,0 +1,46 @@
+/*
+ * cella: the command line.  A thin client of libcella: it includes nothing of the library but
+ * <cella/...>.  The way of a command: options.c takes it apart by the tables in options.h, the
+ * function of the command carries it out, its return value is the exit code.
+ */
+#include "front/cli/options.h"
+#include "front/cli/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define EXIT_FAILED 125
+
+/* A standard stream that the caller closed would let the next file that is opened take its number
+ * and be taken for it. */
+static int fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct invocation invocation;
+    struct cella_error err;
+    if (fill_standard_streams() < 0) {
+        return EXIT_FAILED;
+    }
+    if (invocation_parse(argc, argv, &invocation, &err) < 0) {
+        return report_error(&err);
+    }
+    int code = invocation_has(&invocation, OPTION_HELP)
+                   ? command_help(&invocation)
+                   : command_table[invocation.command].carry_out(&invocation);
+    invocation_done(&invocation);
+    if (fflush(stdout) == EOF && code == 0) {
+        code = EXIT_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,152 @@
+/*
+ * The pack: argv and environment stay in it, files go into the workspace.
+ *
+ * The pack is what a caller made, checked once by the engine and checked again here; and a path
+ * that slipped through both is opened below the workspace only, with the program's own rights.
+ */
+#include "base/error.h"
+#include "isolate/init/init.h"
+#include "isolate/native/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int malformed(struct cella_error *err, const char *what)
+{
+    return error_set(err, CELLA_ERROR_BUG, 0, "malformed pack: %s", what);
+}
+
+static int map_pack(struct init *init, struct cella_error *err)
+{
+    struct stat file;
+    const int seals = fcntl(INIT_FD_PACK, F_GET_SEALS);
+    const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+    if (seals < 0 || (seals & needed) != needed || fstat(INIT_FD_PACK, &file) != 0 ||
+        file.st_size <= 0) {
+        return malformed(err, "not a sealed file");
+    }
+    init->pack_size = (size_t)file.st_size;
+    /* Private and writable for one reason: argv's type wants `char *`.  Nothing writes to it. */
+    void *pack = mmap(NULL, init->pack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, INIT_FD_PACK, 0);
+    if (pack == MAP_FAILED) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot map the pack");
+    }
+    init->pack = pack;
+    return 0;
+}
+
+static int make_parents(int workspace, const char *path, struct cella_error *err)
+{
+    char parent[PACK_PATH_MAX];
+    for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        const size_t length = (size_t)(slash - path);
+        memcpy(parent, path, length);
+        parent[length] = '\0';
+        /* Everything in the workspace is ours so far: no link can stand in the way. */
+        if (mkdirat(workspace, parent, 0755) != 0 && errno != EEXIST) {
+            return error_set(err, CELLA_ERROR_CALLER, errno, "cannot make directory '%s'", parent);
+        }
+    }
+    return 0;
+}
+
+static int write_all(int fd, const unsigned char *data, size_t size)
+{
+    while (size > 0) {
+        const ssize_t written = write(fd, data, size);
+        if (written < 0 && errno != EINTR) {
+            return -1;
+        }
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+static int write_file(int workspace, const struct pack_record *record, struct cella_error *err)
+{
+    char path[PACK_PATH_MAX];
+    const size_t path_size = record->header.path_size;
+    if (path_size >= sizeof(path) || path_size > record->header.size) {
+        return malformed(err, "path too long");
+    }
+    memcpy(path, record->payload, path_size);
+    path[path_size] = '\0';
+    if (pack_path_problem(path, path_size) != NULL) {
+        return malformed(err, pack_path_problem(path, path_size));
+    }
+    if (make_parents(workspace, path, err) != 0) {
+        return -1;
+    }
+    int fd =
+        sys_open_beneath(workspace, path, O_WRONLY | O_CREAT | O_EXCL, record->header.mode & 0777);
+    const bool written = fd >= 0 && write_all(fd, record->payload + path_size,
+                                              (size_t)record->header.size - path_size) == 0;
+    const int write_errno = errno;
+    if (fd >= 0) {
+        (void)close(fd); /* memory: the writes said all */
+    }
+    if (!written) {
+        error_set(err, CELLA_ERROR_CALLER, write_errno, "cannot write '%s' into the workspace",
+                  path);
+        return write_errno == ENOSPC ? error_set_hint(err, "raise disk_bytes or inodes") : -1;
+    }
+    return 0;
+}
+
+/* The word of a record: the bytes after it are its padding or the next header, whose first byte
+ * may not be zero, so the pack's writer adds a NUL to each word and counts it. */
+static char *word(const struct pack_record *record)
+{
+    const size_t size = (size_t)record->header.size;
+    const bool whole =
+        size > 0 && memchr(record->payload, '\0', size) == record->payload + size - 1;
+    return whole ? (char *)(uintptr_t)record->payload : NULL;
+}
+
+int init_write_files(struct init *init, struct cella_error *err)
+{
+    struct pack_record record;
+    size_t offset = 0, args = 0, variables = 0;
+    int next = 0;
+    int workspace = open(INIT_WORKSPACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (workspace < 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot open the workspace");
+    }
+    if (map_pack(init, err) != 0) {
+        return -1;
+    }
+    while ((next = pack_next(init->pack, init->pack_size, &offset, &record)) > 0) {
+        const uint32_t type = record.header.type;
+        if (type == PACK_FILE) {
+            if (write_file(workspace, &record, err) != 0) {
+                return -1;
+            }
+            continue;
+        }
+        char *text = word(&record);
+        if (text == NULL) {
+            return malformed(err, "a word with a NUL inside");
+        }
+        if (type == PACK_PROGRAM) {
+            init->program.path = text;
+        } else if (type == PACK_ARG && args < INIT_ARGS_MAX) {
+            init->program.argv[args++] = text;
+        } else if (type == PACK_ENV && variables < INIT_ENV_MAX) {
+            init->program.envp[variables++] = text;
+        } else if (type != PACK_COLLECT) { /* globs are read when they are needed */
+            return malformed(err, "an unknown record, or too many");
+        }
+    }
+    (void)close(workspace); /* a directory */
+    if (next < 0 || init->program.path == NULL || args == 0) {
+        return malformed(err, "cut short");
+    }
+    return 0;
+}

@@ -1,0 +1,197 @@
+/*
+ * See init.h.  Init obeys its descriptors: an order on the control socket, or its end, stops the
+ * run.  Signals tell it nothing but "look for dead children", so a forged one changes nothing.
+ */
+#include "isolate/init/init.h"
+
+#include "base/error.h"
+#include "isolate/native/sys.h"
+#include "isolate/protections.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How often a sandbox without control group is looked at: memory can grow by some tens of MiB
+ * meanwhile. */
+#define SAMPLE_PERIOD_MS 10
+
+static int hide(struct init *init, struct cella_error *err);
+static void watch(struct init *init, int signals);
+static void stop(struct init *init);
+static void limit(struct init *init, uint32_t cause);
+static void reap(struct init *init);
+static void finish(struct init *init);
+static NORETURN void fail(struct init *init, enum step step);
+
+static void send_report(struct init *init, enum init_report_type type)
+{
+    init->report.type = type;
+    /* Without a keeper there is nobody to tell, and the end of its socket ends us. */
+    IGNORE(send(INIT_FD_CONTROL, &init->report, sizeof(init->report), MSG_NOSIGNAL) < 0);
+}
+
+int main(void)
+{
+    static struct init init; /* too large for comfort on a stack */
+    struct cella_error *err = &init.report.error;
+    sigset_t mask;
+
+    init.main_pid = -1;
+    init.io_file = -1;
+    init.report.memory_peak_bytes = UINT64_MAX;
+    init.report.processes_peak = UINT64_MAX;
+    if (recv(INIT_FD_CONTROL, &init.start, sizeof(init.start), 0) != sizeof(init.start) ||
+        hide(&init, err) != 0) {
+        fail(&init, STEP_HIDE);
+    }
+    if (init.start.fault_step == STEP_FILES) {
+        error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
+        fail(&init, STEP_FILES);
+    }
+    if (init_write_files(&init, err) != 0) {
+        fail(&init, STEP_FILES);
+    }
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    int signals = -1;
+    if (sigprocmask(SIG_BLOCK, &mask, NULL) != 0 ||
+        (signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
+        error_set(err, CELLA_ERROR_HOST, errno, "cannot watch for the program's end");
+        fail(&init, STEP_EXEC);
+    }
+    init.written_before = init_written_bytes(&init);
+    enum step step = STEP_EXEC;
+    if (init_start_program(&init, &step, err) != 0) {
+        fail(&init, step);
+    }
+    /* The program's ends of the pipes are the program's alone from here on. */
+    IGNORE(sys_close_range(0, 2, 0));
+    init.started_us = init_clock_us();
+    send_report(&init, INIT_STARTED);
+    watch(&init, signals);
+    finish(&init);
+    return 0;
+}
+
+/* Nothing that comes later may find this process dumpable, and nothing of it may be inherited. */
+static int hide(struct init *init, struct cella_error *err)
+{
+    if (init->start.fault_step == STEP_HIDE) {
+        return error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
+    }
+    init->io_file = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
+    if ((init->start.waived & protection_bit(PROTECTION_INIT_HIDDEN)) == 0 &&
+        sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot hide init");
+    }
+    if ((init->start.waived & protection_bit(PROTECTION_DESCRIPTORS)) == 0 &&
+        sys_close_range(INIT_FD_CONTROL, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set descriptors close-on-exec");
+    }
+    return 0;
+}
+
+static void watch(struct init *init, int signals)
+{
+    enum { CONTROL, SIGNALS, LISTENER, WATCHED };
+    struct pollfd watched[WATCHED] = {
+        [CONTROL] = {.fd = INIT_FD_CONTROL, .events = POLLIN},
+        [SIGNALS] = {.fd = signals, .events = POLLIN},
+        [LISTENER] = {.fd = fcntl(INIT_FD_LISTENER, F_GETFD) >= 0 ? INIT_FD_LISTENER : -1,
+                      .events = POLLIN},
+    };
+    const int timeout = init->start.supervise != 0 ? SAMPLE_PERIOD_MS : -1;
+
+    while (init->main_pid > 0) {
+        if (poll(watched, WATCHED, timeout) < 0 && errno != EINTR) {
+            stop(init);
+        }
+        if (watched[SIGNALS].revents != 0) {
+            struct signalfd_siginfo unread; /* anyone inside can forge one: only a nudge */
+            IGNORE(read(signals, &unread, sizeof(unread)) < 0);
+            reap(init);
+        }
+        if (watched[LISTENER].revents & POLLIN) {
+            limit(init, init_answer_refused(init));
+        }
+        if (watched[LISTENER].revents & (POLLHUP | POLLERR | POLLNVAL)) {
+            watched[LISTENER].fd = -1;
+        }
+        if (watched[CONTROL].revents != 0) {
+            struct init_order order;
+            const ssize_t got = recv(INIT_FD_CONTROL, &order, sizeof(order), MSG_DONTWAIT);
+            if (got == 0 || (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_STOP)) {
+                stop(init);
+            }
+        }
+        if (init->start.supervise != 0 && !init->stopping && init->main_pid > 0) {
+            limit(init, init_sample(init));
+        }
+    }
+}
+
+/* Everything in the sandbox but us.  A fork in flight fails or its child gets the signal too: the
+ * kernel looks for pending signals under the lock that this takes. */
+static void stop(struct init *init)
+{
+    init->stopping = true;
+    IGNORE(kill(-1, SIGKILL) != 0); /* ESRCH: nobody is left */
+}
+
+/* Supervision saw a limit passed, or with 0 none. */
+static void limit(struct init *init, uint32_t cause)
+{
+    if (cause != 0 && !init->stopping) {
+        init->report.causes |= cause;
+        send_report(init, INIT_LIMIT);
+        stop(init);
+    }
+}
+
+static void reap(struct init *init)
+{
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == init->main_pid) {
+            init->main_pid = -1;
+            init->report.status = status;
+            init->report.wall_us = init_clock_us() - init->started_us;
+            send_report(init, INIT_EXITED);
+        }
+    }
+}
+
+/* The program has ended; whatever it left behind ends now. */
+static void finish(struct init *init)
+{
+    stop(init);
+    /* The listener stays open meanwhile: a process that waits for an answer is killable. */
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
+    init_measure(init);
+    init_collect(init);
+    send_report(init, INIT_DONE);
+}
+
+static NORETURN void fail(struct init *init, enum step step)
+{
+    init->report.step = (uint32_t)step;
+    send_report(init, INIT_FAILED);
+    _exit(1);
+}
+
+uint64_t init_clock_us(void)
+{
+    struct timespec now = {0, 0};
+    IGNORE(clock_gettime(CLOCK_MONOTONIC, &now) != 0); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}

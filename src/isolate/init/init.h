@@ -1,0 +1,94 @@
+/*
+ * Init: PID 1 of a sandbox, and what its parts share.
+ *
+ * When it starts, the lock-down is complete: it has the program's own uid, no capability, the
+ * system call filter and Landlock, and sees the built root only.  It can do nothing that the
+ * program could not do; what sets it apart is that it cannot be traced and ignores every signal.
+ * So it is init that handles the bytes from outside (the pack) and the files a guest left behind.
+ *
+ *   init.c      the main loop: the program's end, orders, refused calls
+ *   files.c     the pack's files into the workspace
+ *   program.c   the program's birth
+ *   refused.c   answers and counts refused system calls
+ *   figures.c   what the sandbox uses; holds the limits where there is no control group
+ *   collect.c   files out of the workspace
+ *   walk.c      every file below a directory
+ */
+#ifndef ISOLATE_INIT_INIT_H
+#define ISOLATE_INIT_INIT_H
+
+#include "base/attributes.h"
+#include "isolate/init/protocol.h"
+#include "isolate/pack.h"
+
+#include <cella/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Words of argv and environment together with their ends. */
+#define INIT_ARGS_MAX PACK_ARGS_MAX
+#define INIT_ENV_MAX  PACK_ENV_MAX
+
+struct program { /* the strings lie in the mapped pack */
+    const char *path;
+    char *argv[INIT_ARGS_MAX + 1];
+    char *envp[INIT_ENV_MAX + 1];
+};
+
+struct init {
+    struct init_start start;
+    struct program program;
+    const unsigned char *pack;
+    size_t pack_size;
+    pid_t main_pid;
+    uint64_t started_us;     /* on the monotonic clock */
+    uint64_t written_before; /* bytes that init itself wrote before the program's start */
+    int io_file;             /* /proc/self/io, opened before it was closed to us */
+    bool stopping;
+    uint64_t tasks_at_most;    /* without a control group: since the last count */
+    uint64_t refused_forks;    /* likewise */
+    struct init_report report; /* filled as the run goes */
+};
+
+/* Maps and checks the pack, and writes its files below INIT_WORKSPACE. */
+int init_write_files(struct init *init, struct cella_error *err) MUST_CHECK;
+
+/* Starts the program; *ret_step says which step failed. */
+int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;
+
+/* Answers what is waiting on INIT_FD_LISTENER.  Returns the enum keeper_cause of a limit that this
+ * shows to be exceeded, or 0. */
+uint32_t init_answer_refused(struct init *init);
+
+/* Bytes written so far by init and by every process it has waited for. */
+uint64_t init_written_bytes(const struct init *init);
+
+/* One look at what the sandbox uses, where no control group counts.  Returns the enum keeper_cause
+ * of the limit that is exceeded, or 0. */
+uint32_t init_sample(struct init *init);
+/* How many processes and threads the program has now. */
+uint64_t init_count_tasks(struct init *init);
+/* The figures at the end, when every other process is gone; also whether a disk or file limit was
+ * touched. */
+void init_measure(struct init *init);
+
+/* Writes the files that match the pack's globs to INIT_FD_COLLECTED, and PACK_END. */
+void init_collect(struct init *init);
+
+/* Calls `visit` for everything in and below a directory that is not itself a directory, with its
+ * path relative to the start, until it returns false.  Follows no link, crosses no mount, and gives
+ * up below INIT_WALK_DEPTH_MAX directories.  `name` is what to open in `dir`. */
+#define INIT_WALK_DEPTH_MAX 64
+struct init_visit {
+    int dir;
+    const char *name;
+    const char *path;
+};
+void init_walk(const char *directory, bool (*visit)(void *context, const struct init_visit *visit),
+               void *context);
+
+uint64_t init_clock_us(void);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * What the keeper and the first process of a sandbox say to each other, over a SOCK_SEQPACKET pair.
+ * That process is at first the keeper's own code (isolate/native/child.c) and after its exec init;
+ * the program never has this socket.
+ *
+ *   keeper → init   struct init_build, then struct init_plan (with the pack's descriptor), then
+ *                   struct init_start, then struct init_order
+ *   init → keeper   struct init_report:
+ *                   CONFINED, STARTED, (LIMIT)*, EXITED, DONE   or   FAILED at any point
+ *
+ * The keeper believes a report only where lying gains a guest nothing: figures that decide a
+ * verdict come from the control group wherever there is one.
+ */
+#ifndef ISOLATE_INIT_PROTOCOL_H
+#define ISOLATE_INIT_PROTOCOL_H
+
+#include "isolate/native/steps.h"
+#include "keeper/protocol.h"
+#include "request/limits.h"
+
+#include <cella/error.h>
+#include <stdint.h>
+
+/* The uid and gid that a program finds itself to be. */
+#define INIT_GUEST_ID 1000
+
+/* Descriptors that init finds open; 0, 1 and 2 are the program's standard streams. */
+enum init_descriptor {
+    INIT_FD_CONTROL = 3,
+    INIT_FD_PACK,      /* sealed memfd: argv, environment, files, globs */
+    INIT_FD_COLLECTED, /* pipe: collected files, as a pack */
+    INIT_FD_LEASE,     /* the lock on the run's uid, held until init is gone; may be closed */
+    INIT_FD_LISTENER,  /* refused system calls; closed when the kernel gives none */
+    INIT_FD_PROGRAM,   /* init itself; closed by its exec */
+    INIT_FD_COUNT
+};
+
+/* A program whose forks are refused this often does not recover: it is stopped at once. */
+#define INIT_REFUSED_FORKS_MAX 64
+
+#define INIT_WORKSPACE     "/workspace"
+#define INIT_TEMPORARY     "/tmp"
+#define INIT_SHARED_MEMORY "/dev/shm"
+
+/* Build what depends on no plan: the id maps are written. */
+struct init_build {
+    uint64_t waived; /* by protection_bit(), as far as it matters before the plan is known */
+};
+
+/* Go on with this plan; one SCM_RIGHTS descriptor with it: the pack. */
+struct init_plan {
+    struct plan plan;
+};
+
+/* For init itself, after its exec. */
+struct init_start {
+    struct limits limits;
+    uint64_t waived;     /* by protection_bit() */
+    uint32_t supervise;  /* 1: no control group; sum up and hold the limits from inside */
+    uint32_t fault_step; /* test builds: the enum step to fail; else STEP_COUNT */
+};
+
+enum init_order_type { INIT_ORDER_STOP = 1 };
+
+struct init_order {
+    uint32_t type;
+};
+
+enum init_report_type {
+    INIT_CONFINED = 1, /* every protection but init's own is in place: `protections` */
+    INIT_STARTED,      /* the program has been executed */
+    INIT_LIMIT,        /* supervision saw `causes` and is stopping the program */
+    INIT_EXITED,       /* the program itself has ended: `status`, `wall_us` */
+    INIT_DONE,         /* every process is gone and files are collected: all figures */
+    INIT_FAILED,       /* `step` failed with `error`: nothing was run */
+};
+
+struct init_report {
+    uint32_t type;
+    uint32_t step;   /* enum step */
+    uint32_t causes; /* enum keeper_cause */
+    int32_t status;  /* wait status */
+    uint64_t protections;
+    uint64_t wall_us;
+    uint64_t user_us;
+    uint64_t system_us;
+    uint64_t memory_peak_bytes; /* sampled; UINT64_MAX without supervision */
+    uint64_t processes_peak;
+    uint64_t written_bytes;
+    uint64_t voluntary_switches;
+    uint64_t involuntary_switches;
+    uint32_t refused_call_count;
+    uint32_t reserved;
+    struct keeper_refused_call refused_calls[KEEPER_REFUSED_CALLS_MAX];
+    struct cella_error error;
+};
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * Control groups: create, limit, measure, remove.  Hides whether the host has version 2, version 1
+ * or both, and whether we may use them at all.
+ *
+ * A group is named cella-<keeper's pid>-<its start time>-<number>, so that a later keeper can tell
+ * which groups a killed one left (cgroup_host_open removes those).
+ *
+ * One group, one run, one thread.
+ */
+#ifndef ISOLATE_NATIVE_CGROUP_H
+#define ISOLATE_NATIVE_CGROUP_H
+
+#include "base/attributes.h"
+#include "keeper/protocol.h"
+#include "request/limits.h"
+
+#include <cella/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum cgroup_controller {
+    CGROUP_MEMORY,
+    CGROUP_PIDS,
+    CGROUP_CPU,
+    CGROUP_CPUACCT,
+    CGROUP_CONTROLLERS
+};
+
+#define CGROUP_NAME_MAX 64
+
+struct cgroup_host {
+    enum keeper_mechanism mechanism; /* KEEPER_BY_SUPERVISION: no groups here */
+    int parents[CGROUP_CONTROLLERS]; /* directories that groups are made in; -1: none.  With
+                                          version 2 all in parents[0] */
+    char prefix[CGROUP_NAME_MAX];    /* of the names of this keeper's groups */
+};
+
+struct cgroup {
+    const struct cgroup_host *host;
+    char name[CGROUP_NAME_MAX];
+    int dirs[CGROUP_CONTROLLERS];    /* -1: none; with version 2 all in dirs[0] */
+    int entries[CGROUP_CONTROLLERS]; /* version 1: the "tasks" files, opened by the keeper for its
+                                        child, whose uid may not; else -1 */
+};
+
+struct cgroup_usage { /* UINT64_MAX: not known */
+    uint64_t cpu_us, user_us, system_us;
+    uint64_t memory_peak_bytes;
+    uint64_t memory_kills;
+    uint64_t processes_peak;
+    uint64_t forks_refused;
+};
+
+/* Finds out what can be used here; never fails: at worst supervision is what is left. */
+void cgroup_host_open(struct cgroup_host *host);
+void cgroup_host_close(struct cgroup_host *host);
+
+/* Makes a group without limits; `number` is unique for the keeper.  On failure nothing is left. */
+int cgroup_create(const struct cgroup_host *host, uint64_t number, struct cgroup *ret_group,
+                  struct cella_error *err) MUST_CHECK;
+/* `waived` says which limits to leave out.  CELLA_ERROR_HOST when one cannot be set: none is
+ * dropped in silence. */
+int cgroup_limit(const struct cgroup *group, const struct limits *limits, uint64_t waived,
+                 struct cella_error *err) MUST_CHECK;
+
+/* A descriptor for CLONE_INTO_CGROUP, or -1 where the new process must enter by itself. */
+int cgroup_clone_fd(const struct cgroup *group);
+/* Puts the calling process, which must have one thread, into the group; nothing to do where it was
+ * born inside. */
+int cgroup_enter(const struct cgroup *group, struct cella_error *err) MUST_CHECK;
+
+void cgroup_measure(const struct cgroup *group, struct cgroup_usage *ret_usage);
+/* Processor time alone, for the timer. */
+uint64_t cgroup_cpu_us(const struct cgroup *group);
+/* How many forks the group was refused so far, for the timer. */
+uint64_t cgroup_refused_forks(const struct cgroup *group);
+/* Opens the file that signals EPOLLPRI when a fork was refused; -1 where there is none: version 1
+ * has the file, but Linux 6.18 was seen to signal nothing. */
+int cgroup_open_fork_events(const struct cgroup *group);
+
+/* Removes the group, which must be empty of processes; one in state "not opened" is fine. */
+void cgroup_remove(struct cgroup *group);
+
+#endif

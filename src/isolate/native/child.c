@@ -1,0 +1,321 @@
+/*
+ * See child.h.
+ *
+ * This code runs in a copy of the keeper's memory with every capability in the new user namespace
+ * and none on the host.  It reads nothing that a guest could have made: the first such bytes (the
+ * pack) are read by init, after the last step here.  No allocation, no stdio stream.
+ */
+#include "isolate/native/child.h"
+
+#include "base/error.h"
+#include "isolate/native/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The kernel's memory killer, when the whole host is short, takes sandboxes before services. */
+#define OOM_SCORE_ADJ "500"
+
+/* Where descriptors wait while the low numbers are given out; above every INIT_FD_*. */
+#define DESCRIPTOR_PARKING 64
+
+static int enter_cgroup(struct child *child, struct cella_error *err);
+static int hide_cgroup(struct child *child, struct cella_error *err);
+static int start_clocks(struct child *child, struct cella_error *err);
+static int set_host_name(struct child *child, struct cella_error *err);
+static int set_scheduling(struct child *child, struct cella_error *err);
+static int become_guest(struct child *child, struct cella_error *err);
+static int tie_to_keeper(struct child *child, struct cella_error *err);
+static int join_keyring(struct child *child, struct cella_error *err);
+static int make_network(struct child *child, struct cella_error *err);
+static int receive_plan(struct child *child, struct cella_error *err);
+static int raise_loopback(struct child *child, struct cella_error *err);
+static int place_descriptors(struct child *child, struct cella_error *err);
+static int execute_init(struct child *child, struct cella_error *err);
+
+/* In the order of the table of steps. */
+static const struct child_step {
+    enum step step;
+    int (*run)(struct child *child, struct cella_error *err);
+} child_steps[] = {
+    {STEP_JOIN, enter_cgroup},
+    {STEP_CGROUP_NS, hide_cgroup},
+    {STEP_TIME_NS, start_clocks},
+    {STEP_SCHEDULING, set_scheduling},
+    {STEP_IDENTITY, become_guest},
+    {STEP_TIE, tie_to_keeper},
+    {STEP_KEYRING, join_keyring},
+    {STEP_ROOT, child_mount_root},
+    {STEP_ETC, child_write_etc},
+    {STEP_DEV, child_make_dev},
+    {STEP_PROC, child_mount_proc},
+    {STEP_NETWORK, make_network},
+    {STEP_PLAN, receive_plan},
+    {STEP_UTS, set_host_name},
+    {STEP_BINDS, child_bind_files},
+    {STEP_SCRATCH, child_mount_scratch},
+    {STEP_PIVOT, child_pivot},
+    {STEP_LOOPBACK, raise_loopback},
+    {STEP_DESCRIPTORS, place_descriptors},
+    {STEP_CAPABILITIES, child_drop_capabilities},
+    {STEP_NO_NEW_PRIVS, child_set_no_new_privs},
+    {STEP_LANDLOCK, child_load_landlock},
+    {STEP_SECCOMP, child_load_seccomp},
+    {STEP_INIT, execute_init},
+};
+
+static void report(const struct child *child, const struct init_report *report)
+{
+    /* With the keeper gone there is nobody to tell; the exit below ends the sandbox. */
+    (void)send(child->control, report, sizeof(*report), MSG_NOSIGNAL);
+}
+
+NORETURN void child_main(struct child *child)
+{
+    struct init_report failure = {.type = INIT_FAILED};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(child_steps); i++) {
+        failure.step = child_steps[i].step;
+        if (child->fault == child_steps[i].step) {
+            error_set(&failure.error, CELLA_ERROR_HOST, EIO, "injected fault");
+            break;
+        }
+        if (child_steps[i].run(child, &failure.error) != 0) {
+            break;
+        }
+    }
+    report(child, &failure);
+    _exit(1);
+}
+
+static int enter_cgroup(struct child *child, struct cella_error *err)
+{
+    return child->cgroup != NULL ? cgroup_enter(child->cgroup, err) : 0;
+}
+
+static int hide_cgroup(struct child *child, struct cella_error *err)
+{
+    (void)err;
+    /* Only now: the root of the new namespace is the group that we have just been put into. */
+    if (child->cgroup != NULL && !child_waives(child, PROTECTION_CGROUP_NS) &&
+        unshare(CLONE_NEWCGROUP) == 0) {
+        child_holds(child, PROTECTION_CGROUP_NS);
+    }
+    return 0;
+}
+
+/* The offsets must be set before the namespace has a member, so it cannot be made by clone(). */
+static int start_clocks(struct child *child, struct cella_error *err)
+{
+    enum { NEW_TIME = 0x80 }; /* CLONE_NEWTIME, which shares a bit with the exit signal mask */
+    if (child_waives(child, PROTECTION_TIME_NS) || unshare(NEW_TIME) != 0) {
+        return 0;
+    }
+    struct timespec monotonic, boot;
+    char offsets[128];
+    if (clock_gettime(CLOCK_MONOTONIC, &monotonic) != 0 ||
+        clock_gettime(CLOCK_BOOTTIME, &boot) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot read the clocks");
+    }
+    (void)snprintf(offsets, sizeof(offsets), "monotonic -%lld 0\nboottime -%lld 0\n",
+                   (long long)monotonic.tv_sec, (long long)boot.tv_sec);
+    if (sys_write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set the time namespace's offsets");
+    }
+    int fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, NEW_TIME) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot enter the time namespace");
+    }
+    (void)close(fd); /* a namespace */
+    child_holds(child, PROTECTION_TIME_NS);
+    return 0;
+}
+
+static int set_host_name(struct child *child, struct cella_error *err)
+{
+    if (child_waives(child, PROTECTION_UTS_NS)) {
+        return 0;
+    }
+    const char *name = child->plan->hostname;
+    if (sethostname(name, strlen(name)) != 0 || setdomainname("", 0) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set the host name");
+    }
+    return 0;
+}
+
+static int set_scheduling(struct child *child, struct cella_error *err)
+{
+    if (sys_write_file(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE_ADJ) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set oom_score_adj");
+    }
+    if (!child_waives(child, PROTECTION_CORE_SCHED) &&
+        sys_prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) ==
+            0) {
+        child_holds(child, PROTECTION_CORE_SCHED);
+    }
+    if (!child_waives(child, PROTECTION_SPECULATION) &&
+        sys_prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, 0, 0) ==
+            0 &&
+        sys_prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_FORCE_DISABLE, 0, 0) ==
+            0) {
+        child_holds(child, PROTECTION_SPECULATION);
+    }
+    return 0;
+}
+
+/* The ids change by raw system calls: the library's would look for threads of the keeper's. */
+static int become_guest(struct child *child, struct cella_error *err)
+{
+    const long id = INIT_GUEST_ID;
+    if (child->privileged && !child_waives(child, PROTECTION_GROUPS)) {
+        if (syscall(SYS_setgroups, 0, NULL) != 0) {
+            return error_set(err, CELLA_ERROR_HOST, errno, "cannot drop supplementary groups");
+        }
+        child_holds(child, PROTECTION_GROUPS);
+    }
+    if (syscall(SYS_setresgid, id, id, id) != 0 || syscall(SYS_setresuid, id, id, id) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot take on the run's uid and gid");
+    }
+    return 0;
+}
+
+/* After the uid: changing it clears the setting. */
+static int tie_to_keeper(struct child *child, struct cella_error *err)
+{
+    if (child_waives(child, PROTECTION_DIES_WITH_KEEPER)) {
+        return 0;
+    }
+    if (sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot tie the sandbox to the keeper");
+    }
+    child_holds(child, PROTECTION_DIES_WITH_KEEPER);
+    return 0;
+}
+
+static int join_keyring(struct child *child, struct cella_error *err)
+{
+    (void)err;
+    /* Kernels without keys have none to protect. */
+    if (!child_waives(child, PROTECTION_KEYRING) &&
+        syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) {
+        child_holds(child, PROTECTION_KEYRING);
+    }
+    return 0;
+}
+
+/* The dearest of the namespaces: half a millisecond, so it is made here, beside what the keeper
+ * does meanwhile, and not by clone(), for which the keeper would wait. */
+static int make_network(struct child *child, struct cella_error *err)
+{
+    if (child_waives(child, PROTECTION_NET_NS)) {
+        return 0;
+    }
+    if (unshare(CLONE_NEWNET) != 0) {
+        error_set(err, CELLA_ERROR_HOST, errno, "cannot make a network namespace");
+        return error_set_hint(err, "`cella doctor` says what this host lacks");
+    }
+    child_holds(child, PROTECTION_NET_NS);
+    return 0;
+}
+
+static int receive_plan(struct child *child, struct cella_error *err)
+{
+    static struct init_plan message; /* too large for comfort on a stack */
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
+    struct msghdr received = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = &control,
+                              .msg_controllen = sizeof(control)};
+    const ssize_t got = recvmsg(child->control, &received, MSG_CMSG_CLOEXEC);
+    if (got == 0) {
+        _exit(0); /* the keeper has no use for us */
+    }
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&received);
+    if (got != (ssize_t)sizeof(message) || header == NULL || header->cmsg_type != SCM_RIGHTS ||
+        ((message.plan.waived ^ child->waived) & CHILD_AHEAD) != 0) {
+        return error_set(err, CELLA_ERROR_BUG, 0, "the sandbox was sent no plan of its kind");
+    }
+    memcpy(&child->pack, CMSG_DATA(header), sizeof(child->pack));
+    child->plan = &message.plan;
+    child->waived = message.plan.waived;
+    return 0;
+}
+
+static int raise_loopback(struct child *child, struct cella_error *err)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    if (child->plan->loopback == 0 || child_waives(child, PROTECTION_NET_NS)) {
+        return 0;
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot bring the loopback interface up");
+    }
+    (void)close(fd); /* a socket never used */
+    return 0;
+}
+
+/* Every descriptor first moves out of the way, so that no dup2 hits one that is still needed. */
+static int place_descriptors(struct child *child, struct cella_error *err)
+{
+    int *const places[INIT_FD_COUNT] = {
+        &child->streams[0],
+        &child->streams[1],
+        &child->streams[2],
+        [INIT_FD_CONTROL] = &child->control,
+        [INIT_FD_PACK] = &child->pack,
+        [INIT_FD_COLLECTED] = &child->collected,
+        [INIT_FD_LEASE] = &child->lease,
+        [INIT_FD_LISTENER] = NULL,
+        [INIT_FD_PROGRAM] = &child->init_program,
+    };
+    for (int i = 0; i < INIT_FD_COUNT; i++) {
+        if (places[i] != NULL && *places[i] >= 0) {
+            *places[i] = fcntl(*places[i], F_DUPFD, DESCRIPTOR_PARKING);
+            if (*places[i] < 0) {
+                return error_set(err, CELLA_ERROR_HOST, errno, "cannot move a descriptor");
+            }
+        }
+    }
+    for (int i = 0; i < INIT_FD_COUNT; i++) {
+        (void)close(i); /* may not be open */
+        if (places[i] != NULL && *places[i] >= 0) {
+            if (dup2(*places[i], i) < 0) {
+                return error_set(err, CELLA_ERROR_HOST, errno, "cannot place a descriptor");
+            }
+            *places[i] = i;
+        }
+    }
+    if (sys_close_range(INIT_FD_COUNT, ~0U, 0) != 0 ||
+        fcntl(INIT_FD_PROGRAM, F_SETFD, FD_CLOEXEC) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot close the keeper's descriptors");
+    }
+    return 0;
+}
+
+static int execute_init(struct child *child, struct cella_error *err)
+{
+    char name[] = "cella-init";
+    char *const argv[] = {name, NULL};
+    char *const envp[] = {NULL};
+    const struct init_report confined = {.type = INIT_CONFINED, .protections = child->held};
+
+    report(child, &confined);
+    IGNORE(sys_execveat(child->init_program, argv, envp)); /* returns on failure alone */
+    return error_set(err, CELLA_ERROR_HOST, errno, "cannot execute init");
+}

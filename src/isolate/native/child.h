@@ -1,0 +1,71 @@
+/*
+ * The first process of a sandbox, from its birth in new namespaces until it executes init: it
+ * builds the root, locks itself down, and becomes PID 1.
+ */
+#ifndef ISOLATE_NATIVE_CHILD_H
+#define ISOLATE_NATIVE_CHILD_H
+
+#include "base/attributes.h"
+#include "isolate/init/protocol.h"
+#include "isolate/native/cgroup.h"
+#include "isolate/protections.h"
+#include "policy/plan.h"
+
+#include <cella/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Everything is inherited from the keeper; the descriptors belong to this process alone now. */
+struct child {
+    uint64_t waived;             /* protections left out */
+    const struct plan *plan;     /* NULL until the step `plan` */
+    enum step fault;             /* test builds */
+    bool privileged;             /* the keeper is root: groups can be dropped */
+    const struct cgroup *cgroup; /* NULL: none */
+    int init_program;            /* sealed memfd */
+    int streams[3];              /* what becomes stdin, stdout, stderr */
+    int control;
+    int pack; /* -1 until the step `plan` */
+    int collected;
+    int lease;     /* -1: none */
+    uint64_t held; /* protections that hold so far */
+};
+
+/* The protections that what is made ahead has or has not, whatever a plan says later. */
+#define CHILD_AHEAD                                                                                \
+    (protection_bit(PROTECTION_RUN_UID) | protection_bit(PROTECTION_GROUPS) |                      \
+     protection_bit(PROTECTION_PROC_MASKED) | protection_bit(PROTECTION_NET_NS) |                  \
+     protection_bit(PROTECTION_IPC_NS) | protection_bit(PROTECTION_UTS_NS) |                       \
+     protection_bit(PROTECTION_CGROUP_NS) | protection_bit(PROTECTION_TIME_NS) |                   \
+     protection_bit(PROTECTION_KEYRING) | protection_bit(PROTECTION_DIES_WITH_KEEPER) |            \
+     protection_bit(PROTECTION_CORE_SCHED) | protection_bit(PROTECTION_SPECULATION))
+
+/* Walks the SANDBOX rows of the table of steps.  Says INIT_CONFINED or INIT_FAILED on `control`;
+ * never returns. */
+NORETURN void child_main(struct child *child);
+
+/* Whether the plan leaves this protection out. */
+static inline bool child_waives(const struct child *child, enum protection protection)
+{
+    return (child->waived & protection_bit(protection)) != 0;
+}
+static inline void child_holds(struct child *child, enum protection protection)
+{
+    child->held |= protection_bit(protection);
+}
+
+/* The steps that live in files of their own: root.c */
+int child_mount_root(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_write_etc(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_bind_files(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_make_dev(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_mount_proc(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_mount_scratch(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_pivot(struct child *child, struct cella_error *err) MUST_CHECK;
+/* lockdown.c */
+int child_drop_capabilities(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_set_no_new_privs(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_load_landlock(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_load_seccomp(struct child *child, struct cella_error *err) MUST_CHECK;
+
+#endif

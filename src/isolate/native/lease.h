@@ -1,0 +1,32 @@
+/*
+ * Host uids for runs.  A uid of the range belongs to at most one run on the whole host: a lease is
+ * an exclusive lock on the uid's byte of a file, and the run's init inherits the locked open file,
+ * so that the kernel cannot give the uid away while the run lives, even when the keeper is killed.
+ */
+#ifndef ISOLATE_NATIVE_LEASE_H
+#define ISOLATE_NATIVE_LEASE_H
+
+#include "base/attributes.h"
+
+#include <cella/error.h>
+#include <stdint.h>
+
+/* systemd's table of uids (systemd.io/UIDS-GIDS) gives nothing from 1879048192 to 2147483647. */
+#define LEASE_UID_BASE  1900000000U
+#define LEASE_UID_COUNT 65536U
+
+#define LEASE_DIRECTORY "/run/cella"
+
+struct lease {
+    int fd; /* -1: none */
+    uint32_t uid;
+};
+
+/* CELLA_ERROR_HOST when the range is claimed by an account or /etc/subuid, or the file cannot be
+ * used; CELLA_ERROR_BUSY when every uid is taken. */
+int lease_take(struct lease *ret_lease, struct cella_error *err) MUST_CHECK;
+
+/* When every process of the run is gone. */
+void lease_release(struct lease *lease);
+
+#endif

@@ -1,0 +1,148 @@
+/* See sys.h. */
+#include "isolate/native/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define SMALL_FILE_MAX 4096
+#define SIGNALS        64 /* as the kernel counts; SIGKILL and SIGSTOP refuse, and need nothing */
+
+pid_t sys_clone3(const struct clone_args *args)
+{
+    return (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+}
+
+int sys_pidfd_send_signal(int pidfd, int signal_number)
+{
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+}
+
+int sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+int sys_mount(const char *source, const char *target, const char *type, unsigned long flags,
+              const char *data)
+{
+    return (int)syscall(SYS_mount, source, target, type, flags, data);
+}
+
+int sys_umount_detach(const char *target)
+{
+    enum { DETACH = 2 }; /* MNT_DETACH, which the kernel's header does not give */
+    return (int)syscall(SYS_umount2, target, DETACH);
+}
+
+int sys_pivot_root(const char *new_root, const char *put_old)
+{
+    return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+int sys_mount_setattr(const char *path, enum sys_mount_depth depth, uint64_t set, uint64_t clear)
+{
+    struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = MS_PRIVATE};
+    const unsigned flags = depth == SYS_MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof(attr));
+}
+
+int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    return (int)syscall(SYS_prctl, option, a, b, c, d);
+}
+
+int sys_ioctl(int fd, unsigned long request, void *argument)
+{
+    return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+int sys_execveat(int fd, char *const argv[], char *const envp[])
+{
+    return (int)syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
+void sys_reset_signals(void)
+{
+    const struct {
+        void (*handler)(int);
+        unsigned long flags;
+        void (*restorer)(void);
+        uint64_t mask;
+    } standard = {SIG_DFL, 0, NULL, 0};
+    for (int number = 1; number <= SIGNALS; number++) {
+        IGNORE(syscall(SYS_rt_sigaction, number, &standard, NULL, sizeof(standard.mask)) != 0);
+    }
+}
+
+int sys_open_beneath(int dir, const char *path, uint64_t flags, mode_t mode)
+{
+    struct open_how how = {
+        .flags = flags | O_CLOEXEC | O_NOFOLLOW,
+        .mode = (flags & O_CREAT) != 0 ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+int sys_write_file(int dir, const char *path, const char *text)
+{
+    const size_t size = strlen(text);
+    int fd = openat(dir, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return -1;
+    }
+    const ssize_t written = write(fd, text, size);
+    const int write_errno = written < 0 ? errno : EIO;
+    (void)close(fd); /* the write was checked; kernel files have nothing to flush */
+    if (written != (ssize_t)size) {
+        errno = write_errno;
+        return -1;
+    }
+    return 0;
+}
+
+ssize_t sys_read_file(int dir, const char *path, char *text, size_t size)
+{
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return -1;
+    }
+    size_t length = 0;
+    ssize_t got = 0;
+    do {
+        got = read(fd, text + length, size - 1 - length);
+        length += got > 0 ? (size_t)got : 0;
+    } while (got > 0 && length < size - 1);
+    const int read_errno = errno;
+    (void)close(fd); /* opened for reading */
+    text[length] = '\0';
+    errno = read_errno;
+    return got < 0 ? -1 : (ssize_t)length;
+}
+
+uint64_t sys_read_number(int dir, const char *path, const char *key)
+{
+    char text[SMALL_FILE_MAX];
+    if (sys_read_file(dir, path, text, sizeof(text)) <= 0) {
+        return UINT64_MAX;
+    }
+    const char *at = text;
+    if (key != NULL) {
+        const size_t key_size = strlen(key);
+        while (strncmp(at, key, key_size) != 0 || at[key_size] != ' ') {
+            at = strchr(at, '\n');
+            if (at == NULL) {
+                return UINT64_MAX;
+            }
+            at++;
+        }
+        at += key_size + 1;
+    }
+    char *end = NULL;
+    const uint64_t number = strtoull(at, &end, 10);
+    return end == at ? UINT64_MAX : number;
+}

@@ -1,0 +1,58 @@
+/*
+ * System calls that the C library has no function for (musl 1.2.3), and opening and writing small
+ * files below a held directory.  For the keeper and init; allocates nothing.
+ *
+ * mount() and its flags come from the kernel's own header alone: <sys/mount.h> clashes with it.
+ */
+#ifndef ISOLATE_NATIVE_SYS_H
+#define ISOLATE_NATIVE_SYS_H
+
+#include "base/attributes.h"
+
+#include <linux/close_range.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* fork() with namespaces: returns 0 in the child, which goes on with a copy of everything. */
+pid_t sys_clone3(const struct clone_args *args) MUST_CHECK;
+int sys_pidfd_send_signal(int pidfd, int signal_number) MUST_CHECK;
+int sys_close_range(unsigned first, unsigned last, unsigned flags) MUST_CHECK;
+int sys_mount(const char *source, const char *target, const char *type, unsigned long flags,
+              const char *data) MUST_CHECK;
+int sys_umount_detach(const char *target) MUST_CHECK;
+int sys_pivot_root(const char *new_root, const char *put_old) MUST_CHECK;
+/* Sets and clears MOUNT_ATTR_* of the mount at `path`, or of all below it too, and makes them
+ * private: what the host mounts later does not appear in them. */
+enum sys_mount_depth { SYS_MOUNT_ONE, SYS_MOUNT_RECURSIVE };
+int sys_mount_setattr(const char *path, enum sys_mount_depth depth, uint64_t set,
+                      uint64_t clear) MUST_CHECK;
+/* <sys/prctl.h> lacks the newer options in one library and clashes with the kernel's in another. */
+int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
+              unsigned long d) MUST_CHECK;
+/* One library declares the request as int, which its largest values do not fit. */
+int sys_ioctl(int fd, unsigned long request, void *argument) MUST_CHECK;
+int sys_execveat(int fd, char *const argv[], char *const envp[]) MUST_CHECK;
+
+/* Every signal to its standard action, also those that the C libraries keep for themselves: their
+ * sigaction() refuses to touch them. */
+void sys_reset_signals(void);
+
+/* Opens a path that may be hostile: it cannot leave `dir`, cross a mount, or pass a link.
+ * O_CLOEXEC and O_NOFOLLOW are added. */
+int sys_open_beneath(int dir, const char *path, uint64_t flags, mode_t mode) MUST_CHECK;
+
+/* One write of the whole text to an existing file. */
+int sys_write_file(int dir, const char *path, const char *text) MUST_CHECK;
+/* Reads at most size - 1 bytes and adds a NUL.  Returns the length, -1 on failure. */
+ssize_t sys_read_file(int dir, const char *path, char *text, size_t size) MUST_CHECK;
+/* The number that the file starts with, or, with a key, the one behind "key " at the start of a
+ * line.  UINT64_MAX when there is no such file or number. */
+uint64_t sys_read_number(int dir, const char *path, const char *key);
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * cella-keeper: the one process with privilege.  It makes namespaces, mounts and control groups for
+ * one engine, which talks to it over descriptor 3, and ends when that engine does.
+ *
+ * It is single-threaded, reads fixed frames and nothing else, and believes none of them
+ * (ceiling.c).  It never reads what a guest or a caller wrote: the pack goes through it unopened.
+ * It holds the clocks, so that they run on while an engine is busy or stopped.
+ */
+#include "base/error.h"
+#include "isolate/native/sandbox.h"
+#include "isolate/native/sys.h"
+#include "keeper/run.h"
+#include "keeper/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define ENGINE_SOCKET 3
+#define RUNS_MAX      4096
+
+struct keeper {
+    struct sandbox_host host;
+    struct wire wire;
+    int epoll;
+    struct run *runs[RUNS_MAX]; /* those alive, in no order */
+    size_t run_count;
+};
+
+static void forget_inherited(void);
+static int greet(struct keeper *keeper);
+static int serve(struct keeper *keeper);
+static int handle_engine(struct keeper *keeper);
+static int create_run(struct keeper *keeper, const struct keeper_create *create, int pack);
+static int watch_engine(struct keeper *keeper);
+
+int main(void)
+{
+    static struct keeper keeper; /* too large for comfort on a stack */
+
+    forget_inherited();
+    wire_init(&keeper.wire, ENGINE_SOCKET);
+    int result = greet(&keeper);
+    while (result == 0) {
+        result = serve(&keeper);
+    }
+    /* The engine is gone, or has never been there. */
+    while (keeper.run_count > 0) {
+        run_destroy(keeper.runs[--keeper.run_count]);
+    }
+    sandbox_host_close(&keeper.host);
+    wire_done(&keeper.wire);
+    return 0;
+}
+
+/* A caller's ignored signals, mask, terminal and descriptors must reach neither us nor a guest. */
+static void forget_inherited(void)
+{
+    sigset_t none;
+
+    IGNORE(setsid() < 0); /* fails when we lead a session already */
+    sys_reset_signals();
+    sigemptyset(&none);
+    IGNORE(sigprocmask(SIG_SETMASK, &none, NULL) != 0); /* valid arguments */
+    IGNORE(
+        sys_close_range(ENGINE_SOCKET + 1, ~0U, 0)); /* Linux before 5.9: then clone3 fails too */
+}
+
+static int greet(struct keeper *keeper)
+{
+    struct cella_error err;
+    const int flags = fcntl(ENGINE_SOCKET, F_GETFL);
+    if (flags < 0 || fcntl(ENGINE_SOCKET, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(ENGINE_SOCKET, F_SETFD, FD_CLOEXEC) != 0) {
+        return -1; /* not started by an engine */
+    }
+    if (sandbox_host_open(&keeper->host, &err) != 0 ||
+        (keeper->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 || watch_engine(keeper) != 0) {
+        const struct keeper_refused refused = {
+            .header = {KEEPER_REFUSED, KEEPER_PROTOCOL_VERSION, 0}, .error = err};
+        wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
+        return -1;
+    }
+    const struct keeper_hello hello = {
+        .header = {KEEPER_HELLO, KEEPER_PROTOCOL_VERSION, 0},
+        .privileged = keeper->host.privileged,
+        .mechanism = (uint32_t)keeper->host.cgroups.mechanism,
+    };
+    wire_send(&keeper->wire, &hello, sizeof(hello), NULL, 0);
+    sandbox_host_make_ahead(&keeper->host); /* while the engine reads its first request */
+    return 0;
+}
+
+/* Reads while the queue has room, writes while it has something. */
+static int watch_engine(struct keeper *keeper)
+{
+    const struct wire *wire = &keeper->wire;
+    struct epoll_event event = {.data.ptr = NULL};
+    event.events = (wire->queued < WIRE_QUEUE_MAX ? (uint32_t)EPOLLIN : 0U) |
+                   (wire->queued > 0 ? (uint32_t)EPOLLOUT : 0U);
+    if (epoll_ctl(keeper->epoll, EPOLL_CTL_MOD, wire->socket, &event) == 0) {
+        return 0;
+    }
+    return epoll_ctl(keeper->epoll, EPOLL_CTL_ADD, wire->socket, &event);
+}
+
+static void forget_run(struct keeper *keeper, const struct run *run)
+{
+    for (size_t i = 0; i < keeper->run_count; i++) {
+        if (keeper->runs[i] == run) {
+            keeper->runs[i] = keeper->runs[--keeper->run_count];
+            return;
+        }
+    }
+}
+
+/* One event at a time: a run that is over is freed, and a second event of it fetched in the same
+ * call would point to nothing. */
+static int serve(struct keeper *keeper)
+{
+    struct epoll_event event;
+    const size_t queued = keeper->wire.queued;
+    const int count = epoll_wait(keeper->epoll, &event, 1, -1);
+    if (count <= 0) {
+        return count < 0 && errno != EINTR ? -1 : 0;
+    }
+    const struct run_watch *source = event.data.ptr;
+    if (source == NULL) {
+        if (handle_engine(keeper) != 0) {
+            return -1;
+        }
+    } else {
+        struct run *run = source->run;
+        if (run_event(run, source->source, &keeper->wire) == RUN_IS_OVER) {
+            forget_run(keeper, run);
+        }
+    }
+    if (keeper->wire.broken) {
+        return -1;
+    }
+    return keeper->wire.queued != queued ? watch_engine(keeper) : 0;
+}
+
+static struct run *find_run(const struct keeper *keeper, uint64_t id)
+{
+    for (size_t i = 0; i < keeper->run_count; i++) {
+        if (keeper->runs[i]->id == id) {
+            return keeper->runs[i];
+        }
+    }
+    return NULL;
+}
+
+static int handle_engine(struct keeper *keeper)
+{
+    static union wire_request request; /* a plan is too large for comfort on a stack */
+    int pack = -1;
+
+    wire_flush(&keeper->wire);
+    const int received = wire_receive(&keeper->wire, &request, &pack);
+    if (received <= 0) {
+        return received;
+    }
+    struct run *run = find_run(keeper, request.header.run);
+    if (request.header.type == KEEPER_STOP) {
+        if (run != NULL) { /* else it has ended meanwhile */
+            run_stop(run);
+        }
+        return 0;
+    }
+    const int result = run == NULL ? create_run(keeper, &request.create, pack) : -1;
+    (void)close(pack); /* the sandbox has its own */
+    return result;
+}
+
+static int create_run(struct keeper *keeper, const struct keeper_create *create, int pack)
+{
+    if (keeper->run_count == RUNS_MAX) {
+        struct keeper_refused refused = {
+            .header = {KEEPER_REFUSED, KEEPER_PROTOCOL_VERSION, create->header.run}};
+        error_set(&refused.error, CELLA_ERROR_BUSY, 0, "%d runs are going already", RUNS_MAX);
+        wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
+        return 0;
+    }
+    struct run *run = run_create(&keeper->host, keeper->epoll, &keeper->wire, create, pack);
+    if (run != NULL) {
+        keeper->runs[keeper->run_count++] = run;
+    }
+    return 0;
+}

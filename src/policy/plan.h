@@ -1,0 +1,68 @@
+/*
+ * The plan: what policy made of a request, for one sandbox.  Every limit, mount and rule, frozen.
+ *
+ * Plain memory of a fixed size: it is hashed as it stands, and it crosses the socket to the keeper
+ * in one frame.  The keeper believes nothing in it before keeper/ceiling.c has checked it.
+ * What the *program* is — argv, environment, files — is not in the plan but in a pack
+ * (isolate/pack.h), which the privileged side never reads.
+ *
+ * Unused bytes are zero, so that equal plans have equal digests.
+ */
+#ifndef POLICY_PLAN_H
+#define POLICY_PLAN_H
+
+#include "request/limits.h"
+
+#define PLAN_VERSION      1U
+#define PLAN_PATH_MAX     192
+#define PLAN_MOUNTS_MAX   64
+#define PLAN_HOSTNAME_MAX 64
+
+enum plan_mount_kind {
+    PLAN_MOUNT_BIND = 1, /* source of the host, read-only at target */
+    PLAN_MOUNT_SYMLINK,  /* target is a symbolic link whose text is source */
+};
+
+enum plan_mount_flag {
+    PLAN_MOUNT_OPTIONAL = 1 << 0, /* left out when the host has no such file */
+};
+
+struct plan_mount {
+    uint32_t kind;
+    uint32_t flags;
+    char source[PLAN_PATH_MAX]; /* absolute for a bind, NUL-terminated */
+    char target[PLAN_PATH_MAX]; /* absolute, no "." or "..", NUL-terminated */
+};
+
+enum plan_network {
+    PLAN_NETWORK_NONE = 0, /* own network namespace */
+    PLAN_NETWORK_HOST,     /* the host's */
+};
+
+enum plan_syscalls {
+    PLAN_SYSCALLS_DEFAULT = 0, /* what everyday programs need */
+    PLAN_SYSCALLS_STRICT,      /* no sockets beyond pairs, no new executable memory files */
+};
+
+/* How the limits on memory, processes and processors must be held. */
+enum plan_control_groups {
+    PLAN_CONTROL_GROUPS_PREFERRED = 0, /* rlimits and supervision where none can be had */
+    PLAN_CONTROL_GROUPS_REQUIRED,
+};
+
+struct plan {
+    uint32_t version;
+    uint32_t network;        /* enum plan_network */
+    uint32_t loopback;       /* 1: the loopback interface is up */
+    uint32_t syscalls;       /* enum plan_syscalls */
+    uint32_t control_groups; /* enum plan_control_groups */
+    uint32_t stop_on_output; /* 1: over an output limit the run ends; 0: the rest is dropped */
+    uint32_t mount_count;
+    uint32_t reserved;
+    uint64_t waived; /* protections left out, by protection_bit() */
+    struct limits limits;
+    char hostname[PLAN_HOSTNAME_MAX];
+    struct plan_mount mounts[PLAN_MOUNTS_MAX];
+};
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The limits of a plan: see plan_limits.h.
+ *
+ * The request decides, up to the cap.  Where it says nothing it is the policy's default, or what
+ * the language needs by nature if that is more, cut at the cap: nobody asked for it, so nobody is
+ * refused.  Derived values come last, from values that stand.
+ */
+#include "policy/plan_limits.h"
+
+#include "base/error.h"
+#include "request/limit_value.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CPUS_UNIT 1000U
+
+const char *plan_limit_source_text(enum plan_limit_source source)
+{
+    switch (source) {
+    case PLAN_LIMIT_REQUEST:
+        return "request";
+    case PLAN_LIMIT_RUNTIME:
+        return "runtime";
+    case PLAN_LIMIT_POLICY:
+        return "policy";
+    case PLAN_LIMIT_DERIVED:
+        break;
+    }
+    return "derived";
+}
+
+/* Processors that we may use, in thousandths. */
+static uint64_t host_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+        return (uint64_t)CPU_COUNT(&set) * CPUS_UNIT;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more of them than the set has room for */
+    return online > 0 ? (uint64_t)online * CPUS_UNIT : CPUS_UNIT;
+}
+
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t derive(enum limit limit, const struct plan_limit *limits)
+{
+    if (limit == LIMIT_STACK) {
+        return limits[LIMIT_MEMORY].value;
+    }
+    uint64_t cpu;
+    if (__builtin_mul_overflow(limits[LIMIT_WALL].value, limits[LIMIT_CPUS].value, &cpu)) {
+        return UINT64_MAX; /* the cap decides */
+    }
+    return cpu / CPUS_UNIT;
+}
+
+static int refuse(enum limit limit, enum policy_stage stage, struct cella_error *err)
+{
+    return error_set_field(err, "%slimits.%s", stage == POLICY_STAGE_COMPILE ? "compile." : "",
+                           limit_table[limit].name);
+}
+
+static int refuse_above_cap(const struct policy *policy, enum limit limit, enum policy_stage stage,
+                            uint64_t asked, uint64_t cap, struct cella_error *err)
+{
+    char cap_text[UNITS_TEXT_SIZE];
+    char asked_text[UNITS_TEXT_SIZE];
+    limit_value_format(limit, cap, cap_text);
+    limit_value_format(limit, asked, asked_text);
+    if (strcmp(cap_text, asked_text) == 0) { /* durations are rounded for reading */
+        (void)snprintf(cap_text, sizeof(cap_text), "%" PRIu64 " us", cap);
+        (void)snprintf(asked_text, sizeof(asked_text), "%" PRIu64 " us", asked);
+    }
+    (void)error_set(err, CELLA_ERROR_POLICY, 0,
+                    "policy '%s' allows at most %s for %s%s; %s was asked for", policy->name,
+                    cap_text, limit_table[limit].name,
+                    stage == POLICY_STAGE_COMPILE ? " when compiling" : "", asked_text);
+    return refuse(limit, stage, err);
+}
+
+static int check_asked(const struct policy *policy, enum limit limit, enum policy_stage stage,
+                       uint64_t asked, uint64_t cap, struct cella_error *err)
+{
+    if (asked == 0 && limit != LIMIT_SWAP) {
+        (void)error_set(err, CELLA_ERROR_CALLER, 0, "%s must be more than 0",
+                        limit_table[limit].name);
+        return refuse(limit, stage, err);
+    }
+    return asked > cap ? refuse_above_cap(policy, limit, stage, asked, cap, err) : 0;
+}
+
+/* What each limit is when nothing is asked for; derived ones in a second pass. */
+static void fill_default(enum limit limit, uint64_t default_value, uint64_t need,
+                         struct plan_limit *limits)
+{
+    struct plan_limit *row = &limits[limit];
+    row->source = default_value == LIMIT_DERIVED ? PLAN_LIMIT_DERIVED : PLAN_LIMIT_POLICY;
+    row->value = default_value == LIMIT_DERIVED ? derive(limit, limits) : default_value;
+    if (need != LIMIT_UNSET && need > row->value) {
+        row->value = need;
+        row->source = PLAN_LIMIT_RUNTIME;
+    }
+    row->value = min_of(row->value, row->cap);
+}
+
+int plan_limits(const struct policy *policy, const struct spec *spec, const struct runtime *runtime,
+                enum policy_stage stage, struct plan_limit ret_limits[LIMIT_COUNT],
+                struct cella_error *err)
+{
+    bool compiles = stage == POLICY_STAGE_COMPILE;
+    const struct limits *caps = compiles ? &policy->compile_caps : &policy->caps;
+    const struct limits *defaults = compiles ? &policy->compile_defaults : &policy->defaults;
+    const struct limits *asked = compiles ? &spec->compile_limits : &spec->limits;
+    struct limits needs;
+    limits_init(&needs);
+    if (runtime != NULL) {
+        needs = compiles ? runtime->compile_limits : runtime->limits;
+    }
+    struct plan_limit limits[LIMIT_COUNT] = {0};
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        struct plan_limit *row = &limits[limit];
+        row->cap = caps->value[limit] == LIMIT_DERIVED ? host_cpus() : caps->value[limit];
+        row->value = asked->value[limit];
+        if (row->value == LIMIT_UNSET) {
+            continue;
+        }
+        row->source = PLAN_LIMIT_REQUEST;
+        if (check_asked(policy, limit, stage, row->value, row->cap, err) < 0) {
+            return -1;
+        }
+    }
+    for (int derived = 0; derived <= 1; derived++) {
+        for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+            uint64_t default_value = defaults->value[limit];
+            if (asked->value[limit] == LIMIT_UNSET &&
+                (default_value == LIMIT_DERIVED) == (derived == 1)) {
+                fill_default(limit, default_value, needs.value[limit], limits);
+            }
+        }
+    }
+    memcpy(ret_limits, limits, sizeof(limits));
+    return 0;
+}

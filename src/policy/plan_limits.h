@@ -1,0 +1,31 @@
+/*
+ * The limits of a plan, each with its cap and where its value came from.  What policy_plan() puts
+ * into the plan and what `cella explain` prints is made here, once.
+ */
+#ifndef POLICY_PLAN_LIMITS_H
+#define POLICY_PLAN_LIMITS_H
+
+#include "base/attributes.h"
+#include "policy/policy.h"
+
+enum plan_limit_source {
+    PLAN_LIMIT_REQUEST, /* asked for */
+    PLAN_LIMIT_RUNTIME, /* the language needs more than the policy's default */
+    PLAN_LIMIT_POLICY,  /* the policy's default */
+    PLAN_LIMIT_DERIVED, /* from other limits */
+};
+const char *plan_limit_source_text(enum plan_limit_source source);
+
+struct plan_limit {
+    uint64_t value; /* at most the cap */
+    uint64_t cap;
+    enum plan_limit_source source;
+};
+
+/* CELLA_ERROR_POLICY for a request above a cap, CELLA_ERROR_CALLER for one of zero, with the field
+ * of the request. */
+int plan_limits(const struct policy *policy, const struct spec *spec, const struct runtime *runtime,
+                enum policy_stage stage, struct plan_limit ret_limits[LIMIT_COUNT],
+                struct cella_error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * The fields of a result: one table for the JSON writer (result_json.c) and the JSON Schema
+ * (tools/gen_schema.c).
+ *
+ * X(name, type, value, meaning).  The writer calls write_<type>() with the value, an expression in
+ * the variables of the function that walks the table; the schema ignores it and describes the type.
+ * Every field is always present, null where it does not apply.
+ */
+#ifndef RESULT_FIELDS_H
+#define RESULT_FIELDS_H
+
+/* `stage` is a struct result_stage, `views` its streams as struct text_view. */
+#define RESULT_STAGE_FIELDS(X)                                                                     \
+    X("status", STATUS, stage->status, "what ended it, in one word")                               \
+    X("message", TEXT, stage->message, "one sentence for a person")                                \
+    X("exit_code", EXIT_CODE, stage->exit_code, "the program's own; null when it gave none")       \
+    X("signal", SIGNAL, stage->signal, "name of the signal that ended the program")                \
+    X("stdout", OUTPUT, &views[RESULT_STDOUT], "standard output, up to its limit")                 \
+    X("stdout_encoding", ENCODING, views[RESULT_STDOUT].base64, "of stdout")                       \
+    X("stdout_truncated", FLAG, stage->streams[RESULT_STDOUT].truncated,                           \
+      "the program wrote more to stdout than was kept")                                            \
+    X("stdout_bytes", SIZE, stage->streams[RESULT_STDOUT].total_bytes,                             \
+      "what the program wrote to stdout in all")                                                   \
+    X("stderr", OUTPUT, &views[RESULT_STDERR], "standard error, up to its limit")                  \
+    X("stderr_encoding", ENCODING, views[RESULT_STDERR].base64, "of stderr")                       \
+    X("stderr_truncated", FLAG, stage->streams[RESULT_STDERR].truncated,                           \
+      "the program wrote more to stderr than was kept")                                            \
+    X("stderr_bytes", SIZE, stage->streams[RESULT_STDERR].total_bytes,                             \
+      "what the program wrote to stderr in all")                                                   \
+    X("usage", USAGE, &stage->usage, "what it used; null where this host does not count it")
+
+/* `result` is a struct result, `stage` its run. */
+#define RESULT_FIELDS(X)                                                                           \
+    X("id", TEXT, result->id, "sortable by time, unique")                                          \
+    RESULT_STAGE_FIELDS(X)                                                                         \
+    X("output", CHUNKS, result, "both streams in the order read, when interleave was asked for")   \
+    X("compile", COMPILE, result, "the compile stage, of a compiled language")                     \
+    X("limit", LIMIT, result, "the limit that ended the run")                                      \
+    X("limits_hit", STATUSES, stage->limits_hit, "every limit touched, also those survived")       \
+    X("diagnosis", DIAGNOSIS, result, "why the program failed, in its own terms")                  \
+    X("files", FILES, result, "the files collected")                                               \
+    X("refused_calls", REFUSED_CALLS, result, "system calls that the filter refused")              \
+    X("protections", PROTECTIONS, result->protections, "what held this run")                       \
+    X("waived", PROTECTIONS, result->waived, "what the operator waived")                           \
+    X("mechanisms", MECHANISMS, result, "what held each limit; null when nothing was run")         \
+    X("start", START, "cold", "whether the program was started anew or born from a warm one")      \
+    X("backend", BACKEND, "native", "what gave the isolation")                                     \
+    X("language", LANGUAGE, result, "null for a command")                                          \
+    X("policy", POLICY, result, "the policy that it ran under")                                    \
+    X("queued_at", MOMENT, result->queued_at_ms, "when the request came")                          \
+    X("started_at", MOMENT, result->started_at_ms, "when the program's first instruction ran")     \
+    X("finished_at", MOMENT, result->finished_at_ms, "when nothing of the run was left")           \
+    X("error", ERROR, &result->error, "why it was refused, or how Cella failed")                   \
+    X("tag", TEXT_OR_NULL, result->tag, "the caller's own mark")                                   \
+    X("version", TEXT, CELLA_VERSION, "of Cella")
+
+#define RESULT_COMPILE_FIELDS(X)                                                                   \
+    RESULT_STAGE_FIELDS(X)                                                                         \
+    X("cached", FLAG, false, "an earlier compilation was used")
+
+#define RESULT_USAGE_FIELDS(X)                                                                     \
+    X("wall_ms", MS, usage->wall_us, "from the program's first instruction to its end")            \
+    X("user_ms", MS, usage->user_us, "processor time of all processes in their own code")          \
+    X("system_ms", MS, usage->system_us, "processor time of all processes in the kernel")          \
+    X("memory_peak_bytes", FIGURE, usage->memory_peak_bytes, "most memory held at one time")       \
+    X("processes_peak", FIGURE, usage->processes_peak, "most processes and threads at one time")   \
+    X("written_bytes", FIGURE, usage->written_bytes, "written to files")                           \
+    X("voluntary_switches", FIGURE, usage->voluntary_switches, "times it waited")                  \
+    X("involuntary_switches", FIGURE, usage->involuntary_switches, "times it was made to wait")
+
+#define RESULT_CHUNK_FIELDS(X)                                                                     \
+    X("stream", STREAM, chunk->stream, "which of the two")                                         \
+    X("at_ms", MS, chunk->at_us, "since the program's first instruction")                          \
+    X("data", OUTPUT, &piece, "the bytes")                                                         \
+    X("encoding", ENCODING, piece.base64, "of the data: that of the whole stream")
+
+#define RESULT_LIMIT_FIELDS(X)                                                                     \
+    X("name", LIMIT_NAME, limit, "the limit's name")                                               \
+    X("value", LIMIT_VALUE, stage, "its value in the unit of its name")                            \
+    X("stage", STAGE, result->limit_in_compile, "in which stage it was reached")
+
+#define RESULT_FILE_FIELDS(X)                                                                      \
+    X("path", TEXT, file->path, "relative to the workspace")                                       \
+    X("size", SIZE, file->size, "in bytes")                                                        \
+    X("mode", SIZE, file->mode, "permission bits")                                                 \
+    X("content", OUTPUT_OR_NULL, &view, "null when the file was left behind")                      \
+    X("encoding", ENCODING_OR_NULL, &view, "of the content")                                       \
+    X("skipped", TEXT_OR_NULL, file->skipped, "why it was left behind")
+
+#define RESULT_REFUSED_CALL_FIELDS(X)                                                              \
+    X("name", TEXT, call->name, "of the system call")                                              \
+    X("count", SIZE, call->count, "how often")
+
+#define RESULT_LANGUAGE_FIELDS(X)                                                                  \
+    X("name", TEXT, result->language_name, "of the runtime")                                       \
+    X("version", TEXT_OR_NULL, result->language_version, "as its interpreter says")                \
+    X("path", TEXT_OR_NULL, result->language_path, "of its interpreter or compiler")
+
+#define RESULT_POLICY_FIELDS(X)                                                                    \
+    X("name", TEXT, result->policy_name, "of the policy")                                          \
+    X("digest", TEXT_OR_NULL, result->policy_digest, "SHA-256 of its file")
+
+#define RESULT_ERROR_FIELDS(X)                                                                     \
+    X("kind", ERROR_KIND, error->kind, "who must act")                                             \
+    X("field", TEXT_OR_NULL, error->field, "path to the field of the request that is wrong")       \
+    X("text", TEXT, error->text, "what is wrong")                                                  \
+    X("hint", TEXT_OR_NULL, error->hint, "what to do about it")
+
+/* What holds each limit: X(limit's id, held by a control group where there is one, else by).  The
+ * share of the processors is held by a control group or not at all. */
+#define RESULT_MECHANISMS(X)                                                                       \
+    X(WALL, false, "timer")                                                                        \
+    X(CPU, true, "supervision")                                                                    \
+    X(MEMORY, true, "supervision")                                                                 \
+    X(SWAP, true, NULL)                                                                            \
+    X(PROCESSES, true, "rlimit")                                                                   \
+    X(CPUS, true, NULL)                                                                            \
+    X(STDOUT, false, "supervision")                                                                \
+    X(STDERR, false, "supervision")                                                                \
+    X(FILE, false, "rlimit")                                                                       \
+    X(DISK, false, "tmpfs")                                                                        \
+    X(INODES, false, "tmpfs")                                                                      \
+    X(OPEN_FILES, false, "rlimit")                                                                 \
+    X(STACK, false, "rlimit")                                                                      \
+    X(COLLECT_BYTES, false, "supervision")                                                         \
+    X(COLLECT_FILES, false, "supervision")
+/* The words for a control group, by enum result_mechanism. */
+#define RESULT_CGROUP_V2 "cgroup v2"
+#define RESULT_CGROUP_V1 "cgroup v1"
+
+#endif

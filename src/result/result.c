@@ -1,0 +1,71 @@
+/* The result's memory and its exit code: see result.h.  Its JSON form is in result_json.c. */
+#include "result/result.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+struct result *result_create(void)
+{
+    struct result *result = calloc(1, sizeof(*result));
+    if (result != NULL) {
+        result_stage_init(&result->run);
+    }
+    return result;
+}
+
+void result_stage_init(struct result_stage *stage)
+{
+    *stage = (struct result_stage){
+        .status = STATUS_INTERNAL, /* until somebody knows better */
+        .exit_code = -1,
+        .limit = LIMIT_COUNT,
+        .usage = {RESULT_UNKNOWN, RESULT_UNKNOWN, RESULT_UNKNOWN, RESULT_UNKNOWN, RESULT_UNKNOWN,
+                  RESULT_UNKNOWN, RESULT_UNKNOWN, RESULT_UNKNOWN},
+    };
+}
+
+static void stage_done(struct result_stage *stage)
+{
+    buffer_done(&stage->streams[RESULT_STDOUT].kept);
+    buffer_done(&stage->streams[RESULT_STDERR].kept);
+}
+
+void result_destroy(struct result *result)
+{
+    if (result == NULL) {
+        return;
+    }
+    stage_done(&result->run);
+    if (result->compile != NULL) {
+        stage_done(result->compile);
+        free(result->compile);
+    }
+    free(result->chunks);
+    for (size_t i = 0; i < result->file_count; i++) {
+        free(result->files[i].path);
+        free(result->files[i].content.data);
+    }
+    free(result->files);
+    free(result->refused_calls);
+    free(result->tag);
+    free(result);
+}
+
+int result_exit_code(const struct result *result)
+{
+    const struct result_stage *run = &result->run;
+    if (run->status == STATUS_SIGNAL) {
+        return 128 + run->signal;
+    }
+    int code = status_table[run->status].exit_code;
+    if (code < 0) {
+        return run->exit_code;
+    }
+    /* The error knows more than the status: an unknown language is refused as well. */
+    bool failed = run->status == STATUS_REFUSED || run->status == STATUS_INTERNAL;
+    if (failed && result->error.kind != CELLA_ERROR_NONE) {
+        return error_kind_info(result->error.kind)->exit_code;
+    }
+    return code;
+}

@@ -1,0 +1,111 @@
+/*
+ * What a run did: the one result, and its JSON form (schema/result.schema.json).
+ */
+#ifndef RESULT_RESULT_H
+#define RESULT_RESULT_H
+
+#include "base/attributes.h"
+#include "base/buffer.h"
+#include "request/spec.h"
+#include "result/status.h"
+
+#include <cella/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RESULT_UNKNOWN UINT64_MAX /* a figure that this host does not give; null in JSON */
+
+enum result_stream { RESULT_STDOUT, RESULT_STDERR };
+
+/* One standard stream of the program. */
+struct result_stream_data {
+    struct buffer kept;   /* the first `limit` bytes */
+    uint64_t total_bytes; /* written by the program in all */
+    bool truncated;
+};
+
+/* One piece of output in the order read, for `interleave`. */
+struct result_chunk {
+    enum result_stream stream;
+    size_t offset; /* into that stream's kept bytes */
+    size_t size;
+    uint64_t at_us; /* since the program's first instruction */
+};
+
+struct result_usage {
+    uint64_t wall_us, user_us, system_us;
+    uint64_t memory_peak_bytes, processes_peak, written_bytes;
+    uint64_t voluntary_switches, involuntary_switches;
+};
+
+struct result_file {
+    char *path;
+    uint64_t size;
+    uint32_t mode;
+    struct spec_bytes content; /* data NULL when skipped */
+    const char *skipped;       /* reason, static text, or NULL */
+};
+
+/* What held memory, processes and processors.  The numbers are those of enum keeper_mechanism. */
+enum result_mechanism {
+    RESULT_BY_NOTHING, /* nothing was run */
+    RESULT_BY_CGROUP_V2,
+    RESULT_BY_CGROUP_V1,
+    RESULT_BY_SUPERVISION
+};
+
+struct result_refused_call {
+    char name[32];
+    uint32_t count;
+};
+
+/* How a stage (compile or run) ended. */
+struct result_stage {
+    enum status status;
+    char message[384];
+    int exit_code;    /* -1: none */
+    int signal;       /* 0: none */
+    enum limit limit; /* the one that ended it, or LIMIT_COUNT */
+    uint64_t limit_value;
+    struct result_stream_data streams[2]; /* by enum result_stream */
+    struct result_usage usage;
+    uint32_t limits_hit; /* 1 << enum status, those survived too */
+};
+
+struct result {
+    char id[32];
+    struct result_stage run;
+    struct result_stage *compile; /* NULL when there was no such stage */
+    bool limit_in_compile;        /* run.limit was reached while compiling */
+    struct result_chunk *chunks;
+    size_t chunk_count;
+    struct result_file *files;
+    size_t file_count;
+    struct result_refused_call *refused_calls;
+    size_t refused_call_count;
+    uint64_t protections; /* that held, by protection_bit() */
+    uint64_t waived;
+    int mechanism;            /* enum result_mechanism */
+    struct cella_error error; /* for STATUS_REFUSED and STATUS_INTERNAL */
+    char language_name[64], language_version[64], language_path[256]; /* name "" for a command */
+    char policy_name[64], policy_digest[65];
+    int64_t queued_at_ms, started_at_ms, finished_at_ms; /* Unix time; started 0: never */
+    enum spec_text_errors text_errors;
+    bool interleave;
+    char *tag;
+};
+
+/* Empty: status internal until somebody knows better, no exit code, no limit, usage unknown. */
+struct result *result_create(void);
+void result_stage_init(struct result_stage *stage);
+void result_destroy(struct result *result);
+
+/* Appends the result as one JSON object, without a newline, to `out`. */
+int result_to_json(const struct result *result, struct buffer *out,
+                   struct cella_error *err) MUST_CHECK;
+
+/* The exit code of `cella run` for this result (interface table in result/status.h). */
+int result_exit_code(const struct result *result);
+
+#endif

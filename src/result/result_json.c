@@ -1,0 +1,417 @@
+/*
+ * A result as JSON (schema/result.schema.json): the tables of fields.h, walked.
+ *
+ * Each table row names a type, and write_<TYPE>() here writes a value of it.  Texts go straight
+ * from the result into the buffer: a hundred megabytes of output are not held a third time.
+ */
+#include "result/fields.h"
+#include "result/result.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json_write.h"
+#include "base/utf8.h"
+#include "isolate/protections.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WRITE_FIELD(name, type, value, meaning)                                                    \
+    json_write_key(writer, name);                                                                  \
+    write_##type(writer, value);
+
+/* Bytes as they will be written. */
+struct text_view {
+    const char *data; /* NULL: there are none, not even an empty text */
+    size_t size;
+    bool base64; /* else text, in which U+FFFD will stand for what is not UTF-8 */
+};
+
+/* ---- plain values ---- */
+
+static void write_TEXT(struct json_writer *writer, const char *text)
+{
+    json_write_string(writer, text);
+}
+
+static void write_TEXT_OR_NULL(struct json_writer *writer, const char *text)
+{
+    if (text == NULL || text[0] == '\0') {
+        json_write_null(writer);
+    } else {
+        json_write_string(writer, text);
+    }
+}
+
+static void write_START(struct json_writer *writer, const char *word)
+{
+    json_write_string(writer, word);
+}
+
+static void write_BACKEND(struct json_writer *writer, const char *word)
+{
+    json_write_string(writer, word);
+}
+
+static void write_FLAG(struct json_writer *writer, bool value)
+{
+    json_write_bool(writer, value);
+}
+
+static void write_SIZE(struct json_writer *writer, uint64_t value)
+{
+    json_write_unsigned(writer, value);
+}
+
+static void write_FIGURE(struct json_writer *writer, uint64_t value)
+{
+    if (value == RESULT_UNKNOWN) {
+        json_write_null(writer);
+    } else {
+        json_write_unsigned(writer, value);
+    }
+}
+
+static void write_MS(struct json_writer *writer, uint64_t us)
+{
+    if (us == RESULT_UNKNOWN) {
+        json_write_null(writer);
+    } else {
+        json_write_thousandths(writer, us);
+    }
+}
+
+static void write_MOMENT(struct json_writer *writer, int64_t unix_ms)
+{
+    if (unix_ms == 0) {
+        json_write_null(writer);
+        return;
+    }
+    char text[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(unix_ms, text);
+    json_write_string(writer, text);
+}
+
+static void write_STATUS(struct json_writer *writer, enum status status)
+{
+    json_write_string(writer, status_table[status].word);
+}
+
+static void write_STATUSES(struct json_writer *writer, uint32_t set)
+{
+    json_write_open(writer, '[');
+    for (enum status status = 0; status < STATUS_COUNT; status++) {
+        if ((set & UINT32_C(1) << status) != 0) {
+            write_STATUS(writer, status);
+        }
+    }
+    json_write_close(writer, ']');
+}
+
+static void write_EXIT_CODE(struct json_writer *writer, int exit_code)
+{
+    if (exit_code < 0) {
+        json_write_null(writer);
+    } else {
+        json_write_integer(writer, exit_code);
+    }
+}
+
+static void write_SIGNAL(struct json_writer *writer, int number)
+{
+    if (number == 0) {
+        json_write_null(writer);
+        return;
+    }
+    char name[32];
+    const char *abbreviation = sigabbrev_np(number);
+    if (abbreviation != NULL) {
+        (void)snprintf(name, sizeof(name), "SIG%s", abbreviation);
+    } else if (number >= SIGRTMIN && number <= SIGRTMAX) {
+        (void)snprintf(name, sizeof(name), "SIGRTMIN+%d", number - SIGRTMIN);
+    } else {
+        (void)snprintf(name, sizeof(name), "SIG%d", number);
+    }
+    json_write_string(writer, name);
+}
+
+static void write_ENCODING(struct json_writer *writer, bool base64)
+{
+    json_write_string(writer, base64 ? "base64" : "utf-8");
+}
+
+static void write_OUTPUT(struct json_writer *writer, const struct text_view *view)
+{
+    if (view->base64) {
+        json_write_base64(writer, view->data, view->size);
+    } else {
+        json_write_text(writer, view->data, view->size);
+    }
+}
+
+static void write_OUTPUT_OR_NULL(struct json_writer *writer, const struct text_view *view)
+{
+    if (view->data == NULL) {
+        json_write_null(writer);
+    } else {
+        write_OUTPUT(writer, view);
+    }
+}
+
+static void write_ENCODING_OR_NULL(struct json_writer *writer, const struct text_view *view)
+{
+    if (view->data == NULL) {
+        json_write_null(writer);
+    } else {
+        write_ENCODING(writer, view->base64);
+    }
+}
+
+/* ---- stages ---- */
+
+/* What a stream looks like: text cut at a character's boundary, or base64 of all of it. */
+static struct text_view view_stream(const struct result_stream_data *stream,
+                                    enum spec_text_errors text_errors)
+{
+    struct text_view view = {.data = stream->kept.data, .size = stream->kept.size};
+    size_t text_size = stream->truncated ? utf8_cut(view.data, view.size) : view.size;
+    view.base64 = text_errors == SPEC_TEXT_BASE64 && !utf8_is_valid(view.data, text_size);
+    if (!view.base64) {
+        view.size = text_size;
+    }
+    return view;
+}
+
+static void write_USAGE(struct json_writer *writer, const struct result_usage *usage)
+{
+    json_write_open(writer, '{');
+    RESULT_USAGE_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
+static void write_COMPILE(struct json_writer *writer, const struct result *result)
+{
+    const struct result_stage *stage = result->compile;
+    if (stage == NULL) {
+        json_write_null(writer);
+        return;
+    }
+    struct text_view views[] = {view_stream(&stage->streams[RESULT_STDOUT], result->text_errors),
+                                view_stream(&stage->streams[RESULT_STDERR], result->text_errors)};
+    json_write_open(writer, '{');
+    RESULT_COMPILE_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
+/* ---- chunks of output ---- */
+
+static void write_STREAM(struct json_writer *writer, enum result_stream stream)
+{
+    json_write_string(writer, stream == RESULT_STDOUT ? "stdout" : "stderr");
+}
+
+/* The chunk's part of its stream's text.  A character that two chunks share goes to the second, so
+ * that each is text and together they are the stream. */
+static struct text_view view_chunk(const struct result_chunk *chunk, const struct text_view *whole)
+{
+    size_t start = chunk->offset;
+    size_t end = chunk->offset + chunk->size;
+    if (!whole->base64) {
+        start = utf8_boundary(whole->data, whole->size, start);
+        end = utf8_boundary(whole->data, whole->size, end);
+    }
+    end = end < whole->size ? end : whole->size;
+    start = start < end ? start : end;
+    return (struct text_view){whole->data + start, end - start, whole->base64};
+}
+
+static void write_CHUNKS(struct json_writer *writer, const struct result *result)
+{
+    if (!result->interleave) {
+        json_write_null(writer);
+        return;
+    }
+    const struct result_stream_data *streams = result->run.streams;
+    struct text_view views[] = {view_stream(&streams[RESULT_STDOUT], result->text_errors),
+                                view_stream(&streams[RESULT_STDERR], result->text_errors)};
+    json_write_open(writer, '[');
+    for (size_t i = 0; i < result->chunk_count; i++) {
+        const struct result_chunk *chunk = &result->chunks[i];
+        struct text_view piece = view_chunk(chunk, &views[chunk->stream]);
+        if (piece.size == 0) {
+            continue; /* all of it went to the next one */
+        }
+        json_write_open(writer, '{');
+        RESULT_CHUNK_FIELDS(WRITE_FIELD)
+        json_write_close(writer, '}');
+    }
+    json_write_close(writer, ']');
+}
+
+/* ---- the limit ---- */
+
+static void write_LIMIT_NAME(struct json_writer *writer, const struct limit_info *limit)
+{
+    json_write_string(writer, limit->name);
+}
+
+static void write_LIMIT_VALUE(struct json_writer *writer, const struct result_stage *stage)
+{
+    enum limit_unit unit = limit_table[stage->limit].unit;
+    if (unit == UNIT_TIME || unit == UNIT_CPUS) {
+        json_write_thousandths(writer, stage->limit_value);
+    } else {
+        json_write_unsigned(writer, stage->limit_value);
+    }
+}
+
+static void write_STAGE(struct json_writer *writer, bool compile)
+{
+    json_write_string(writer, compile ? "compile" : "run");
+}
+
+static void write_LIMIT(struct json_writer *writer, const struct result *result)
+{
+    const struct result_stage *stage = &result->run;
+    if (stage->limit == LIMIT_COUNT) {
+        json_write_null(writer);
+        return;
+    }
+    const struct limit_info *limit = &limit_table[stage->limit];
+    json_write_open(writer, '{');
+    RESULT_LIMIT_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
+/* ---- files and refused calls ---- */
+
+static void write_FILES(struct json_writer *writer, const struct result *result)
+{
+    json_write_open(writer, '[');
+    for (size_t i = 0; i < result->file_count; i++) {
+        const struct result_file *file = &result->files[i];
+        struct text_view view = {.data = file->content.data, .size = file->content.size};
+        view.base64 = view.data != NULL && !utf8_is_valid(view.data, view.size);
+        json_write_open(writer, '{');
+        RESULT_FILE_FIELDS(WRITE_FIELD)
+        json_write_close(writer, '}');
+    }
+    json_write_close(writer, ']');
+}
+
+static void write_REFUSED_CALLS(struct json_writer *writer, const struct result *result)
+{
+    json_write_open(writer, '[');
+    for (size_t i = 0; i < result->refused_call_count; i++) {
+        const struct result_refused_call *call = &result->refused_calls[i];
+        json_write_open(writer, '{');
+        RESULT_REFUSED_CALL_FIELDS(WRITE_FIELD)
+        json_write_close(writer, '}');
+    }
+    json_write_close(writer, ']');
+}
+
+/* ---- what held it ---- */
+
+static void write_PROTECTIONS(struct json_writer *writer, uint64_t set)
+{
+    json_write_open(writer, '[');
+    for (enum protection protection = 0; protection < PROTECTION_COUNT; protection++) {
+        if ((set & protection_bit(protection)) != 0) {
+            json_write_string(writer, protection_table[protection].name);
+        }
+    }
+    json_write_close(writer, ']');
+}
+
+static void write_MECHANISMS(struct json_writer *writer, const struct result *result)
+{
+#define MECHANISM_ROW(id, by_group, otherwise) [LIMIT_##id] = {by_group, otherwise},
+    static const struct {
+        bool by_group;
+        const char *otherwise;
+    } table[LIMIT_COUNT] = {RESULT_MECHANISMS(MECHANISM_ROW)};
+    if (result->mechanism == RESULT_BY_NOTHING) {
+        json_write_null(writer);
+        return;
+    }
+    const char *group = result->mechanism == RESULT_BY_CGROUP_V2   ? RESULT_CGROUP_V2
+                        : result->mechanism == RESULT_BY_CGROUP_V1 ? RESULT_CGROUP_V1
+                                                                   : NULL;
+    /* Not every control group has the controller that shares out the processors. */
+    bool shared = (result->protections & protection_bit(PROTECTION_CPU)) != 0;
+    json_write_open(writer, '{');
+    for (int limit = 0; limit < LIMIT_COUNT; limit++) {
+        json_write_key(writer, limit_table[limit].name);
+        bool by_group = table[limit].by_group && group != NULL && (limit != LIMIT_CPUS || shared);
+        write_TEXT_OR_NULL(writer, by_group ? group : table[limit].otherwise);
+    }
+    json_write_close(writer, '}');
+}
+
+/* ---- language, policy, error ---- */
+
+static void write_DIAGNOSIS(struct json_writer *writer, const struct result *result)
+{
+    (void)result; /* no diagnosis is made yet */
+    json_write_null(writer);
+}
+
+static void write_LANGUAGE(struct json_writer *writer, const struct result *result)
+{
+    if (result->language_name[0] == '\0') {
+        json_write_null(writer);
+        return;
+    }
+    json_write_open(writer, '{');
+    RESULT_LANGUAGE_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
+static void write_POLICY(struct json_writer *writer, const struct result *result)
+{
+    if (result->policy_name[0] == '\0') {
+        json_write_null(writer);
+        return;
+    }
+    json_write_open(writer, '{');
+    RESULT_POLICY_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
+static void write_ERROR_KIND(struct json_writer *writer, enum cella_error_kind kind)
+{
+    json_write_string(writer, error_kind_info(kind)->name);
+}
+
+static void write_ERROR(struct json_writer *writer, const struct cella_error *error)
+{
+    if (error->kind == CELLA_ERROR_NONE) {
+        json_write_null(writer);
+        return;
+    }
+    json_write_open(writer, '{');
+    RESULT_ERROR_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
+/* ---- the whole ---- */
+
+int result_to_json(const struct result *result, struct buffer *out, struct cella_error *err)
+{
+    const struct result_stage *stage = &result->run;
+    struct text_view views[] = {view_stream(&stage->streams[RESULT_STDOUT], result->text_errors),
+                                view_stream(&stage->streams[RESULT_STDERR], result->text_errors)};
+    struct json_writer json;
+    struct json_writer *writer = &json;
+    json_write_init(writer, out);
+    json_write_open(writer, '{');
+    RESULT_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+    if (json.failed) {
+        return error_set(err, CELLA_ERROR_HOST, ENOMEM, "the result does not fit into memory");
+    }
+    return 0;
+}

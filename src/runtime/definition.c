@@ -1,0 +1,291 @@
+/* Files of runtimes and policies: see definition.h. */
+#include "runtime/definition.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/names.h"
+#include "request/limit_value.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char suffix[] = ".yaml";
+#define SUFFIX_SIZE    (sizeof(suffix) - 1)
+#define FILE_NAME_SIZE (SPEC_NAME_MAX + sizeof(suffix))
+
+static const char first_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-+.";
+
+bool definition_name_is_good(const char *name)
+{
+    size_t size = strnlen(name, SPEC_NAME_MAX + 1);
+    return size <= SPEC_NAME_MAX && strspn(name, first_letters) > 0 &&
+           strspn(name, letters) == size;
+}
+
+void definition_done(struct definition *definition)
+{
+    yaml_text_destroy(definition->yaml);
+    free(definition->text);
+    free(definition->file);
+    *definition = (struct definition){0};
+}
+
+/* ---- finding and reading ---- */
+
+static int fail_file(struct cella_error *err, int sys_errno, const struct definition *definition,
+                     const char *problem)
+{
+    return error_set(err, CELLA_ERROR_HOST, sys_errno, "%s %s", definition->file, problem);
+}
+
+static int read_text(struct definition *definition, int fd, struct cella_error *err)
+{
+    struct stat found;
+    if (fstat(fd, &found) < 0) {
+        return fail_file(err, errno, definition, "cannot be read");
+    }
+    if (!S_ISREG(found.st_mode)) {
+        return fail_file(err, 0, definition, "is not a regular file");
+    }
+    if ((found.st_mode & S_IWOTH) != 0) {
+        (void)fail_file(err, 0, definition, "can be written by everybody");
+        return error_set_hint(err, "chmod o-w %s", definition->file);
+    }
+    definition->text = malloc(YAML_TEXT_SIZE_MAX + 1);
+    if (definition->text == NULL) {
+        return error_set_memory(err);
+    }
+    /* One byte more than allowed, so that the reader of YAML sees that it is too large. */
+    ssize_t size = fd_read_full(fd, definition->text, YAML_TEXT_SIZE_MAX + 1);
+    if (size < 0) {
+        return fail_file(err, errno, definition, "cannot be read");
+    }
+    definition->size = (size_t)size;
+    return 0;
+}
+
+/* As definition_read(), for one directory. */
+static int read_in(const char *dir, const char *file_name, struct definition *definition,
+                   struct cella_error *err)
+{
+    if (asprintf(&definition->file, "%s/%s", dir, file_name) < 0) {
+        definition->file = NULL; /* asprintf() leaves it undefined */
+        return error_set_memory(err);
+    }
+    /* O_NONBLOCK: a FIFO of that name must not hold us up. */
+    AUTO_CLOSE int fd = open(definition->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return 0;
+    }
+    if (fd < 0) {
+        return fail_file(err, errno, definition, "cannot be opened");
+    }
+    if (read_text(definition, fd, err) < 0 ||
+        yaml_text_parse(definition->file, definition->text, definition->size, &definition->yaml,
+                        err) < 0) {
+        return -1;
+    }
+    return 1;
+}
+
+int definition_read(const struct paths_dirs *dirs, const char *name,
+                    struct definition *ret_definition, struct cella_error *err)
+{
+    if (!definition_name_is_good(name)) {
+        return 0;
+    }
+    char file_name[FILE_NAME_SIZE];
+    (void)snprintf(file_name, sizeof(file_name), "%s%s", name, suffix); /* fits: checked above */
+    for (size_t i = 0; i < dirs->count; i++) {
+        AUTO_DEFINITION struct definition definition = {0};
+        int found = read_in(dirs->items[i], file_name, &definition, err);
+        if (found != 0) {
+            if (found > 0) {
+                *ret_definition = definition;
+                definition = (struct definition){0};
+            }
+            return found;
+        }
+    }
+    return 0;
+}
+
+/* ---- listing ---- */
+
+static bool contains(const struct spec_strings *strings, const char *string)
+{
+    size_t i = 0;
+    while (i < strings->count && strcmp(strings->items[i], string) != 0) {
+        i++;
+    }
+    return i < strings->count;
+}
+
+/* Adds the name that a file of a directory stands for, if it does and is new. */
+static int list_file(const char *file_name, struct spec_strings *names, struct cella_error *err)
+{
+    char name[FILE_NAME_SIZE];
+    size_t size = strnlen(file_name, FILE_NAME_SIZE);
+    if (size <= SUFFIX_SIZE || size == FILE_NAME_SIZE ||
+        strcmp(file_name + size - SUFFIX_SIZE, suffix) != 0) {
+        return 0;
+    }
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(size - SUFFIX_SIZE), file_name); /* fits */
+    if (!definition_name_is_good(name) || contains(names, name)) {
+        return 0;
+    }
+    if (names->count == DEFINITION_FILES_MAX) {
+        return error_set(err, CELLA_ERROR_HOST, 0, "there are more than %d files like %s",
+                         DEFINITION_FILES_MAX, file_name);
+    }
+    return spec_strings_add(names, name) < 0 ? error_set_memory(err) : 0;
+}
+
+static int list_in(const char *path, struct spec_strings *names, struct cella_error *err)
+{
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        return errno == ENOENT || errno == ENOTDIR
+                   ? 0
+                   : error_set(err, CELLA_ERROR_HOST, errno, "cannot list %s", path);
+    }
+    int status = 0;
+    struct dirent *entry;
+    while (status == 0 && (entry = readdir(dir)) != NULL) {
+        status = list_file(entry->d_name, names, err);
+    }
+    (void)closedir(dir); /* it was only read */
+    return status;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int definition_list(const struct paths_dirs *dirs, struct spec_strings *ret_names,
+                    struct cella_error *err)
+{
+    struct spec_strings names = {0};
+    for (size_t i = 0; i < dirs->count; i++) {
+        if (list_in(dirs->items[i], &names, err) < 0) {
+            spec_strings_done(&names);
+            return -1;
+        }
+    }
+    if (names.count > 0) {
+        qsort(names.items, names.count, sizeof(names.items[0]), compare_names);
+    }
+    *ret_names = names;
+    return 0;
+}
+
+int definition_fail_unknown(struct cella_error *err, enum cella_error_kind kind, const char *what,
+                            const char *name, const struct spec_strings *names,
+                            const struct spec_strings *more_guesses)
+{
+    struct names_guess guess;
+    names_guess_init(&guess, name);
+    char list[sizeof(err->text)] = "";
+    size_t size = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        names_guess_offer(&guess, names->items[i]);
+        int more = size < sizeof(list) ? snprintf(list + size, sizeof(list) - size, "%s%s",
+                                                  i == 0 ? "" : ", ", names->items[i])
+                                       : 0;
+        size += more > 0 ? (size_t)more : 0;
+    }
+    for (size_t i = 0; more_guesses != NULL && i < more_guesses->count; i++) {
+        names_guess_offer(&guess, more_guesses->items[i]);
+    }
+    (void)error_set(err, kind, 0, "unknown %s '%.*s'; there %s %s", what, (int)SPEC_NAME_MAX, name,
+                    names->count == 1 ? "is" : "are", names->count == 0 ? "none" : list);
+    (void)error_set_field(err, "%s", what);
+    if (guess.best != NULL) {
+        (void)error_set_hint(err, "did you mean '%s'?", guess.best);
+    }
+    return -1;
+}
+
+/* ---- readers ---- */
+
+int definition_read_word(json_t *value, const struct json_where *where, char **ret_word,
+                         struct cella_error *err)
+{
+    const char *word;
+    if (json_text_read_word(value, where, &word, err) < 0) {
+        return -1;
+    }
+    if (word[0] == '\0') {
+        return json_text_fail(err, where, "must not be empty");
+    }
+    char *copy = alloc_copy(word, strlen(word));
+    if (copy == NULL) {
+        return error_set_memory(err);
+    }
+    *ret_word = copy;
+    return 0;
+}
+
+static int read_words_item(void *target, json_t *value, const struct json_where *where,
+                           struct cella_error *err)
+{
+    struct spec_strings *words = target;
+    AUTO_FREE char *word = NULL;
+    if (words->count == DEFINITION_WORDS_MAX) {
+        return json_text_fail(err, where, "is one too many: at most %d are allowed",
+                              DEFINITION_WORDS_MAX);
+    }
+    if (definition_read_word(value, where, &word, err) < 0) {
+        return -1;
+    }
+    return spec_strings_add(words, word) < 0 ? error_set_memory(err) : 0;
+}
+
+int definition_read_words(json_t *value, const struct json_where *where,
+                          struct spec_strings *ret_words, struct cella_error *err)
+{
+    return json_text_read_array(value, ret_words, read_words_item, where, err);
+}
+
+int definition_read_limit(enum limit limit, json_t *value, const struct json_where *where,
+                          uint64_t *ret_value, struct cella_error *err)
+{
+    const char *text;
+    const char *problem;
+    if (!json_is_string(value)) {
+        problem = limit_value_from_json(limit, value, ret_value);
+    } else if (json_text_read_word(value, where, &text, err) < 0) {
+        return -1;
+    } else {
+        problem = limit_value_from_text(limit, text, ret_value);
+    }
+    return problem == NULL ? 0 : json_text_fail(err, where, "%s", problem);
+}
+
+int definition_limit_by_name(const char *name, const struct json_where *where,
+                             enum limit *ret_limit, struct cella_error *err)
+{
+    enum limit limit = limit_by_name(name);
+    if (limit != LIMIT_COUNT) {
+        *ret_limit = limit;
+        return 0;
+    }
+    struct names_guess guess;
+    names_guess_init(&guess, name);
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        names_guess_offer(&guess, limit_table[i].name);
+    }
+    (void)json_text_fail(err, where, "is not a limit");
+    if (guess.best != NULL) {
+        (void)error_set_hint(err, "did you mean '%s'?", guess.best);
+    }
+    return -1;
+}

@@ -1,0 +1,356 @@
+/*
+ * A runtime from its file: the table of fields, a reader for each, and what only the whole shows.
+ */
+#include "runtime/read.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/glob.h"
+#include "isolate/pack.h"
+#include "policy/mounts.h"
+#include "runtime/expand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void runtime_destroy(struct runtime *runtime)
+{
+    if (runtime == NULL) {
+        return;
+    }
+    free(runtime->name);
+    free(runtime->file);
+    free(runtime->package);
+    free(runtime->entry);
+    spec_strings_done(&runtime->aliases);
+    spec_strings_done(&runtime->extensions);
+    spec_strings_done(&runtime->shebangs);
+    spec_strings_done(&runtime->path);
+    spec_strings_done(&runtime->version);
+    spec_strings_done(&runtime->run);
+    spec_strings_done(&runtime->compile);
+    spec_strings_done(&runtime->outputs);
+    free(runtime->output);
+    for (size_t i = 0; i < runtime->env_count; i++) {
+        free(runtime->env[i].name);
+        free(runtime->env[i].value);
+    }
+    free(runtime->env);
+    free(runtime->mounts);
+    free(runtime);
+}
+
+/* ---- lists, and what each of their words must be ---- */
+
+/* Reads a list and asks `problem_of` about each word. */
+static int read_list(json_t *value, const struct json_where *where,
+                     const char *(*problem_of)(const char *word), struct spec_strings *ret_words,
+                     struct cella_error *err)
+{
+    if (definition_read_words(value, where, ret_words, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < ret_words->count; i++) {
+        const char *problem = problem_of(ret_words->items[i]);
+        if (problem != NULL) {
+            struct json_where here = {.parent = where, .index = i};
+            return json_text_fail(err, &here, "%s", problem);
+        }
+    }
+    return 0;
+}
+
+static const char *alias_problem(const char *word)
+{
+    return definition_name_is_good(word)
+               ? NULL
+               : "must be of lower-case letters, digits, '_', '-', '+' and '.'";
+}
+
+static const char *extension_problem(const char *word)
+{
+    return word[0] == '.' && word[1] != '\0' && strchr(word, '/') == NULL
+               ? NULL
+               : "must begin with a dot and have no slash";
+}
+
+static const char *interpreter_problem(const char *word)
+{
+    return strchr(word, '/') == NULL ? NULL : "must be a name without directories";
+}
+
+static const char *program_problem(const char *word)
+{
+    return word[0] == '/' ? NULL : "must be an absolute path";
+}
+
+static const char *argv_problem(const char *word)
+{
+    return expand_problem(word, EXPAND_IN_ARGV);
+}
+
+static const char *output_problem(const char *word)
+{
+    return glob_problem(word, strlen(word));
+}
+
+#define LIST_READER(field, member, problem_of)                                                     \
+    static int read_##field(void *target, json_t *value, const struct json_where *where,           \
+                            struct cella_error *err)                                               \
+    {                                                                                              \
+        struct runtime *runtime = target;                                                          \
+        return read_list(value, where, problem_of, &runtime->member, err);                         \
+    }
+LIST_READER(aliases, aliases, alias_problem)
+LIST_READER(extensions, extensions, extension_problem)
+LIST_READER(shebangs, shebangs, interpreter_problem)
+LIST_READER(path, path, program_problem)
+LIST_READER(version, version, argv_problem)
+LIST_READER(run, run, argv_problem)
+LIST_READER(compile_run, compile, argv_problem)
+LIST_READER(outputs, outputs, output_problem)
+
+/* ---- the other fields ---- */
+
+static int read_package(void *target, json_t *value, const struct json_where *where,
+                        struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    return definition_read_word(value, where, &runtime->package, err);
+}
+
+/* The name of a file in the workspace. */
+static int read_file_name(json_t *value, const struct json_where *where, char **ret_name,
+                          struct cella_error *err)
+{
+    if (definition_read_word(value, where, ret_name, err) < 0) {
+        return -1;
+    }
+    const char *problem = pack_path_problem(*ret_name, strlen(*ret_name));
+    return problem == NULL ? 0 : json_text_fail(err, where, "%s", problem);
+}
+
+static int read_entry(void *target, json_t *value, const struct json_where *where,
+                      struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    return read_file_name(value, where, &runtime->entry, err);
+}
+
+static int read_output(void *target, json_t *value, const struct json_where *where,
+                       struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    return read_file_name(value, where, &runtime->output, err);
+}
+
+static int read_variable(struct runtime *runtime, const char *name, json_t *value,
+                         const struct json_where *where, struct cella_error *err)
+{
+    const char *text;
+    if (json_text_read_word(value, where, &text, err) < 0) {
+        return -1;
+    }
+    const char *problem = expand_problem(text, EXPAND_IN_ENV);
+    if (problem != NULL || strchr(name, '-') != NULL) { /* keys are words of letters, '_' and '-' */
+        return json_text_fail(err, where, "%s", problem != NULL ? problem : "must not have a '-'");
+    }
+    struct spec_variable *env = alloc_grow(runtime->env, runtime->env_count, sizeof(*env));
+    if (env == NULL) {
+        return error_set_memory(err);
+    }
+    runtime->env = env;
+    struct spec_variable *variable = &env[runtime->env_count++];
+    variable->name = alloc_copy(name, strlen(name));
+    variable->value = alloc_copy(text, strlen(text));
+    return variable->name == NULL || variable->value == NULL ? error_set_memory(err) : 0;
+}
+
+static int read_env(void *target, json_t *value, const struct json_where *where,
+                    struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    if (!json_is_object(value)) {
+        return json_text_fail(err, where, "must be a mapping of names to values");
+    }
+    for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
+        struct json_where here = {.parent = where, .key = json_object_iter_key(at)};
+        if (runtime->env_count == DEFINITION_WORDS_MAX) {
+            return json_text_fail(err, &here, "is one too many: at most %d are allowed",
+                                  DEFINITION_WORDS_MAX);
+        }
+        if (read_variable(runtime, here.key, json_object_iter_value(at), &here, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Each is bound at its own place, where the host has it: hosts differ in what lies in /etc. */
+static int read_mount(void *target, json_t *value, const struct json_where *where,
+                      struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    const char *path;
+    if (json_text_read_word(value, where, &path, err) < 0) {
+        return -1;
+    }
+    const char *problem = mounts_problem(path);
+    if (problem == NULL && runtime->mount_count == PLAN_MOUNTS_MAX) {
+        problem = "is one too many";
+    }
+    if (problem != NULL) {
+        return json_text_fail(err, where, "%s", problem);
+    }
+    struct plan_mount *mounts = alloc_grow(runtime->mounts, runtime->mount_count, sizeof(*mounts));
+    if (mounts == NULL) {
+        return error_set_memory(err);
+    }
+    runtime->mounts = mounts;
+    struct plan_mount *mount = &mounts[runtime->mount_count++];
+    *mount = (struct plan_mount){.kind = PLAN_MOUNT_BIND, .flags = PLAN_MOUNT_OPTIONAL};
+    memcpy(mount->source, path, strlen(path) + 1); /* mounts_problem() saw that it fits */
+    memcpy(mount->target, path, strlen(path) + 1);
+    return 0;
+}
+
+static int read_mounts(void *target, json_t *value, const struct json_where *where,
+                       struct cella_error *err)
+{
+    return json_text_read_array(value, target, read_mount, where, err);
+}
+
+static int read_limit_values(struct limits *limits, json_t *value, const struct json_where *where,
+                             struct cella_error *err)
+{
+    if (!json_is_object(value)) {
+        return json_text_fail(err, where, "must be a mapping of limits to values");
+    }
+    for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
+        struct json_where here = {.parent = where, .key = json_object_iter_key(at)};
+        enum limit limit;
+        if (definition_limit_by_name(here.key, &here, &limit, err) < 0 ||
+            definition_read_limit(limit, json_object_iter_value(at), &here, &limits->value[limit],
+                                  err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int read_limits(void *target, json_t *value, const struct json_where *where,
+                       struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    return read_limit_values(&runtime->limits, value, where, err);
+}
+
+static int read_compile_limits(void *target, json_t *value, const struct json_where *where,
+                               struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    return read_limit_values(&runtime->compile_limits, value, where, err);
+}
+
+/* ---- the whole ---- */
+
+static int fail_missing(struct cella_error *err, const struct json_where *parent, const char *key)
+{
+    struct json_where where = {.parent = parent, .key = key};
+    return json_text_fail(err, &where, "is missing");
+}
+
+static int read_compile(void *target, json_t *value, const struct json_where *where,
+                        struct cella_error *err)
+{
+    static const struct json_field fields[] = {
+        {"run", read_compile_run},
+        {"output", read_output},
+        {"outputs", read_outputs},
+        {"limits", read_compile_limits},
+    };
+    struct runtime *runtime = target;
+    if (json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err) < 0) {
+        return -1;
+    }
+    if (runtime->compile.count == 0) {
+        return fail_missing(err, where, "run");
+    }
+    if (runtime->output == NULL) {
+        return fail_missing(err, where, "output");
+    }
+    return runtime->outputs.count == 0 ? fail_missing(err, where, "outputs") : 0;
+}
+
+/* A program that no sandbox sees could only fail there with "not found". */
+static int check_path_is_inside(const struct runtime *runtime, size_t index,
+                                struct cella_error *err)
+{
+    const char *path = runtime->path.items[index];
+    bool inside = mounts_base_holds(path);
+    for (size_t i = 0; i < runtime->mount_count && !inside; i++) {
+        inside = mounts_lies_in(path, runtime->mounts[i].target);
+    }
+    if (!inside) {
+        struct json_where list = {.key = "path"};
+        struct json_where where = {.parent = &list, .index = index};
+        (void)json_text_fail(err, &where, "is not in the sandbox");
+        return error_set_hint(err, "add its directory to mounts");
+    }
+    return 0;
+}
+
+static int check_whole(const struct runtime *runtime, struct cella_error *err)
+{
+    if (runtime->package == NULL) {
+        return fail_missing(err, NULL, "package");
+    }
+    if (runtime->entry == NULL) {
+        return fail_missing(err, NULL, "entry");
+    }
+    if (runtime->path.count == 0) {
+        return fail_missing(err, NULL, "path");
+    }
+    if (runtime->run.count == 0) {
+        return fail_missing(err, NULL, "run");
+    }
+    for (size_t i = 0; i < runtime->path.count; i++) {
+        if (check_path_is_inside(runtime, i, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int read_into(struct runtime *runtime, json_t *root, struct cella_error *err)
+{
+    static const struct json_field fields[] = {
+        {"package", read_package},   {"aliases", read_aliases}, {"extensions", read_extensions},
+        {"shebangs", read_shebangs}, {"path", read_path},       {"version", read_version},
+        {"entry", read_entry},       {"run", read_run},         {"compile", read_compile},
+        {"env", read_env},           {"mounts", read_mounts},   {"limits", read_limits},
+    };
+    if (json_text_read_object(root, fields, ARRAY_LENGTH(fields), runtime, NULL, err) < 0) {
+        return -1;
+    }
+    return check_whole(runtime, err);
+}
+
+int runtime_read(const char *name, const struct definition *definition,
+                 struct runtime **ret_runtime, struct cella_error *err)
+{
+    struct runtime *runtime = calloc(1, sizeof(*runtime));
+    if (runtime == NULL || (runtime->name = alloc_copy(name, strlen(name))) == NULL ||
+        (runtime->file = alloc_copy(definition->file, strlen(definition->file))) == NULL) {
+        runtime_destroy(runtime);
+        return error_set_memory(err);
+    }
+    limits_init(&runtime->limits);
+    limits_init(&runtime->compile_limits);
+    if (read_into(runtime, yaml_text_root(definition->yaml), err) < 0) {
+        runtime_destroy(runtime);
+        return yaml_text_place(definition->yaml, err);
+    }
+    *ret_runtime = runtime;
+    return 0;
+}

@@ -1,0 +1,75 @@
+/*
+ * Runtimes: how a language is found, compiled and run, as data (runtimes/NAME.yaml).
+ *
+ * Directories are searched in order and the first file of a name wins: /etc/cella/runtimes.d, the
+ * user's configuration directory, the installed or build tree.  Looking a language up by its name
+ * reads one file; by an alias or extension, all of them.
+ *
+ * In argv and environment of a runtime these are replaced: {path} the program found by `path`,
+ * {entry} the entry file, {output} the compiled program, {args} (a word of its own) the request's
+ * arguments, {compile_args} likewise, {memory_bytes} {memory_mib} {cpus} {stack_bytes} the limits.
+ */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include "base/attributes.h"
+#include "policy/plan.h"
+#include "request/spec.h"
+
+#include <cella/error.h>
+#include <stdbool.h>
+
+struct runtime {
+    char *name;    /* "python" */
+    char *file;    /* where it was read from */
+    char *package; /* the Debian package that brings it */
+    char *entry;   /* default name of the entry file, "main.py" */
+    struct spec_strings aliases;
+    struct spec_strings extensions; /* with the dot */
+    struct spec_strings shebangs;   /* names of interpreters in a #! line */
+    struct spec_strings path;       /* candidates, absolute; the first that exists is {path} */
+    struct spec_strings version;    /* argv that prints the version */
+    struct spec_strings run;        /* argv */
+    struct spec_strings compile;    /* argv; empty: not compiled */
+    struct spec_strings outputs;    /* globs of what compiling makes */
+    char *output;                   /* {output}; NULL when not compiled */
+    struct spec_variable *env;
+    size_t env_count;
+    struct plan_mount *mounts;
+    size_t mount_count;
+    struct limits limits; /* defaults that this language needs by nature, else LIMIT_UNSET */
+    struct limits compile_limits;
+};
+
+struct runtime_set;
+
+/* `extra_dir` is searched first when not NULL. */
+int runtime_set_open(const char *extra_dir, struct runtime_set **ret_set,
+                     struct cella_error *err) MUST_CHECK;
+void runtime_set_close(struct runtime_set *set);
+
+/* By name or alias, lower-cased and stripped.  The runtime belongs to the set.
+ * CELLA_ERROR_RUNTIME for an unknown one, with the list and the closest name;
+ * CELLA_ERROR_HOST for a file that cannot be read or is wrong, with its line. */
+int runtime_find(struct runtime_set *set, const char *name, const struct runtime **ret_runtime,
+                 struct cella_error *err) MUST_CHECK;
+/* For a file of that name that begins with those bytes: by extension, else by #! line. */
+int runtime_guess(struct runtime_set *set, const char *file_name, const char *head,
+                  size_t head_size, const struct runtime **ret_runtime,
+                  struct cella_error *err) MUST_CHECK;
+/* Every runtime, by name.  The array belongs to the set. */
+int runtime_all(struct runtime_set *set, const struct runtime *const **ret_runtimes,
+                size_t *ret_count, struct cella_error *err) MUST_CHECK;
+
+/* The interpreter's path on this host.  CELLA_ERROR_RUNTIME naming the package when there is none.
+ * The string belongs to the runtime. */
+int runtime_locate(const struct runtime *runtime, const char **ret_path,
+                   struct cella_error *err) MUST_CHECK;
+
+/* The interpreter's version, remembered in the user's cache directory by path, size and time of
+ * change of the program; probed by running it (outside a sandbox: it is the host's own program)
+ * when not remembered.  `ret_version` gets "" when it does not say. */
+void runtime_version(const struct runtime *runtime, const char *path, char *ret_version,
+                     size_t version_size);
+
+#endif

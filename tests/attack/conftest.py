@@ -1,0 +1,30 @@
+"""The world of canaries, and one pool of threads in which the attacks run.
+
+Of one module, not of the session: they must be gone when the session looks for what is left."""
+from concurrent.futures import ThreadPoolExecutor
+
+import harness
+import pytest
+
+
+@pytest.fixture(scope="module")
+def world():
+    world = harness.World()
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with ThreadPoolExecutor(4) as executor:
+        yield executor
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "heavy: takes seconds or much of the machine")
+
+
+def pytest_collection_modifyitems(items):
+    if not harness.CELLA.exists():
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=f"no {harness.CELLA}: make build-test first"))

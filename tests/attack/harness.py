@@ -1,0 +1,412 @@
+"""What the attack tests stand on: the attack program, Cella as root and as an ordinary user,
+policies that waive protections, and a world of canaries that no run may reach.
+
+The tests run from the environment:
+  CELLA_TEST_BUILD  directory of a build with CELLA_TESTING, which may waive every protection that
+                    is not structural; readable by everyone.  Default: build-test of the tree.
+"""
+import atexit
+import base64
+import contextlib
+import ctypes
+import functools
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("CELLA_TEST_BUILD", ROOT / "build-test"))
+CELLA = BUILD / "cella"
+HERE = Path(__file__).resolve().parent
+
+NOBODY = 65534
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+IS_ROOT = os.geteuid() == 0
+WHO = ["root", "user"] if IS_ROOT else ["user"]
+
+# Of these nothing would be left without them: no build may waive them.
+STRUCTURAL = ["user_namespace", "pid_namespace", "built_root", "sealed_init"]
+
+MIB = 1024 * 1024
+# Small, so that an attack on a limit is quick; the attack program takes twice as much.
+LIMITS = {"wall_ms": 5000, "memory_bytes": 64 * MIB, "processes": 32, "disk_bytes": 8 * MIB}
+
+TOKEN = f"cella-canary-{os.getpid()}"
+# The kernel (or this machine) has no such thing: there is nothing to attack.
+ABSENT = {"ENOSYS", "EAFNOSUPPORT", "EPFNOSUPPORT", "ESOCKTNOSUPPORT", "ENXIO", "ENODEV"}
+
+
+# ---- a place for everything, readable by everyone, gone at the end ----
+
+@functools.cache
+def scratch():
+    path = Path(tempfile.mkdtemp(prefix="attack-"))
+    path.chmod(0o755)
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+@functools.cache
+def attack_program():
+    """Compiled statically, so that it runs in any root file system."""
+    program = scratch() / "attack"
+    sources = sorted(str(source) for source in HERE.glob("*.c"))
+    subprocess.run(["gcc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-static", "-s", "-pthread",
+                    "-o", str(program), *sources], check=True)
+    program.chmod(0o755)
+    return program
+
+
+@functools.cache
+def attack_file():
+    """The attack program as a file of a request."""
+    content = base64.b64encode(attack_program().read_bytes()).decode()
+    return {"path": "attack", "content": content, "encoding": "base64", "executable": True}
+
+
+@dataclass(frozen=True)
+class Attack:
+    name: str
+    category: str
+    stoppers: tuple
+    call: str
+    argument: str
+    what: str
+
+    @property
+    def structural(self):
+        return [name for name in self.stoppers if name in STRUCTURAL]
+
+    @property
+    def waivable(self):
+        return [name for name in self.stoppers if name not in STRUCTURAL]
+
+
+@functools.cache
+def attacks():
+    listing = subprocess.run([str(attack_program()), "list"], check=True, capture_output=True,
+                             text=True).stdout
+    rows = [line.split("\t") for line in listing.splitlines()]
+    return [Attack(name, category, tuple(stoppers.split(",")), call, argument, what)
+            for name, category, stoppers, call, argument, what in rows]
+
+
+# ---- Cella ----
+
+@functools.cache
+def config_directory(who):
+    """Policies and runtimes of a user's own; Cella takes them from nobody else."""
+    directory = scratch() / f"config-{who}"
+    for kind in ("policies", "runtimes"):
+        (directory / "cella" / kind).mkdir(parents=True)
+    for path in [directory, *directory.rglob("*")]:
+        path.chmod(0o755)
+        if who == "user" and IS_ROOT:
+            os.chown(path, NOBODY, NOBODY)
+    return directory
+
+
+_install_lock = threading.Lock()
+
+
+def install(kind, name, text):
+    """A policy or a runtime, for everybody who runs Cella here."""
+    with _install_lock:
+        for who in WHO:
+            path = config_directory(who) / "cella" / kind / f"{name}.yaml"
+            if not path.exists():
+                path.write_text(text)
+                path.chmod(0o644)
+
+
+def policy(text):
+    """Installs a policy with that text and returns its name."""
+    name = "attack-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    install("policies", name, text)
+    return name
+
+
+def waiving(protections):
+    """A policy without these protections.  No loopback, for then Landlock bars TCP as well."""
+    if "no_new_privileges" in protections:  # without it the kernel takes no filter and no ruleset
+        protections = {*protections, "seccomp", "landlock_files", "landlock_network",
+                       "landlock_scope"}
+        protections = sorted(protections)
+    return policy(f"network: {{loopback: false, host: false}}\nwaive: [{', '.join(protections)}]\n")
+
+
+def environment(who, extra=None):
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(scratch()), "LANG": "C.UTF-8",
+            "XDG_CONFIG_HOME": str(config_directory(who)), **(extra or {})}
+
+
+def command_line(who, *words):
+    prefix = AS_NOBODY if who == "user" and IS_ROOT else []
+    return [*prefix, str(CELLA), *words]
+
+
+@functools.cache
+def result_schema():
+    schema = json.loads((ROOT / "schema" / "result.schema.json").read_text())
+    return jsonschema.Draft202012Validator(schema)
+
+
+class Result(dict):
+    """A result as interface documents it, with what came beside it."""
+    code = None
+    errors = ""
+
+    def explain(self):
+        shown = {key: self.get(key) for key in
+                 ("status", "message", "exit_code", "signal", "limits_hit", "refused_calls")}
+        return f"{shown}\nstdout: {self.get('stdout', '')[:600]!r}\nerrors: {self.errors[:600]}"
+
+
+def run(request, who="root", timeout=60, preexec=None, extra_environment=None):
+    """`cella run --json --request -`: one JSON object, as the schema has it, and nothing else."""
+    done = subprocess.run(command_line(who, "run", "--json", "--request", "-"),
+                          input=json.dumps(request).encode(), capture_output=True, timeout=timeout,
+                          env=environment(who, extra_environment), cwd="/", preexec_fn=preexec)
+    try:
+        result = Result(json.loads(done.stdout))
+    except ValueError as error:
+        raise AssertionError(f"no JSON result ({error}), exit code {done.returncode}: "
+                             f"{done.stdout[:300]!r} {done.stderr[:600]!r}") from error
+    problems = [f"{error.json_path}: {error.message}" for error in
+                result_schema().iter_errors(result)]
+    assert not problems, problems
+    result.code = done.returncode
+    result.errors = done.stderr.decode(errors="replace")
+    return result
+
+
+def attack_request(*words, **fields):
+    limits = {**LIMITS, **fields.pop("limits", {})}
+    files = [attack_file(), *fields.pop("files", [])]
+    return {"command": ["/workspace/attack", *words], "files": files, "limits": limits, **fields}
+
+
+def take(name, number=0, who="root", timeout=60, **fields):
+    """Runs one of the programs of take.c."""
+    return run(attack_request("take", name, str(number), **fields), who, timeout)
+
+
+def python(code, who="root", timeout=60, **fields):
+    return run({"language": "python", "code": code, **fields}, who, timeout)
+
+
+@dataclass
+class Verdict:
+    word: str  # achieved, refused, absent, broken
+    evidence: str
+    calls: tuple = ()
+
+
+# An attack on a ration may end by that ration's limit.
+LIMIT_WORDS = {"memory", "processes", "disk", "file_size"}
+
+
+def judge(code, evidence, status="exit", calls=()):
+    if code == 0 and status in ("exit", "ok"):
+        return Verdict("achieved", evidence, calls)
+    if code == 11:
+        return Verdict("absent", evidence, calls)
+    if code == 10 or status in LIMIT_WORDS:
+        return Verdict("refused", evidence or status, calls)
+    return Verdict("broken", f"{status} {code} {evidence}", calls)
+
+
+def is_absent(verdict):
+    """Whether the kernel, or this machine, has no such thing."""
+    return verdict.word == "absent" or verdict.evidence.rpartition(" ")[2] in ABSENT
+
+
+def attempt(attack, world, policy_name="default", who="root"):
+    """One attack in one sandbox."""
+    request = attack_request(attack.name, world.argument(attack.argument), policy=policy_name)
+    if attack.argument == "shared":
+        request["language"] = world.shared_runtime
+        request["args"] = request.pop("command")[1:]
+        request["code"] = ""
+    result = run(request, who, preexec=world.inherited if who == "root" and IS_ROOT else None)
+    calls = tuple(call["name"] for call in result["refused_calls"])
+    evidence = result["stdout"].strip() or result["message"]
+    return judge(result["exit_code"], evidence, result["status"], calls)
+
+
+def attempt_bare(attack, world):
+    """The same attack without any sandbox; in mount and UTS namespaces that go with it."""
+    done = subprocess.run(["unshare", "--mount", "--uts", "--", str(attack_program()), attack.name,
+                           world.argument(attack.argument)],
+                          capture_output=True, text=True, timeout=30, cwd="/", check=False)
+    return judge(done.returncode, done.stdout.strip())
+
+
+# ---- the world: what is on the host, and no run may reach ----
+
+libc = ctypes.CDLL(None, use_errno=True)
+KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_SETPERM = 1, 5
+SYS_ADD_KEY, SYS_KEYCTL = 248, 250
+KEY_SPEC_SESSION_KEYRING = -3
+IPC_CREAT, IPC_RMID = 0o1000, 0
+
+
+def inherit_world():
+    """In the process that becomes Cella: groups and a session keyring that a run must not have."""
+    os.setgroups([4, 24])
+    libc.syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, None)
+    key = libc.syscall(SYS_ADD_KEY, b"user", TOKEN.encode(), b"x", ctypes.c_size_t(1),
+                       KEY_SPEC_SESSION_KEYRING)
+    libc.syscall(SYS_KEYCTL, KEYCTL_SETPERM, key, 0x3F3F3F3F)
+
+
+class World:
+    """Canaries on the host.  Everything is open to all: only the sandbox keeps a run from it."""
+
+    def __init__(self):
+        self.stack = contextlib.ExitStack()
+        self.values = {"": "", "hostname": socket.gethostname(), "process": TOKEN, "key": TOKEN,
+                       "uptime": str(int(time.clock_gettime(time.CLOCK_BOOTTIME))),
+                       "metadata": "169.254.169.254 80", "internet": "192.0.2.1 80"}
+        self.inherited = inherit_world
+        self._plant_files()
+        self._start_process()
+        self._plant_ipc()
+        self._start_services()
+
+    def argument(self, name):
+        return self.values.get(name, "")
+
+    def close(self):
+        self.stack.close()
+
+    def _plant_files(self):
+        canary = scratch() / "canary"
+        canary.write_text("canary")
+        canary.chmod(0o644)
+        self.values["file"] = str(canary)
+        shm = Path("/dev/shm") / TOKEN
+        shm.write_text("canary")
+        shm.chmod(0o666)
+        self.stack.callback(shm.unlink)
+        self.values["shm_file"] = str(shm)
+        self.shared_runtime = "attack-shared"
+        if not IS_ROOT:
+            return
+        shared = Path("/opt") / TOKEN
+        shared.mkdir()
+        shared.chmod(0o777)
+        self.stack.callback(shutil.rmtree, shared)
+        self.values["shared"] = str(shared / "attack")
+        install("runtimes", self.shared_runtime, "package: none\npath: [/bin/true]\nentry: main\n"
+                f'run: ["/workspace/attack", "{{args}}"]\nmounts: [{shared}]\n')
+
+    def _start_process(self):
+        process = subprocess.Popen(["/usr/bin/python3", "-c", "import signal; signal.pause()",
+                                    TOKEN])
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+
+    def _plant_ipc(self):
+        key = 0x43656C00 + os.getpid() % 256
+        segment = libc.shmget(key, 4096, IPC_CREAT | 0o666)
+        assert segment >= 0, "no System V shared memory on this host"
+        self.stack.callback(libc.shmctl, segment, IPC_RMID, None)
+        self.values["shm_key"] = str(key)
+        name = f"/{TOKEN}"
+        queue = libc.mq_open(name.encode(), os.O_RDWR | os.O_CREAT, 0o666, None)
+        assert queue >= 0, "no POSIX message queues on this host"
+        self.stack.callback(libc.mq_unlink, name.encode())
+        self.stack.callback(os.close, queue)
+        self.values["queue"] = name
+
+    def _listen(self, family, kind, address, path=None):
+        server = self.stack.enter_context(socket.socket(family, kind))
+        server.bind(address)
+        if path:
+            os.chmod(path, 0o666)
+        if kind == socket.SOCK_STREAM:
+            server.listen(64)
+        return server
+
+    def _start_services(self):
+        path = str(scratch() / "socket")
+        self._listen(socket.AF_UNIX, socket.SOCK_STREAM, path, path)
+        self._listen(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{TOKEN}")
+        self.values.update(socket=path, abstract=TOKEN)
+        port = self._listen(socket.AF_INET, socket.SOCK_STREAM, ("0.0.0.0", 0)).getsockname()[1]
+        self.values.update(tcp=f"127.0.0.1 {port}", tcp_any=f"0.0.0.0 {port}",
+                           tcp_mapped=f"::ffff:127.0.0.1 {port}")
+        if own := own_address():
+            self.values["tcp_address"] = f"{own} {port}"
+        with contextlib.suppress(OSError):
+            port = self._listen(socket.AF_INET6, socket.SOCK_STREAM, ("::1", 0)).getsockname()[1]
+            self.values["tcp6"] = f"::1 {port}"
+        udp = self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
+        self.values["udp"] = f"127.0.0.1 {udp.getsockname()[1]}"
+        threading.Thread(target=echo, args=(udp,), daemon=True).start()
+
+
+def own_address():
+    """An address of this host that is not a loopback one, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with contextlib.suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # of documentation; nothing is sent
+            address = probe.getsockname()[0]
+            return address if not address.startswith("127.") else None
+    return None
+
+
+def echo(udp):
+    with contextlib.suppress(OSError):  # closed: the tests are over
+        while True:
+            data, sender = udp.recvfrom(16)
+            udp.sendto(data, sender)
+
+
+# ---- looking at the host ----
+
+def processes_with(word):
+    """Host pids whose command line has that word."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word.encode() in (directory / "cmdline").read_bytes():
+                found.append(int(directory.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def wait_until(condition, seconds=5, what="it"):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.01)
+    return value
+
+
+@contextlib.contextmanager
+def running(request, who="root", **options):
+    """A run that goes on meanwhile: yields the Popen of `cella`; ended at the end."""
+    process = subprocess.Popen(command_line(who, "run", "--json", "--request", "-"),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment(who), cwd="/", **options)
+    process.stdin.write(json.dumps(request).encode())
+    process.stdin.close()
+    process.stdin = None
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)

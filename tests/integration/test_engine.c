@@ -1,0 +1,318 @@
+/*
+ * The library as its users see it: the life of runs and engines, standard input on the way, events,
+ * cancelling, freeing, a keeper that dies.  By <cella/cella.h> alone, against the real keeper.
+ */
+#include "library.h"
+
+#define MIB ((size_t)1024 * 1024)
+
+/* ---- standard input ---- */
+
+static void a_large_input_arrives_whole(void **state)
+{
+    struct cella_request *request = shell("cat");
+    struct cella_error err;
+    char *data = malloc(MIB);
+    size_t size;
+    assert_non_null(data);
+    for (size_t i = 0; i < MIB; i++) {
+        data[i] = (char)(i * 31 + i / 251);
+    }
+    assert_int_equal(cella_request_set_bytes(request, "stdin", data, MIB, &err), 0);
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "ok");
+    const char *out = cella_result_stdout(result, &size);
+    assert_int_equal(size, MIB);
+    assert_memory_equal(out, data, MIB);
+    free(data);
+    cella_result_destroy(result);
+}
+
+/* SIGPIPE is as the caller left it, and still never comes. */
+static void input_that_nobody_reads(void **state)
+{
+    struct cella_request *request = shell("exec 0<&-; sleep 0.2");
+    struct cella_error err;
+    struct sigaction action;
+    char *data = calloc(1, MIB);
+    assert_non_null(data);
+    assert_int_equal(cella_request_set_bytes(request, "stdin", data, MIB, &err), 0);
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "ok");
+    free(data);
+    cella_result_destroy(result);
+    assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
+    assert_true(action.sa_handler == SIG_DFL);
+    sigset_t pending;
+    assert_int_equal(sigpending(&pending), 0);
+    assert_false(sigismember(&pending, SIGPIPE));
+}
+
+static void input_while_it_runs(void **state)
+{
+    struct seen seen = {0};
+    struct cella_error err;
+    size_t taken = 0;
+    struct cella_request *request =
+        shell("read a; echo got $a; read b; echo got $b; cat; echo end");
+    set(request, "stdin", "first\n");
+    struct cella_run *run = start(*state, request, CELLA_RUN_STDIN_OPEN, &seen);
+    wait_output(&seen);
+    assert_string_equal(seen.output[CELLA_STDOUT], "got first\n");
+    assert_null(cella_run_result(run));
+    assert_int_equal(cella_run_write_stdin(run, "second\nrest", 11, &taken, &err), 0);
+    assert_int_equal(taken, 11);
+    cella_run_close_stdin(run);
+    wait_done(&seen, 1);
+    assert_string_equal(seen.output[CELLA_STDOUT], "got first\ngot second\nrestend\n");
+    assert_status(cella_run_result(run), "ok");
+    assert_int_equal(cella_run_write_stdin(run, "late", 4, &taken, &err), 0);
+    assert_int_equal(taken, 4);
+    cella_run_free(run);
+}
+
+static void input_has_an_end_of_room(void **state)
+{
+    struct seen seen = {0};
+    struct cella_error err;
+    size_t taken = 1, total = 0;
+    static char block[64 * 1024];
+    struct cella_run *run = start(*state, shell("sleep 60"), CELLA_RUN_STDIN_OPEN, &seen);
+    for (int i = 0; i < 100 && taken > 0; i++) {
+        assert_int_equal(cella_run_write_stdin(run, block, sizeof(block), &taken, &err), 0);
+        total += taken;
+    }
+    assert_int_equal(taken, 0);
+    assert_true(total >= sizeof(block) && total <= 4 * sizeof(block));
+    cella_run_cancel(run);
+    wait_done(&seen, 1);
+    cella_run_free(run);
+
+    /* Input that was not left open takes nothing. */
+    run = start(*state, shell("sleep 60"), 0, &seen);
+    assert_int_equal(cella_run_write_stdin(run, "x", 1, &taken, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_CALLER);
+    assert_string_equal(err.text, "standard input of this run is not open");
+    cella_run_free(run);
+}
+
+/* ---- the life of a run ---- */
+
+static void a_run_can_be_cancelled(void **state)
+{
+    struct seen seen = {0};
+    struct cella_run *run = start(*state, shell("echo up; sleep 60"), 0, &seen);
+    wait_output(&seen);
+    cella_run_cancel(run);
+    cella_run_cancel(run);
+    wait_done(&seen, 1);
+    assert_status(cella_run_result(run), "cancelled");
+    assert_stdout(cella_run_result(run), "up\n");
+    assert_int_equal(cella_result_cli_code(cella_run_result(run)), 130);
+    cella_run_cancel(run);
+    cella_run_free(run);
+
+    run = start(*state, shell("sleep 60"), 0, &seen);
+    cella_run_cancel(run); /* before the keeper has even seen it */
+    wait_done(&seen, 2);
+    assert_status(cella_run_result(run), "cancelled");
+    cella_run_free(run);
+
+    struct cella_request *request = c_program("int main(void) { for (;;) { } }");
+    run = start(*state, request, 0, &seen); /* while it compiles */
+    cella_run_cancel(run);
+    wait_done(&seen, 3);
+    assert_status(cella_run_result(run), "cancelled");
+    cella_run_free(run);
+}
+
+static void a_run_can_be_freed_at_any_time(void **state)
+{
+    struct seen seen = {0}, later = {0};
+    struct cella_run *run = start(*state, shell("echo up; sleep 60"), 0, &seen);
+    cella_run_free(run);
+    run = start(*state, shell("echo up; sleep 60"), 0, &seen);
+    wait_output(&seen);
+    cella_run_free(run);
+    assert_int_equal(seen.calls, 1);
+    seen.free_on_output = true;
+    (void)start(*state, shell("echo up; sleep 0.1; echo more; sleep 60"), 0, &seen);
+    while (seen.calls == 1) {
+        turn(*state);
+    }
+    run = start(*state, shell("sleep 0.3"), 0, &later);
+    wait_done(&later, 1);
+    cella_run_free(run);
+    assert_int_equal(seen.calls, 2); /* nothing is said of a run that was freed */
+    assert_int_equal(seen.done, 0);
+    cella_run_free(NULL);
+}
+
+static void callbacks_may_start_but_not_wait(void **state)
+{
+    struct seen seen = {.process_on_output = true, .start_on_done = true};
+    struct cella_run *first = start(*state, shell("echo first"), 0, &seen);
+    wait_done(&seen, 2);
+    assert_string_equal(seen.output[CELLA_STDOUT], "first\nsecond\n");
+    assert_string_equal(seen.err.text, "the engine is at work: this is a callback");
+    assert_ptr_not_equal(first, seen.run);
+    cella_run_free(first);
+    cella_run_free(seen.run);
+}
+
+static void many_runs_at_once(void **state)
+{
+    enum { RUNS = 30 };
+    static struct seen seen[RUNS];
+    static struct cella_run *runs[RUNS];
+    int done = 0;
+    char script[64];
+    memset(seen, 0, sizeof(seen));
+    for (int i = 0; i < RUNS; i++) {
+        (void)snprintf(script, sizeof(script), "sleep 0.1; echo run %d; exit %d", i, i % 3);
+        runs[i] = start(*state, shell(script), 0, &seen[i]);
+    }
+    for (int turns = 0; done < RUNS && turns < 100000; turns++) {
+        turn(*state);
+        done = 0;
+        for (int i = 0; i < RUNS; i++) {
+            done += seen[i].done;
+        }
+    }
+    for (int i = 0; i < RUNS; i++) {
+        (void)snprintf(script, sizeof(script), "run %d\n", i);
+        assert_int_equal(seen[i].done, 1);
+        assert_string_equal(seen[i].output[CELLA_STDOUT], script);
+        assert_int_equal(cella_result_exit_code(cella_run_result(runs[i])), i % 3);
+        cella_run_free(runs[i]);
+    }
+}
+
+static void nothing_is_left_open(void **state)
+{
+    size_t before = count_descriptors();
+    for (int i = 0; i < 20; i++) {
+        cella_result_destroy(run(*state, shell(i % 2 == 0 ? "exit 1" : "kill -9 $$")));
+    }
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* ---- engines ---- */
+
+static void an_engine_without_a_keeper(void **state)
+{
+    (void)state;
+    const struct cella_options options = {.size = sizeof(options), .keeper_path = "/nonexistent"};
+    struct cella_engine *engine = NULL;
+    struct cella_error err;
+    assert_int_equal(cella_engine_open(&options, &engine, &err), -1);
+    assert_null(engine);
+    assert_int_equal(err.kind, CELLA_ERROR_HOST);
+    assert_non_null(strstr(err.text, "/nonexistent"));
+    cella_engine_close(NULL);
+}
+
+static void closing_ends_everything(void **state)
+{
+    (void)state;
+    size_t before = count_descriptors();
+    void *engine = NULL;
+    struct seen seen = {0};
+    assert_int_equal(open_engine(&engine), 0);
+    (void)start(engine, shell("echo up; sleep 60"), CELLA_RUN_STDIN_OPEN, &seen);
+    (void)start(engine, shell("sleep 60"), 0, &seen);
+    wait_output(&seen);
+    cella_engine_close(engine);
+    assert_int_equal(seen.done, 0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left, not even a zombie */
+    assert_int_equal(errno, ECHILD);
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* The pid of the one child that this process has. */
+static pid_t keeper_pid(void)
+{
+    char path[64];
+    int pid = 0;
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *children = fopen(path, "re");
+    assert_non_null(children);
+    assert_int_equal(fscanf(children, "%d", &pid), 1);
+    (void)fclose(children);
+    return pid;
+}
+
+static void a_keeper_that_dies(void **state)
+{
+    (void)state;
+    void *engine = NULL;
+    struct cella_run *run;
+    struct cella_error err;
+    struct seen seen = {0};
+    assert_int_equal(open_engine(&engine), 0);
+    struct cella_run *first = start(engine, shell("echo up; sleep 60"), 0, &seen);
+    struct cella_run *second = start(engine, shell("sleep 60"), 0, &seen);
+    wait_output(&seen);
+    assert_int_equal(kill(keeper_pid(), SIGKILL), 0);
+    wait_done(&seen, 2);
+    assert_status(cella_run_result(first), "internal");
+    assert_status(cella_run_result(second), "internal");
+    assert_stdout(cella_run_result(first), "up\n");
+    assert_string_equal(cella_result_message(cella_run_result(first)),
+                        "the keeper has ended unexpectedly, by signal SIGKILL");
+    assert_int_equal(cella_result_cli_code(cella_run_result(first)), 125);
+    assert_true(json_has(cella_run_result(first), "\"kind\":\"host\""));
+    cella_run_free(first);
+    cella_run_free(second);
+
+    /* It is of no use any more, says so, and does not spin. */
+    struct cella_request *request = shell("true");
+    assert_int_equal(cella_run_start(engine, request, 0, NULL, &run, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_HOST);
+    assert_non_null(strstr(err.text, "the keeper has ended unexpectedly"));
+    cella_request_destroy(request);
+    struct pollfd ready = {.fd = cella_engine_fd(engine), .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 0), 0);
+    cella_engine_close(engine);
+}
+
+static void engines_are_independent(void **state)
+{
+    (void)state;
+    void *one = NULL, *two = NULL;
+    struct seen seen = {0};
+    assert_int_equal(open_engine(&one), 0);
+    assert_int_equal(open_engine(&two), 0);
+    (void)start(one, shell("sleep 60"), 0, &seen);
+    struct cella_result *result = run(two, shell("echo two"));
+    assert_stdout(result, "two\n");
+    cella_result_destroy(result);
+    cella_engine_close(one);
+    result = run(two, shell("echo still"));
+    assert_stdout(result, "still\n");
+    cella_result_destroy(result);
+    cella_engine_close(two);
+}
+
+int main(void)
+{
+    const struct CMUnitTest runs[] = {
+        cmocka_unit_test(a_large_input_arrives_whole),
+        cmocka_unit_test(input_that_nobody_reads),
+        cmocka_unit_test(input_while_it_runs),
+        cmocka_unit_test(input_has_an_end_of_room),
+        cmocka_unit_test(a_run_can_be_cancelled),
+        cmocka_unit_test(a_run_can_be_freed_at_any_time),
+        cmocka_unit_test(callbacks_may_start_but_not_wait),
+        cmocka_unit_test(many_runs_at_once),
+        cmocka_unit_test(nothing_is_left_open),
+    };
+    const struct CMUnitTest engines[] = {
+        cmocka_unit_test(an_engine_without_a_keeper),
+        cmocka_unit_test(closing_ends_everything),
+        cmocka_unit_test(a_keeper_that_dies),
+        cmocka_unit_test(engines_are_independent),
+    };
+    int failed = cmocka_run_group_tests_name("runs", runs, open_engine, close_engine);
+    return failed + cmocka_run_group_tests_name("engines", engines, NULL, NULL);
+}

@@ -1,0 +1,386 @@
+/*
+ * The library as its users see it: requests and results, by <cella/cella.h> alone, against the real
+ * keeper.  Programs are shell and Python one-liners; what is tested is the library, not them.
+ */
+#include "library.h"
+
+/* ---- results ---- */
+
+static void a_program_runs(void **state)
+{
+    struct cella_request *request =
+        parse("{\"language\": \"python\", \"code\": \"\", \"tag\": \"mine\"}");
+    set(request, "code", "import sys; print(6*7); print('no', file=sys.stderr)");
+    struct cella_result *result = run(*state, request);
+    size_t size;
+    assert_status(result, "ok");
+    assert_stdout(result, "42\n");
+    assert_string_equal(cella_result_stderr(result, &size), "no\n");
+    assert_int_equal(cella_result_exit_code(result), 0);
+    assert_int_equal(cella_result_signal(result), 0);
+    assert_int_equal(cella_result_cli_code(result), 0);
+    assert_non_null(strstr(cella_result_message(result), "exited with code 0 after "));
+    assert_true(json_has(result, "\"stdout\":\"42\\n\""));
+    assert_true(json_has(result, "\"tag\":\"mine\""));
+    assert_true(json_has(result, "\"name\":\"python\",\"version\":\"3"));
+    assert_true(json_has(result, "\"error\":null"));
+    cella_result_destroy(result);
+}
+
+static void how_programs_end(void **state)
+{
+    static const struct {
+        const char *script, *status;
+        int exit_code, signal, cli_code;
+    } rows[] = {
+        {"exit 0", "ok", 0, 0, 0},
+        {"exit 3", "exit", 3, 0, 3},
+        {"kill -SEGV $$", "signal", -1, SIGSEGV, 128 + SIGSEGV},
+        {"kill -XFSZ $$", "file_size", -1, SIGXFSZ, 123},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cella_result *result = run(*state, shell(rows[i].script));
+        assert_status(result, rows[i].status);
+        assert_int_equal(cella_result_exit_code(result), rows[i].exit_code);
+        assert_int_equal(cella_result_signal(result), rows[i].signal);
+        assert_int_equal(cella_result_cli_code(result), rows[i].cli_code);
+        cella_result_destroy(result);
+    }
+}
+
+static void limits_end_runs(void **state)
+{
+    static const struct {
+        const char *script, *field, *value, *status, *message;
+        int cli_code;
+    } rows[] = {
+        {"sleep 60", "limits.wall_ms", "200ms", "wall_time", "wall time limit of 200 ms hit", 124},
+        {"while :; do :; done", "limits.cpu_ms", "200ms", "cpu_time",
+         "processor time limit of 200 ms hit", 124},
+        {"head -c 100000000 /dev/zero | tail", "limits.memory_bytes", "32m", "memory",
+         "memory limit of 32 MiB hit", 137},
+        {"head -c 2000000 /dev/zero > f", "limits.disk_bytes", "1m", "disk",
+         "disk limit of 1 MiB hit", 123},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cella_request *request = shell(rows[i].script);
+        set(request, rows[i].field, rows[i].value);
+        struct cella_result *result = run(*state, request);
+        assert_status(result, rows[i].status);
+        assert_non_null(strstr(cella_result_message(result), rows[i].message));
+        assert_int_equal(cella_result_cli_code(result), rows[i].cli_code);
+        cella_result_destroy(result);
+    }
+}
+
+static void output_at_and_over_its_limit(void **state)
+{
+    static const struct {
+        const char *script;
+        size_t kept;
+        bool cut;
+        const char *bytes;
+    } rows[] = {
+        {"printf 12345678", 8, false, "\"stdout_bytes\":8,"},
+        {"printf 123456789", 8, true, "\"stdout_bytes\":9,"},
+        {"head -c 1000000 /dev/zero", 8, true, "\"stdout_bytes\":1000000,"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cella_request *request = shell(rows[i].script);
+        size_t size;
+        set(request, "limits.stdout_bytes", "8");
+        struct cella_result *result = run(*state, request);
+        assert_status(result, "ok");
+        (void)cella_result_stdout(result, &size);
+        assert_int_equal(size, rows[i].kept);
+        assert_true(json_has(result, rows[i].bytes));
+        assert_int_equal(json_has(result, "\"stdout_truncated\":true"), rows[i].cut);
+        assert_int_equal(json_has(result, "\"limits_hit\":[\"output\"]"), rows[i].cut);
+        cella_result_destroy(result);
+    }
+}
+
+static void output_may_end_a_run(void **state)
+{
+    struct cella_request *request = shell("yes");
+    size_t size;
+    set(request, "limits.stdout_bytes", "64k");
+    set(request, "on_output_limit", "stop");
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "output");
+    (void)cella_result_stdout(result, &size);
+    assert_int_equal(size, 64 * 1024);
+    assert_int_equal(cella_result_cli_code(result), 123);
+    assert_non_null(strstr(cella_result_message(result), "standard output limit of 64 KiB hit"));
+    cella_result_destroy(result);
+
+    /* At the limit there is nothing to end, and one byte more counts though the program is done. */
+    request = shell("printf 12345678");
+    set(request, "limits.stdout_bytes", "8");
+    set(request, "on_output_limit", "stop");
+    result = run(*state, request);
+    assert_status(result, "ok");
+    cella_result_destroy(result);
+    request = shell("printf 123456789");
+    set(request, "limits.stdout_bytes", "8");
+    set(request, "on_output_limit", "stop");
+    result = run(*state, request);
+    assert_status(result, "output");
+    cella_result_destroy(result);
+}
+
+static void interleaved_output_keeps_its_order(void **state)
+{
+    struct cella_request *request =
+        parse("{\"command\": [\"/bin/sh\", \"-c\", "
+              "\"echo a; sleep 0.1; echo b >&2; sleep 0.1; echo c\"], \"interleave\": true}");
+    struct cella_result *result = run(*state, request);
+    char *json = NULL;
+    size_t size;
+    struct cella_error err;
+    assert_status(result, "ok");
+    assert_int_equal(cella_result_json(result, &json, &size, &err), 0);
+    const char *output = strstr(json, "\"output\":[");
+    assert_non_null(output);
+    const char *a = strstr(output, "\"a\\n\""), *b = strstr(output, "\"b\\n\"");
+    const char *c = strstr(output, "\"c\\n\"");
+    assert_true(a != NULL && b != NULL && c != NULL && a < b && b < c);
+    free(json);
+    cella_result_destroy(result);
+}
+
+static void files_come_back(void **state)
+{
+    struct cella_request *request =
+        shell("cat in > out.txt; : > empty.txt; chmod 750 out.txt; ln -s /etc/passwd link.txt");
+    struct cella_error err;
+    struct cella_file file;
+    bool found[3] = {false};
+    assert_int_equal(cella_request_add_file(request, "in", "data\0more", 9, 0, &err), 0);
+    assert_int_equal(cella_request_add(request, "collect", "*.txt", &err), 0);
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "ok");
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(cella_result_file(result, i, &file), 1);
+        if (strcmp(file.path, "out.txt") == 0) {
+            found[0] = true;
+            assert_int_equal(file.size, 9);
+            assert_memory_equal(file.content, "data\0more", 9);
+            assert_int_equal(file.mode, 0750);
+            assert_null(file.skipped);
+        } else if (strcmp(file.path, "empty.txt") == 0) {
+            found[1] = true;
+            assert_int_equal(file.size, 0);
+            assert_non_null(file.content);
+        } else if (strcmp(file.path, "link.txt") == 0) {
+            found[2] = true;
+            assert_null(file.content);
+            assert_string_equal(file.skipped, "not a regular file");
+        }
+    }
+    assert_true(found[0] && found[1] && found[2]);
+    assert_int_equal(cella_result_file(result, 3, &file), 0);
+    cella_result_destroy(result);
+}
+
+static void what_a_program_finds(void **state)
+{
+    struct cella_request *request = shell("pwd; env | sort");
+    struct cella_error err;
+    assert_int_equal(setenv("CELLA_TEST_SECRET", "leaked", 1), 0);
+    assert_int_equal(cella_request_add(request, "env", "MINE=a=b", &err), 0);
+    assert_int_equal(cella_request_add(request, "env", "LANG=de_DE", &err), 0);
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "ok");
+    assert_stdout(result, "/workspace\n"
+                          "HOME=/workspace\n"
+                          "LANG=de_DE\n"
+                          "MINE=a=b\n"
+                          "PATH=/usr/local/bin:/usr/bin:/bin\n"
+                          "PWD=/workspace\n");
+    cella_result_destroy(result);
+}
+
+/* ---- programs by name ---- */
+
+static void programs_are_found_inside(void **state)
+{
+    struct cella_error err;
+    struct cella_request *request = parse("{\"command\": [\"echo\", \"by name\"]}");
+    struct cella_result *result = run(*state, request);
+    assert_stdout(result, "by name\n");
+    cella_result_destroy(result);
+
+    request = parse("{\"command\": [\"./tool\", \"x\"]}");
+    assert_int_equal(cella_request_add_file(request, "tool", "#!/bin/sh\necho mine $1\n", 23,
+                                            CELLA_FILE_EXECUTABLE, &err),
+                     0);
+    result = run(*state, request);
+    assert_status(result, "ok");
+    assert_stdout(result, "mine x\n");
+    cella_result_destroy(result);
+
+    result = run(*state, parse("{\"command\": [\"no-such-program\"]}"));
+    assert_status(result, "refused");
+    assert_int_equal(cella_result_cli_code(result), 127);
+    assert_non_null(strstr(cella_result_message(result), "no-such-program"));
+    assert_true(json_has(result, "\"kind\":\"runtime\""));
+    cella_result_destroy(result);
+}
+
+/* ---- compiling ---- */
+
+static void a_compiled_program_runs(void **state)
+{
+    struct cella_request *request =
+        c_program("#include <stdio.h>\nint main(int c, char **v)\n"
+                  "{ int n = 0; scanf(\"%d\", &n); printf(\"%s %d\", v[c - 1], n); return 5; }\n");
+    struct cella_error err;
+    set(request, "stdin", "17");
+    assert_int_equal(cella_request_add(request, "args", "word", &err), 0);
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "exit");
+    assert_int_equal(cella_result_exit_code(result), 5);
+    assert_stdout(result, "word 17");
+    assert_true(json_has(result, "\"compile\":{\"status\":\"ok\""));
+    cella_result_destroy(result);
+}
+
+static void a_compiler_refuses(void **state)
+{
+    struct cella_result *result = run(*state, c_program("int main(void) { return x; }"));
+    assert_status(result, "compile_error");
+    assert_int_equal(cella_result_exit_code(result), -1);
+    assert_int_equal(cella_result_cli_code(result), 1);
+    assert_non_null(strstr(cella_result_message(result), "the compiler exited with code 1"));
+    assert_true(json_has(result, "undeclared"));
+    cella_result_destroy(result);
+}
+
+static void a_compiler_that_makes_nothing(void **state)
+{
+    struct cella_request *request = c_program("int main(void) { return 0; }");
+    struct cella_error err;
+    assert_int_equal(cella_request_add(request, "compile.args", "-fsyntax-only", &err), 0);
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "compile_error");
+    assert_non_null(strstr(cella_result_message(result), "the compiler gave no program to run"));
+    cella_result_destroy(result);
+}
+
+static void a_limit_while_compiling(void **state)
+{
+    struct cella_request *request = c_program("int main(void) { return 0; }");
+    set(request, "compile.limits.wall_ms", "1ms");
+    set(request, "compile.limits.cpu_ms", "10s"); /* else it follows from the other */
+    struct cella_result *result = run(*state, request);
+    assert_status(result, "wall_time");
+    assert_true(json_has(result, "\"stage\":\"compile\""));
+    assert_non_null(strstr(cella_result_message(result), " while compiling"));
+    assert_int_equal(cella_result_cli_code(result), 124);
+    cella_result_destroy(result);
+}
+
+/* ---- refusals ---- */
+
+static void bad_requests_are_errors(void **state)
+{
+    struct cella_request *request = parse("{\"language\": \"pyton\", \"code\": \"1\"}");
+    struct cella_result *result = NULL;
+    struct cella_error err, unused;
+    assert_int_equal(cella_run(*state, request, &result, &err), -1);
+    assert_null(result);
+    assert_int_equal(err.kind, CELLA_ERROR_RUNTIME);
+    assert_string_equal(err.field, "language");
+    assert_string_equal(err.hint, "did you mean 'python'?");
+    cella_request_destroy(request);
+
+    assert_int_equal(cella_result_refused(&err, &result, &unused), 0);
+    assert_status(result, "refused");
+    assert_int_equal(cella_result_cli_code(result), 127);
+    assert_true(json_has(result, "\"field\":\"language\""));
+    cella_result_destroy(result);
+
+    request = shell("true");
+    set(request, "limits.memory_bytes", "1024g");
+    assert_int_equal(cella_run(*state, request, &result, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_POLICY);
+    assert_string_equal(err.field, "limits.memory_bytes");
+    cella_request_destroy(request);
+
+    request = parse("{\"language\": \"python\", \"code\": \"1\"}");
+    assert_int_equal(cella_request_add_file(request, "main.py", "2", 1, 0, &err), 0);
+    assert_int_equal(cella_run(*state, request, &result, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_CALLER);
+    assert_string_equal(err.field, "files[0].path");
+    cella_request_destroy(request);
+
+    request = parse("{\"language\": \"python\", "
+                    "\"files\": [{\"path\": \"x.py\", \"content\": \"\"}]}");
+    assert_int_equal(cella_run(*state, request, &result, &err), -1);
+    assert_string_equal(err.field, "code");
+    cella_request_destroy(request);
+}
+
+static void bad_fields_are_errors(void **state)
+{
+    (void)state;
+    struct cella_request *request = NULL;
+    struct cella_error err;
+    assert_int_equal(cella_request_create(&request, &err), 0);
+    assert_int_equal(cella_request_set(request, "languge", "python", &err), -1);
+    assert_string_equal(err.hint, "did you mean 'language'?");
+    assert_int_equal(cella_request_set(request, "limits.wall", "1s", &err), -1);
+    assert_string_equal(err.field, "limits.wall");
+    assert_int_equal(cella_request_set(request, "limits.wall_ms", "soon", &err), -1);
+    assert_string_equal(err.field, "limits.wall_ms");
+    assert_int_equal(cella_request_set(request, "compile.limits.wall_ms", "soon", &err), -1);
+    assert_string_equal(err.field, "compile.limits.wall_ms");
+    assert_int_equal(cella_request_add(request, "env", "NO_VALUE", &err), -1);
+    assert_string_equal(err.field, "env");
+    assert_int_equal(cella_request_add(request, "argz", "x", &err), -1);
+    assert_string_equal(err.hint, "did you mean 'args'?");
+    assert_int_equal(cella_request_set_bytes(request, "cod", "x", 1, &err), -1);
+    assert_string_equal(err.hint, "did you mean 'code'?");
+    assert_int_equal(cella_request_add_file(request, "../up", "x", 1, 0, &err), -1);
+    assert_int_equal(cella_request_add_file(request, "a", "x", 1, 2, &err), -1);
+    assert_string_equal(err.text, "unknown flags of a file: 0x2");
+    cella_request_destroy(request);
+    cella_request_destroy(NULL);
+}
+
+static void a_plan_can_be_read(void **state)
+{
+    struct cella_request *request = c_program("int main(void) { return 0; }");
+    struct cella_error err;
+    char *text = NULL;
+    assert_int_equal(cella_explain(*state, request, &text, &err), 0);
+    assert_non_null(strstr(text, "memory_bytes"));
+    assert_non_null(strstr(text, "/usr/bin/gcc"));
+    assert_non_null(strstr(text, "seccomp"));
+    free(text);
+    cella_request_destroy(request);
+}
+
+int main(void)
+{
+    const struct CMUnitTest requests[] = {
+        cmocka_unit_test(a_program_runs),
+        cmocka_unit_test(how_programs_end),
+        cmocka_unit_test(limits_end_runs),
+        cmocka_unit_test(output_at_and_over_its_limit),
+        cmocka_unit_test(output_may_end_a_run),
+        cmocka_unit_test(interleaved_output_keeps_its_order),
+        cmocka_unit_test(files_come_back),
+        cmocka_unit_test(what_a_program_finds),
+        cmocka_unit_test(programs_are_found_inside),
+        cmocka_unit_test(a_compiled_program_runs),
+        cmocka_unit_test(a_compiler_refuses),
+        cmocka_unit_test(a_compiler_that_makes_nothing),
+        cmocka_unit_test(a_limit_while_compiling),
+        cmocka_unit_test(bad_requests_are_errors),
+        cmocka_unit_test(bad_fields_are_errors),
+        cmocka_unit_test(a_plan_can_be_read),
+    };
+    return cmocka_run_group_tests_name("requests", requests, open_engine, close_engine);
+}

@@ -1,0 +1,582 @@
+/*
+ * Plans: each limit at, under and over its cap, every other choice, mounts and digests, and for
+ * random policies and requests that no plan goes beyond its policy.
+ */
+#include "isolate/protections.h"
+#include "policy/mounts.h"
+#include "policy/policy.h"
+#include "scratch.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static char scratch[SCRATCH_PATH_SIZE];
+static char shipped[SCRATCH_PATH_SIZE];
+
+static int set_up(void **state)
+{
+    (void)state;
+    char path[SCRATCH_PATH_SIZE];
+    scratch_make(scratch);
+    scratch_source("policies", shipped);
+    scratch_write(scratch, "cella-keeper", "", 0755); /* no share/ beside it: nothing is found */
+    scratch_path(scratch, "cella-keeper", path);
+    return setenv("CELLA_KEEPER", path, 1) | setenv("HOME", scratch, 1) |
+           unsetenv("XDG_CONFIG_HOME");
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_remove(scratch);
+    return 0;
+}
+
+static void has_text(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("'%s' is not in '%s'", part, text);
+    }
+}
+
+static struct policy *loaded_from(const char *dir, const char *name)
+{
+    struct policy *policy = NULL;
+    struct cella_error err;
+    if (policy_load(dir, name, &policy, &err) < 0) {
+        fail_msg("%s: %s", name, err.text);
+    }
+    return policy;
+}
+
+static struct policy *loaded(const char *text)
+{
+    scratch_write(scratch, "p.yaml", text, 0644);
+    return loaded_from(scratch, "p");
+}
+
+/* ---- limits ---- */
+
+static struct spec *new_spec(void)
+{
+    struct spec *spec = spec_create();
+    struct cella_error err;
+    assert_non_null(spec);
+    assert_int_equal(spec_add_command_word(spec, "/bin/true", &err), 0);
+    return spec;
+}
+
+static void planned(const struct policy *policy, const struct spec *spec,
+                    const struct runtime *runtime, enum policy_stage stage, struct plan *ret_plan)
+{
+    struct cella_error err;
+    if (policy_plan(policy, spec, runtime, stage, ret_plan, &err) < 0) {
+        fail_msg("refused: %s", err.text);
+    }
+}
+
+static void plan_refused(const struct policy *policy, const struct spec *spec,
+                         enum policy_stage stage, enum cella_error_kind kind, const char *field,
+                         const char *message)
+{
+    struct plan plan;
+    struct plan before;
+    struct cella_error err;
+    memset(&plan, 0x55, sizeof(plan));
+    memcpy(&before, &plan, sizeof(plan));
+    assert_int_equal(policy_plan(policy, spec, NULL, stage, &plan, &err), -1);
+    assert_memory_equal(&plan, &before, sizeof(plan));
+    assert_int_equal(err.kind, kind);
+    assert_string_equal(err.field, field);
+    has_text(err.text, message);
+}
+
+static uint64_t host_cpus(void)
+{
+    cpu_set_t set;
+    assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+    return (uint64_t)CPU_COUNT(&set) * 1000;
+}
+
+static void test_plan_defaults(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded_from(shipped, "default");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        if (i != LIMIT_CPU) {
+            assert_int_equal(plan.limits.value[i], limit_table[i].default_value);
+        }
+    }
+    assert_int_equal(plan.limits.value[LIMIT_CPU], 10 * LIMIT_SECOND);
+    assert_int_equal(plan.version, PLAN_VERSION);
+    assert_int_equal(plan.network, PLAN_NETWORK_NONE);
+    assert_int_equal(plan.loopback, 1);
+    assert_int_equal(plan.stop_on_output, 0);
+    assert_int_equal(plan.waived, 0);
+    assert_string_equal(plan.hostname, "cella");
+
+    planned(policy, spec, NULL, POLICY_STAGE_COMPILE, &plan);
+    assert_int_equal(plan.limits.value[LIMIT_WALL], 30 * LIMIT_SECOND);
+    assert_int_equal(plan.limits.value[LIMIT_CPU], 30 * LIMIT_SECOND);
+    assert_int_equal(plan.limits.value[LIMIT_MEMORY], LIMIT_GIB);
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+static void test_every_cap(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded_from(shipped, "default");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        char field[64];
+        uint64_t cap = limit == LIMIT_CPUS ? host_cpus() : limit_table[limit].default_cap;
+        (void)snprintf(field, sizeof(field), "limits.%s", limit_table[limit].name);
+        limits_init(&spec->limits);
+        if (cap > 0) {
+            spec->limits.value[limit] = cap - 1;
+            planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+            assert_int_equal(plan.limits.value[limit], cap - 1);
+        }
+        spec->limits.value[limit] = cap;
+        planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+        assert_int_equal(plan.limits.value[limit], cap);
+        spec->limits.value[limit] = cap + 1;
+        plan_refused(policy, spec, POLICY_STAGE_RUN, CELLA_ERROR_POLICY, field,
+                     "policy 'default' allows at most ");
+        /* It binds the stage it is asked for alone. */
+        planned(policy, spec, NULL, POLICY_STAGE_COMPILE, &plan);
+        spec->limits.value[limit] = LIMIT_DERIVED;
+        plan_refused(policy, spec, POLICY_STAGE_RUN, CELLA_ERROR_POLICY, field, "allows at most");
+        spec->limits.value[limit] = 0;
+        if (limit == LIMIT_SWAP) {
+            planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+        } else {
+            plan_refused(policy, spec, POLICY_STAGE_RUN, CELLA_ERROR_CALLER, field,
+                         "must be more than 0");
+        }
+    }
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+static void test_cap_messages(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded_from(shipped, "default");
+    struct spec *spec = new_spec();
+    spec->limits.value[LIMIT_MEMORY] = 20 * LIMIT_GIB;
+    plan_refused(policy, spec, POLICY_STAGE_RUN, CELLA_ERROR_POLICY, "limits.memory_bytes",
+                 "policy 'default' allows at most 10 GiB for memory_bytes; 20 GiB was asked for");
+    spec->limits.value[LIMIT_MEMORY] = LIMIT_UNSET;
+    spec->limits.value[LIMIT_WALL] = 300 * LIMIT_SECOND + 1; /* reads as the cap does */
+    plan_refused(policy, spec, POLICY_STAGE_RUN, CELLA_ERROR_POLICY, "limits.wall_ms",
+                 "at most 300000000 us for wall_ms; 300000001 us was asked for");
+    spec->compile_limits.value[LIMIT_WALL] = 600 * LIMIT_SECOND;
+    plan_refused(policy, spec, POLICY_STAGE_COMPILE, CELLA_ERROR_POLICY, "compile.limits.wall_ms",
+                 "at most 5 min for wall_ms when compiling; 10 min was asked for");
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+static void test_derived(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded("limits: {cpus: {default: 1.5, cap: 4},\n"
+                                   "  cpu_ms: {default: derived, cap: 20s},\n"
+                                   "  stack_bytes: {default: derived, cap: 1g}}\n");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.limits.value[LIMIT_CPU], 15 * LIMIT_SECOND);
+    assert_int_equal(plan.limits.value[LIMIT_STACK], 512 * LIMIT_MIB);
+    spec->limits.value[LIMIT_WALL] = 30 * LIMIT_SECOND;
+    spec->limits.value[LIMIT_MEMORY] = 2 * LIMIT_GIB;
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.limits.value[LIMIT_CPU], 20 * LIMIT_SECOND); /* cut at the caps */
+    assert_int_equal(plan.limits.value[LIMIT_STACK], LIMIT_GIB);
+    spec->limits.value[LIMIT_CPU] = 7;
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.limits.value[LIMIT_CPU], 7);
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+static void test_runtime_needs(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded("limits: {memory_bytes: {default: 256m, cap: 1g}}\n");
+    struct spec *spec = new_spec();
+    struct runtime runtime = {0};
+    struct plan plan;
+    limits_init(&runtime.limits);
+    limits_init(&runtime.compile_limits);
+    static const uint64_t rows[][2] = {
+        {128, 256}, {256, 256}, {512, 512}, {1024, 1024}, {4096, 1024}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        runtime.limits.value[LIMIT_MEMORY] = rows[i][0] * LIMIT_MIB;
+        planned(policy, spec, &runtime, POLICY_STAGE_RUN, &plan);
+        assert_int_equal(plan.limits.value[LIMIT_MEMORY], rows[i][1] * LIMIT_MIB);
+    }
+    /* What is asked for counts more than what the language would like. */
+    spec->limits.value[LIMIT_MEMORY] = 64 * LIMIT_MIB;
+    planned(policy, spec, &runtime, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.limits.value[LIMIT_MEMORY], 64 * LIMIT_MIB);
+    runtime.compile_limits.value[LIMIT_WALL] = 60 * LIMIT_SECOND;
+    planned(policy, spec, &runtime, POLICY_STAGE_COMPILE, &plan);
+    assert_int_equal(plan.limits.value[LIMIT_WALL], 60 * LIMIT_SECOND);
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+/* ---- the other choices ---- */
+
+static void test_network(void **state)
+{
+    (void)state;
+    struct policy *closed = loaded("network: {host: false}\n");
+    struct policy *open = loaded("network: {host: true, loopback: true}\n");
+    struct policy *silent = loaded("network: {loopback: false}\n");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    planned(silent, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.loopback, 0);
+    planned(open, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.network, PLAN_NETWORK_NONE); /* it must be asked for */
+
+    spec->network = SPEC_NETWORK_HOST;
+    plan_refused(closed, spec, POLICY_STAGE_RUN, CELLA_ERROR_POLICY, "network",
+                 "policy 'p' does not allow the host's network");
+    plan_refused(closed, spec, POLICY_STAGE_COMPILE, CELLA_ERROR_POLICY, "network",
+                 "does not allow");
+    planned(open, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.network, PLAN_NETWORK_HOST);
+    assert_int_equal(plan.loopback, 0);
+    planned(open, spec, NULL, POLICY_STAGE_COMPILE, &plan);
+    assert_int_equal(plan.network, PLAN_NETWORK_NONE);
+
+    spec->network = SPEC_NETWORK_ALLOW;
+    planned(open, spec, NULL, POLICY_STAGE_RUN, &plan); /* an empty list is none */
+    assert_int_equal(plan.network, PLAN_NETWORK_NONE);
+    assert_int_equal(spec_strings_add(&spec->network_allow, "example.org:443"), 0);
+    plan_refused(open, spec, POLICY_STAGE_RUN, CELLA_ERROR_CALLER, "network.allow",
+                 "not available in this version");
+    spec_destroy(spec);
+    policy_destroy(closed);
+    policy_destroy(open);
+    policy_destroy(silent);
+}
+
+static void test_on_output_limit(void **state)
+{
+    (void)state;
+    struct policy *stop = loaded("on_output_limit: stop\n");
+    struct policy *truncate = loaded("on_output_limit: truncate\n");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    planned(stop, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.stop_on_output, 1);
+    planned(stop, spec, NULL, POLICY_STAGE_COMPILE, &plan);
+    assert_int_equal(plan.stop_on_output, 0);
+    spec->on_output_limit = SPEC_OUTPUT_TRUNCATE;
+    planned(stop, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.stop_on_output, 0);
+    spec->on_output_limit = SPEC_OUTPUT_STOP;
+    planned(truncate, spec, NULL, POLICY_STAGE_RUN, &plan);
+    assert_int_equal(plan.stop_on_output, 1);
+    spec_destroy(spec);
+    policy_destroy(stop);
+    policy_destroy(truncate);
+}
+
+/* ---- mounts ---- */
+
+static const struct plan_mount *mount_of(const struct plan *plan, const char *target)
+{
+    for (size_t i = 0; i < plan->mount_count; i++) {
+        if (strcmp(plan->mounts[i].target, target) == 0) {
+            return &plan->mounts[i];
+        }
+    }
+    return NULL;
+}
+
+static void test_base_mounts(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded("waive: []\n");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+    const struct plan_mount *usr = mount_of(&plan, "/usr");
+    const struct plan_mount *alternatives = mount_of(&plan, "/etc/alternatives");
+    if (usr == NULL || alternatives == NULL) {
+        fail_msg("a mount is missing");
+        return;
+    }
+    assert_int_equal(usr->kind, PLAN_MOUNT_BIND);
+    assert_int_equal(usr->flags, 0);
+    assert_int_equal(alternatives->flags, PLAN_MOUNT_OPTIONAL);
+    static const char *const top[] = {"/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"};
+    for (size_t i = 0; i < ARRAY_LENGTH(top); i++) {
+        struct stat found;
+        char text[PLAN_PATH_MAX] = "";
+        const struct plan_mount *mount = mount_of(&plan, top[i]);
+        if (lstat(top[i], &found) < 0 || mount == NULL) {
+            assert_int_equal(access(top[i], F_OK), -1); /* left out because it is not there */
+            assert_null(mount);
+        } else if (S_ISLNK(found.st_mode)) {
+            assert_true(readlink(top[i], text, sizeof(text) - 1) > 0);
+            assert_int_equal(mount->kind, PLAN_MOUNT_SYMLINK);
+            assert_string_equal(mount->source, text);
+        } else {
+            assert_int_equal(mount->kind, PLAN_MOUNT_BIND);
+        }
+    }
+    static const char *const never[] = {"/",     "/home", "/root", "/var", "/run",
+                                        "/proc", "/sys",  "/dev",  "/tmp", "/etc"};
+    for (size_t i = 0; i < ARRAY_LENGTH(never); i++) {
+        assert_null(mount_of(&plan, never[i]));
+    }
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+static void bind(struct plan_mount *mount, const char *source, const char *target)
+{
+    *mount = (struct plan_mount){.kind = PLAN_MOUNT_BIND};
+    (void)snprintf(mount->source, sizeof(mount->source), "%s", source);
+    (void)snprintf(mount->target, sizeof(mount->target), "%s", target);
+}
+
+static void test_runtime_mounts(void **state)
+{
+    (void)state;
+    struct plan base = {0};
+    struct plan plan = {0};
+    struct cella_error err;
+    struct plan_mount more[PLAN_MOUNTS_MAX];
+    assert_int_equal(mounts_fill(&base, NULL, 0, &err), 0);
+    bind(&more[0], "/opt/x", "/opt/x");
+    bind(&more[1], "/etc/alternatives", "/etc/alternatives"); /* there already */
+    assert_int_equal(mounts_fill(&plan, more, 2, &err), 0);
+    assert_int_equal(plan.mount_count, base.mount_count + 1);
+    assert_string_equal(plan.mounts[base.mount_count].source, "/opt/x");
+
+    /* As many as there is room for, and one more. */
+    uint32_t room = PLAN_MOUNTS_MAX - base.mount_count;
+    for (uint32_t i = 0; i <= room; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof(path), "/opt/%u", i);
+        bind(&more[i], path, path);
+    }
+    plan = (struct plan){0};
+    assert_int_equal(mounts_fill(&plan, more, room, &err), 0);
+    assert_int_equal(plan.mount_count, PLAN_MOUNTS_MAX);
+    plan = (struct plan){0};
+    assert_int_equal(mounts_fill(&plan, more, room + 1, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_HOST);
+    has_text(err.text, "too many mounts: a plan has room for 64");
+
+    static const char *const bad[][2] = {{"/", "/opt"},
+                                         {"/home/x", "/opt"},
+                                         {"/opt", "/proc"},
+                                         {"/opt", "/etc/passwd"},
+                                         {"opt", "/x"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        bind(&more[0], bad[i][0], bad[i][1]);
+        plan = (struct plan){0};
+        assert_int_equal(mounts_fill(&plan, more, 1, &err), -1);
+        has_text(err.text, "the runtime's mount ");
+    }
+    more[0].kind = PLAN_MOUNT_SYMLINK;
+    assert_int_equal(mounts_fill(&plan, more, 1, &err), -1);
+    has_text(err.text, "must be a bind");
+}
+
+/* ---- digests ---- */
+
+static void test_plan_digest(void **state)
+{
+    (void)state;
+    struct policy *policy = loaded_from(shipped, "default");
+    struct spec *spec = new_spec();
+    struct plan plan;
+    struct plan again;
+    char first[POLICY_DIGEST_SIZE];
+    char second[POLICY_DIGEST_SIZE];
+    memset(&plan, 0xff, sizeof(plan));
+    memset(&again, 0, sizeof(again));
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+    planned(policy, spec, NULL, POLICY_STAGE_RUN, &again);
+    plan_digest(&plan, first);
+    plan_digest(&again, second);
+    assert_int_equal(strlen(first), POLICY_DIGEST_SIZE - 1);
+    assert_string_equal(first, second);
+    /* Every byte counts. */
+    unsigned char *bytes = (unsigned char *)&again;
+    for (size_t i = 0; i < sizeof(again); i += 97) {
+        bytes[i] ^= 1;
+        plan_digest(&again, second);
+        bytes[i] ^= 1;
+        assert_string_not_equal(first, second);
+    }
+    memset(&again, 0, sizeof(again)); /* sha256sum of as many zeros */
+    plan_digest(&again, second);
+    assert_string_equal(second, "6b618f94aa7c1dd500d3fe7e046c8f1f81b7fa03125ad5b799dd7658840cdb65");
+    spec_destroy(spec);
+    policy_destroy(policy);
+}
+
+/* ---- no plan goes beyond its policy ---- */
+
+#define PROPERTY_ROUNDS 20000
+
+static uint64_t random_next(uint64_t *state) /* xorshift64* */
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+/* Of every size, and often one of those where something changes. */
+static uint64_t random_value(uint64_t *state, uint64_t near)
+{
+    switch (random_next(state) % 8) {
+    case 0:
+        return near;
+    case 1:
+        return near + 1;
+    case 2:
+        return near - (near > 0);
+    case 3:
+        return LIMIT_DERIVED - random_next(state) % 3;
+    case 4:
+        return random_next(state) % 3;
+    default:
+        return random_next(state) >> random_next(state) % 64;
+    }
+}
+
+static void random_policy(uint64_t *state, struct policy *policy)
+{
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        uint64_t *caps[] = {&policy->caps.value[i], &policy->compile_caps.value[i]};
+        uint64_t *defaults[] = {&policy->defaults.value[i], &policy->compile_defaults.value[i]};
+        for (size_t j = 0; j < 2; j++) {
+            *caps[j] = random_next(state) >> (1 + random_next(state) % 63);
+            *defaults[j] = *caps[j] == 0 ? 0 : random_next(state) % (*caps[j] + 1);
+            if ((i == LIMIT_CPU || i == LIMIT_STACK) && random_next(state) % 2 == 0) {
+                *defaults[j] = LIMIT_DERIVED;
+            }
+            if (i == LIMIT_CPUS && random_next(state) % 2 == 0) {
+                *caps[j] = LIMIT_DERIVED;
+            }
+        }
+    }
+    policy->waived =
+        random_next(state) & random_next(state) & (protection_bit(PROTECTION_COUNT) - 1);
+    policy->control_groups = random_next(state) % 2;
+    policy->syscalls = random_next(state) % 2;
+    policy->loopback = random_next(state) % 2;
+    policy->host_network = random_next(state) % 2;
+    policy->on_output_limit = SPEC_OUTPUT_TRUNCATE;
+}
+
+static void random_request(uint64_t *state, const struct policy *policy, struct spec *spec,
+                           struct runtime *runtime)
+{
+    limits_init(&spec->limits);
+    limits_init(&spec->compile_limits);
+    limits_init(&runtime->limits);
+    limits_init(&runtime->compile_limits);
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        if (random_next(state) % 16 == 0) {
+            spec->limits.value[i] = random_value(state, policy->caps.value[i]);
+        }
+        if (random_next(state) % 16 == 0) {
+            spec->compile_limits.value[i] = random_value(state, policy->compile_caps.value[i]);
+        }
+        if (random_next(state) % 4 == 0) {
+            runtime->limits.value[i] = random_value(state, policy->caps.value[i]);
+            runtime->compile_limits.value[i] = random_value(state, policy->caps.value[i]);
+        }
+    }
+    spec->network = random_next(state) % 3;
+}
+
+static void check_plan(const struct policy *policy, const struct plan *plan,
+                       enum policy_stage stage, uint64_t cpus)
+{
+    const struct limits *caps = stage == POLICY_STAGE_RUN ? &policy->caps : &policy->compile_caps;
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        uint64_t cap = caps->value[i] == LIMIT_DERIVED ? cpus : caps->value[i];
+        if (plan->limits.value[i] > cap) {
+            fail_msg("%s is %" PRIu64 ", over its cap of %" PRIu64, limit_table[i].name,
+                     plan->limits.value[i], cap);
+        }
+    }
+    assert_int_equal(plan->waived & ~policy->waived, 0);
+    assert_int_equal(plan->control_groups, policy->control_groups);
+    assert_int_equal(plan->syscalls, policy->syscalls);
+    assert_true(plan->network == PLAN_NETWORK_NONE || policy->host_network);
+    assert_true(plan->loopback == 0 || policy->loopback);
+}
+
+static void test_never_beyond(void **state)
+{
+    (void)state;
+    const char *given = getenv("CELLA_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    print_message("CELLA_TEST_SEED=%" PRIu64 "\n", seed);
+    uint64_t random = seed * 2 + 1; /* never 0 */
+    uint64_t cpus = host_cpus();
+    struct spec *spec = new_spec();
+    size_t allowed = 0;
+    for (size_t i = 0; i < PROPERTY_ROUNDS; i++) {
+        char name[] = "p";
+        struct policy policy = {.name = name};
+        struct runtime runtime = {0};
+        random_policy(&random, &policy);
+        random_request(&random, &policy, spec, &runtime);
+        enum policy_stage stage =
+            random_next(&random) % 2 == 0 ? POLICY_STAGE_RUN : POLICY_STAGE_COMPILE;
+        struct plan plan;
+        struct cella_error err = {0};
+        if (policy_plan(&policy, spec, &runtime, stage, &plan, &err) == 0) {
+            check_plan(&policy, &plan, stage, cpus);
+            allowed++;
+        } else {
+            assert_true(err.kind == CELLA_ERROR_POLICY || err.kind == CELLA_ERROR_CALLER);
+            assert_true(err.field[0] != '\0');
+        }
+    }
+    /* Both ways must have been taken for this to say anything. */
+    assert_in_range(allowed, PROPERTY_ROUNDS / 10, PROPERTY_ROUNDS * 9 / 10);
+    spec_destroy(spec);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_plan_defaults),   TEST(test_every_cap),     TEST(test_cap_messages),
+        TEST(test_derived),         TEST(test_runtime_needs), TEST(test_network),
+        TEST(test_on_output_limit), TEST(test_base_mounts),   TEST(test_runtime_mounts),
+        TEST(test_plan_digest),     TEST(test_never_beyond),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

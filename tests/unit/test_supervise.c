@@ -1,0 +1,545 @@
+/* The supervisor: every event in every state, and every rule about what ended a run. */
+#include "supervise/supervise.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MIB UINT64_C(1048576)
+
+/* ---- the machine ---- */
+
+enum { STATES = SUPERVISE_DONE + 1, EVENTS = SUPERVISE_KEEPER_LOST + 1 };
+
+static const char *const state_names[STATES] = {"creating", "running", "stopping", "done"};
+static const char *const event_names[EVENTS] = {
+    "started", "notice", "stdout", "stderr", "cancel", "failed", "ended", "refused", "lost",
+};
+
+/* A supervisor brought into a state by events; in STOPPING its cause is `cancelled`. */
+static void bring_into(struct supervise *supervise, enum supervise_state state, bool stop_on_output)
+{
+    supervise_init(supervise, stop_on_output);
+    if (state >= SUPERVISE_RUNNING) {
+        assert_false(supervise_event(supervise, SUPERVISE_STARTED, 0));
+    }
+    if (state >= SUPERVISE_STOPPING) {
+        assert_true(supervise_event(supervise, SUPERVISE_CANCEL, 0));
+    }
+    if (state >= SUPERVISE_DONE) {
+        assert_false(supervise_event(supervise, SUPERVISE_ENDED, 0));
+    }
+    assert_int_equal(supervise->state, state);
+}
+
+/* What must come of an event: the state, the cause, whether the keeper is told to stop. */
+struct expected {
+    enum supervise_state state;
+    enum status cause;
+    bool stop;
+};
+
+#define CREATING SUPERVISE_CREATING
+#define RUNNING  SUPERVISE_RUNNING
+#define STOPPING SUPERVISE_STOPPING
+#define DONE     SUPERVISE_DONE
+#define NONE     STATUS_COUNT
+
+/* With stop_on_output; NOTICE says memory, REFUSED says that the host failed. */
+static const struct expected expected[STATES][EVENTS] = {
+    {{RUNNING, NONE, false},
+     {STOPPING, STATUS_MEMORY, false},
+     {STOPPING, STATUS_OUTPUT, true},
+     {STOPPING, STATUS_OUTPUT, true},
+     {STOPPING, STATUS_CANCELLED, true},
+     {STOPPING, STATUS_INTERNAL, true},
+     {DONE, NONE, false},
+     {DONE, STATUS_INTERNAL, false},
+     {DONE, STATUS_INTERNAL, false}},
+    {{RUNNING, NONE, false},
+     {STOPPING, STATUS_MEMORY, false},
+     {STOPPING, STATUS_OUTPUT, true},
+     {STOPPING, STATUS_OUTPUT, true},
+     {STOPPING, STATUS_CANCELLED, true},
+     {STOPPING, STATUS_INTERNAL, true},
+     {DONE, NONE, false},
+     {DONE, STATUS_INTERNAL, false},
+     {DONE, STATUS_INTERNAL, false}},
+    /* The first cause stands, unless the keeper itself is lost. */
+    {{STOPPING, STATUS_CANCELLED, false},
+     {STOPPING, STATUS_CANCELLED, false},
+     {STOPPING, STATUS_CANCELLED, false},
+     {STOPPING, STATUS_CANCELLED, false},
+     {STOPPING, STATUS_CANCELLED, false},
+     {STOPPING, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_INTERNAL, false}},
+    {{DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false},
+     {DONE, STATUS_CANCELLED, false}},
+};
+
+static uint32_t detail_of(enum supervise_event event)
+{
+    return event == SUPERVISE_NOTICE    ? KEEPER_CAUSE_MEMORY
+           : event == SUPERVISE_REFUSED ? CELLA_ERROR_HOST
+                                        : 0;
+}
+
+static void every_event_in_every_state(void **unused)
+{
+    (void)unused;
+    for (int state = 0; state < STATES; state++) {
+        for (int event = 0; event < EVENTS; event++) {
+            const struct expected *want = &expected[state][event];
+            struct supervise supervise;
+            bring_into(&supervise, (enum supervise_state)state, true);
+            bool stop = supervise_event(&supervise, (enum supervise_event)event,
+                                        detail_of((enum supervise_event)event));
+            if (supervise.state != want->state || supervise.cause != want->cause ||
+                stop != want->stop) {
+                fail_msg("%s in %s: state %s, cause %d, stop %d", event_names[event],
+                         state_names[state], state_names[supervise.state], supervise.cause, stop);
+            }
+        }
+    }
+}
+
+static void output_that_is_only_cut_changes_nothing(void **unused)
+{
+    (void)unused;
+    for (int state = CREATING; state <= STOPPING; state++) {
+        struct supervise supervise;
+        bring_into(&supervise, (enum supervise_state)state, false);
+        enum status before = supervise.cause;
+        assert_false(supervise_event(&supervise, SUPERVISE_STDOUT_LIMIT, 0));
+        assert_false(supervise_event(&supervise, SUPERVISE_STDERR_LIMIT, 0));
+        assert_int_equal(supervise.state, state);
+        assert_int_equal(supervise.cause, before);
+        assert_int_equal(supervise.limits_hit, 1U << STATUS_OUTPUT);
+    }
+}
+
+static void output_names_its_stream(void **unused)
+{
+    (void)unused;
+    struct supervise supervise;
+    bring_into(&supervise, RUNNING, true);
+    assert_true(supervise_event(&supervise, SUPERVISE_STDERR_LIMIT, 0));
+    assert_false(supervise_event(&supervise, SUPERVISE_STDOUT_LIMIT, 0));
+    assert_int_equal(supervise.cause_limit, LIMIT_STDERR);
+}
+
+static void refusals_say_who_must_act(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum cella_error_kind kind;
+        enum status status;
+    } rows[] = {
+        {CELLA_ERROR_CALLER, STATUS_REFUSED},  {CELLA_ERROR_POLICY, STATUS_REFUSED},
+        {CELLA_ERROR_RUNTIME, STATUS_REFUSED}, {CELLA_ERROR_BUSY, STATUS_REFUSED},
+        {CELLA_ERROR_HOST, STATUS_INTERNAL},   {CELLA_ERROR_BUG, STATUS_INTERNAL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct supervise supervise;
+        bring_into(&supervise, CREATING, false);
+        assert_false(supervise_event(&supervise, SUPERVISE_REFUSED, rows[i].kind));
+        assert_int_equal(supervise.cause, rows[i].status);
+    }
+}
+
+static void every_notice_has_its_verdict(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum keeper_cause cause;
+        enum status status;
+        enum limit limit;
+    } rows[] = {
+        {KEEPER_CAUSE_WALL, STATUS_WALL_TIME, LIMIT_WALL},
+        {KEEPER_CAUSE_CPU, STATUS_CPU_TIME, LIMIT_CPU},
+        {KEEPER_CAUSE_MEMORY, STATUS_MEMORY, LIMIT_MEMORY},
+        {KEEPER_CAUSE_PROCESSES, STATUS_PROCESSES, LIMIT_PROCESSES},
+        {KEEPER_CAUSE_DISK, STATUS_DISK, LIMIT_DISK},
+        {KEEPER_CAUSE_FILE, STATUS_FILE_SIZE, LIMIT_FILE},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct supervise supervise;
+        bring_into(&supervise, RUNNING, false);
+        assert_false(supervise_event(&supervise, SUPERVISE_NOTICE, rows[i].cause));
+        assert_int_equal(supervise.cause, rows[i].status);
+        assert_int_equal(supervise.cause_limit, rows[i].limit);
+        assert_int_equal(supervise.limits_hit, 1U << rows[i].status);
+    }
+}
+
+static void a_notice_without_a_cause_is_our_fault(void **unused)
+{
+    (void)unused;
+    struct supervise supervise;
+    bring_into(&supervise, RUNNING, false);
+    assert_false(supervise_event(&supervise, SUPERVISE_NOTICE, 1U << 31));
+    assert_int_equal(supervise.state, STOPPING);
+    assert_int_equal(supervise.cause, STATUS_INTERNAL);
+}
+
+/* ---- the outcome ---- */
+
+static struct limits plan_limits(void)
+{
+    struct limits limits;
+    limits_init(&limits);
+    limits.value[LIMIT_WALL] = 10 * LIMIT_SECOND;
+    limits.value[LIMIT_CPU] = LIMIT_SECOND;
+    limits.value[LIMIT_MEMORY] = 256 * MIB;
+    limits.value[LIMIT_PROCESSES] = 64;
+    limits.value[LIMIT_STDOUT] = MIB;
+    limits.value[LIMIT_STDERR] = 2 * MIB;
+    limits.value[LIMIT_FILE] = 64 * MIB;
+    limits.value[LIMIT_DISK] = 32 * MIB;
+    return limits;
+}
+
+#define EXITED(code)     ((code) << 8)
+#define SIGNALED(number) (number)
+
+/* One end of a run, and all that must be said about it. */
+struct ending {
+    const char *what;
+    /* how it came about */
+    uint32_t notice; /* enum keeper_cause, or 0 */
+    bool cancelled, cut_output, stop_on_output;
+    struct keeper_ended ended; /* of it causes, status, init_lost, memory_killed_main, cpu */
+    /* what is to come out */
+    enum status status;
+    int exit_code, signal;
+    enum limit limit;
+    uint32_t limits_hit;
+    const char *message;
+};
+
+#define BIT(status) (1U << STATUS_##status)
+#define NO_LIMIT    LIMIT_COUNT
+
+static const struct ending endings[] = {
+    {.what = "ended well",
+     .ended = {.status = EXITED(0)},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .message = "exited with code 0 after 1.2 s"},
+    {.what = "another code",
+     .ended = {.status = EXITED(3)},
+     .status = STATUS_EXIT,
+     .exit_code = 3,
+     .limit = NO_LIMIT,
+     .message = "exited with code 3 after 1.2 s"},
+    {.what = "a crash",
+     .ended = {.status = SIGNALED(SIGSEGV)},
+     .status = STATUS_SIGNAL,
+     .exit_code = -1,
+     .signal = SIGSEGV,
+     .limit = NO_LIMIT,
+     .message = "ended by signal SIGSEGV (Segmentation fault) after 1.2 s"},
+    {.what = "a signal without a name",
+     .ended = {.status = SIGNALED(40)},
+     .status = STATUS_SIGNAL,
+     .exit_code = -1,
+     .signal = 40,
+     .limit = NO_LIMIT,
+     .message = "ended by signal 40 after 1.2 s"},
+
+    {.what = "the clock",
+     .notice = KEEPER_CAUSE_WALL,
+     .ended = {.causes = KEEPER_CAUSE_WALL, .status = SIGNALED(SIGKILL)},
+     .status = STATUS_WALL_TIME,
+     .exit_code = -1,
+     .signal = SIGKILL,
+     .limit = LIMIT_WALL,
+     .limits_hit = BIT(WALL_TIME),
+     .message = "wall time limit of 10 s hit after 1.2 s"},
+    {.what = "the clock, and more processor time than allowed",
+     .notice = KEEPER_CAUSE_WALL,
+     .ended = {.causes = KEEPER_CAUSE_WALL,
+               .status = SIGNALED(SIGKILL),
+               .user_us = LIMIT_SECOND + 1},
+     .status = STATUS_CPU_TIME,
+     .exit_code = -1,
+     .signal = SIGKILL,
+     .limit = LIMIT_CPU,
+     .limits_hit = BIT(WALL_TIME) | BIT(CPU_TIME),
+     .message = "processor time limit of 1 s hit after 1.2 s"},
+    {.what = "an exit code on the way to be stopped",
+     .notice = KEEPER_CAUSE_WALL,
+     .ended = {.causes = KEEPER_CAUSE_WALL, .status = EXITED(7)},
+     .status = STATUS_WALL_TIME,
+     .exit_code = 7,
+     .limit = LIMIT_WALL,
+     .limits_hit = BIT(WALL_TIME),
+     .message = "wall time limit of 10 s hit after 1.2 s"},
+
+    {.what = "processor time at the limit",
+     .ended = {.status = EXITED(0), .user_us = LIMIT_SECOND - 1, .system_us = 1},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .message = "exited with code 0 after 1.2 s"},
+    {.what = "processor time over it, though the program ended first",
+     .ended = {.status = EXITED(0), .user_us = LIMIT_SECOND, .system_us = 1},
+     .status = STATUS_CPU_TIME,
+     .limit = LIMIT_CPU,
+     .limits_hit = BIT(CPU_TIME),
+     .message = "processor time limit of 1 s hit after 1.2 s"},
+    {.what = "processor time that is not known",
+     .ended = {.status = EXITED(0), .user_us = RESULT_UNKNOWN, .system_us = RESULT_UNKNOWN},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .message = "exited with code 0 after 1.2 s"},
+    {.what = "SIGXCPU that the program sent to itself",
+     .ended = {.status = SIGNALED(SIGXCPU)},
+     .status = STATUS_SIGNAL,
+     .exit_code = -1,
+     .signal = SIGXCPU,
+     .limit = NO_LIMIT,
+     .message = "ended by signal SIGXCPU (CPU time limit exceeded) after 1.2 s"},
+
+    {.what = "the memory killer took the program",
+     .ended = {.causes = KEEPER_CAUSE_MEMORY, .status = SIGNALED(SIGKILL), .memory_killed_main = 1},
+     .status = STATUS_MEMORY,
+     .exit_code = -1,
+     .signal = SIGKILL,
+     .limit = LIMIT_MEMORY,
+     .limits_hit = BIT(MEMORY),
+     .message = "memory limit of 256 MiB hit after 1.2 s"},
+    {.what = "it took a child, and the program failed",
+     .ended = {.causes = KEEPER_CAUSE_MEMORY, .status = EXITED(1)},
+     .status = STATUS_MEMORY,
+     .exit_code = 1,
+     .limit = LIMIT_MEMORY,
+     .limits_hit = BIT(MEMORY),
+     .message = "memory limit of 256 MiB hit after 1.2 s"},
+    {.what = "it took a child, and the program went on",
+     .ended = {.causes = KEEPER_CAUSE_MEMORY, .status = EXITED(0)},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .limits_hit = BIT(MEMORY),
+     .message = "exited with code 0 after 1.2 s"},
+
+    {.what = "a refused fork, and the program failed",
+     .ended = {.causes = KEEPER_CAUSE_PROCESSES, .status = EXITED(2)},
+     .status = STATUS_PROCESSES,
+     .exit_code = 2,
+     .limit = LIMIT_PROCESSES,
+     .limits_hit = BIT(PROCESSES),
+     .message = "process limit of 64 hit after 1.2 s"},
+    {.what = "a refused fork, and the program went on",
+     .ended = {.causes = KEEPER_CAUSE_PROCESSES, .status = EXITED(0)},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .limits_hit = BIT(PROCESSES),
+     .message = "exited with code 0 after 1.2 s"},
+    {.what = "a full disk, and the program failed",
+     .ended = {.causes = KEEPER_CAUSE_DISK, .status = EXITED(1)},
+     .status = STATUS_DISK,
+     .exit_code = 1,
+     .limit = LIMIT_DISK,
+     .limits_hit = BIT(DISK),
+     .message = "disk limit of 32 MiB hit after 1.2 s"},
+    {.what = "a full disk, and the program went on",
+     .ended = {.causes = KEEPER_CAUSE_DISK, .status = EXITED(0)},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .limits_hit = BIT(DISK),
+     .message = "exited with code 0 after 1.2 s"},
+    {.what = "a file too large, and the program failed",
+     .ended = {.causes = KEEPER_CAUSE_FILE, .status = EXITED(1)},
+     .status = STATUS_FILE_SIZE,
+     .exit_code = 1,
+     .limit = LIMIT_FILE,
+     .limits_hit = BIT(FILE_SIZE),
+     .message = "file size limit of 64 MiB hit after 1.2 s"},
+    {.what = "SIGXFSZ",
+     .ended = {.status = SIGNALED(SIGXFSZ)},
+     .status = STATUS_FILE_SIZE,
+     .exit_code = -1,
+     .signal = SIGXFSZ,
+     .limit = LIMIT_FILE,
+     .limits_hit = BIT(FILE_SIZE),
+     .message = "file size limit of 64 MiB hit after 1.2 s"},
+    {.what = "several survived: the nearest to a kill is named",
+     .ended = {.causes = KEEPER_CAUSE_DISK | KEEPER_CAUSE_PROCESSES | KEEPER_CAUSE_MEMORY,
+               .status = EXITED(1)},
+     .status = STATUS_MEMORY,
+     .exit_code = 1,
+     .limit = LIMIT_MEMORY,
+     .limits_hit = BIT(DISK) | BIT(PROCESSES) | BIT(MEMORY),
+     .message = "memory limit of 256 MiB hit after 1.2 s"},
+
+    {.what = "cut output and success",
+     .cut_output = true,
+     .ended = {.status = EXITED(0)},
+     .status = STATUS_OK,
+     .limit = NO_LIMIT,
+     .limits_hit = BIT(OUTPUT),
+     .message = "exited with code 0 after 1.2 s"},
+    {.what = "cut output and failure",
+     .cut_output = true,
+     .ended = {.status = EXITED(1)},
+     .status = STATUS_EXIT,
+     .exit_code = 1,
+     .limit = NO_LIMIT,
+     .limits_hit = BIT(OUTPUT),
+     .message = "exited with code 1 after 1.2 s"},
+    {.what = "output that stops the run",
+     .cut_output = true,
+     .stop_on_output = true,
+     .ended = {.status = SIGNALED(SIGKILL)},
+     .status = STATUS_OUTPUT,
+     .exit_code = -1,
+     .signal = SIGKILL,
+     .limit = LIMIT_STDOUT,
+     .limits_hit = BIT(OUTPUT),
+     .message = "standard output limit of 1 MiB hit after 1.2 s"},
+
+    {.what = "cancelled",
+     .cancelled = true,
+     .ended = {.status = SIGNALED(SIGKILL)},
+     .status = STATUS_CANCELLED,
+     .exit_code = -1,
+     .signal = SIGKILL,
+     .limit = NO_LIMIT,
+     .message = "cancelled after 1.2 s"},
+    {.what = "cancelled, with processor time over the limit",
+     .cancelled = true,
+     .ended = {.status = SIGNALED(SIGKILL), .user_us = 2 * LIMIT_SECOND},
+     .status = STATUS_CANCELLED,
+     .exit_code = -1,
+     .signal = SIGKILL,
+     .limit = NO_LIMIT,
+     .message = "cancelled after 1.2 s"},
+
+    {.what = "init lost without a cause",
+     .ended = {.status = -1, .init_lost = 1},
+     .status = STATUS_INTERNAL,
+     .exit_code = -1,
+     .limit = NO_LIMIT,
+     .message = "the end of the program was not seen after 1.2 s"},
+    {.what = "init lost for memory",
+     .ended = {.causes = KEEPER_CAUSE_MEMORY, .status = -1, .init_lost = 1},
+     .status = STATUS_MEMORY,
+     .exit_code = -1,
+     .limit = LIMIT_MEMORY,
+     .limits_hit = BIT(MEMORY),
+     .message = "memory limit of 256 MiB hit after 1.2 s"},
+    {.what = "init lost after the clock ran out",
+     .notice = KEEPER_CAUSE_WALL,
+     .ended = {.causes = KEEPER_CAUSE_WALL, .status = -1, .init_lost = 1},
+     .status = STATUS_WALL_TIME,
+     .exit_code = -1,
+     .limit = LIMIT_WALL,
+     .limits_hit = BIT(WALL_TIME),
+     .message = "wall time limit of 10 s hit after 1.2 s"},
+    {.what = "no end was seen",
+     .ended = {.status = -1},
+     .status = STATUS_INTERNAL,
+     .exit_code = -1,
+     .limit = NO_LIMIT,
+     .message = "the end of the program was not seen after 1.2 s"},
+};
+
+static void check_ending(const struct ending *row)
+{
+    struct limits limits = plan_limits();
+    struct keeper_ended ended = row->ended;
+    struct result_stage stage;
+    struct supervise supervise;
+    result_stage_init(&stage);
+    ended.wall_us = 1200000;
+    ended.memory_peak_bytes = 12345;
+    bring_into(&supervise, RUNNING, row->stop_on_output);
+    if (row->cut_output) {
+        assert_int_equal(supervise_event(&supervise, SUPERVISE_STDOUT_LIMIT, 0),
+                         row->stop_on_output);
+    }
+    if (row->cancelled) {
+        assert_true(supervise_event(&supervise, SUPERVISE_CANCEL, 0));
+    }
+    if (row->notice != 0) {
+        assert_false(supervise_event(&supervise, SUPERVISE_NOTICE, row->notice));
+    }
+    assert_false(supervise_event(&supervise, SUPERVISE_ENDED, 0));
+    supervise_outcome(&supervise, &ended, &limits, &stage);
+    if (stage.status != row->status || stage.limit != row->limit ||
+        stage.limits_hit != row->limits_hit || strcmp(stage.message, row->message) != 0) {
+        fail_msg("%s: status %s, limit %d, limits_hit %#x, \"%s\"", row->what,
+                 status_table[stage.status].word, stage.limit, stage.limits_hit, stage.message);
+    }
+    assert_int_equal(stage.exit_code, row->exit_code);
+    assert_int_equal(stage.signal, row->signal);
+    assert_int_equal(stage.usage.wall_us, 1200000);
+    assert_int_equal(stage.usage.memory_peak_bytes, 12345);
+    if (row->limit != NO_LIMIT) {
+        assert_int_equal(stage.limit_value, limits.value[row->limit]);
+    }
+}
+
+static void every_ending_has_its_verdict(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(endings); i++) {
+        check_ending(&endings[i]);
+    }
+}
+
+static void without_an_end_there_are_no_figures(void **unused)
+{
+    (void)unused;
+    struct limits limits = plan_limits();
+    struct result_stage stage;
+    struct supervise supervise;
+
+    result_stage_init(&stage);
+    bring_into(&supervise, CREATING, false);
+    assert_true(supervise_event(&supervise, SUPERVISE_CANCEL, 0));
+    assert_false(supervise_event(&supervise, SUPERVISE_REFUSED, CELLA_ERROR_HOST));
+    supervise_outcome(&supervise, NULL, &limits, &stage);
+    assert_int_equal(stage.status, STATUS_CANCELLED);
+    assert_string_equal(stage.message, "cancelled before it started");
+    assert_int_equal(stage.exit_code, -1);
+    assert_true(stage.usage.wall_us == RESULT_UNKNOWN);
+
+    result_stage_init(&stage);
+    bring_into(&supervise, RUNNING, false);
+    assert_false(supervise_event(&supervise, SUPERVISE_KEEPER_LOST, 0));
+    supervise_outcome(&supervise, NULL, &limits, &stage);
+    assert_int_equal(stage.status, STATUS_INTERNAL);
+    assert_int_equal(stage.limit, LIMIT_COUNT);
+    assert_true(stage.usage.memory_peak_bytes == RESULT_UNKNOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_event_in_every_state),
+        cmocka_unit_test(output_that_is_only_cut_changes_nothing),
+        cmocka_unit_test(output_names_its_stream),
+        cmocka_unit_test(refusals_say_who_must_act),
+        cmocka_unit_test(every_notice_has_its_verdict),
+        cmocka_unit_test(a_notice_without_a_cause_is_our_fault),
+        cmocka_unit_test(every_ending_has_its_verdict),
+        cmocka_unit_test(without_an_end_there_are_no_figures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
