@@ -185,6 +185,9 @@ static void enter(struct run *run, enum run_state state, uint64_t time_us)
 static void enter_finishing(struct run *run)
 {
     if (run->state != RUN_FINISHING) {
+        if (run->sandbox.cgroup.host != NULL) {
+            cgroup_free_cpu(&run->sandbox.cgroup);
+        }
         enter(run, RUN_FINISHING,
               FINISH_MAX_US + run->plan.limits.value[LIMIT_COLLECT_BYTES] / COLLECT_BYTES_PER_US);
     }
@@ -202,14 +205,19 @@ void run_stop(struct run *run)
     enter_finishing(run);
 }
 
-/* A limit is reached: say so and stop. */
-static void stop_for(struct run *run, struct wire *wire, enum keeper_cause cause)
+static void give_notice(struct run *run, struct wire *wire, enum keeper_cause cause)
 {
     const struct keeper_notice notice = {.header = header(KEEPER_NOTICE, run->id),
                                          .cause = (uint32_t)cause};
     run->causes |= (uint32_t)cause;
-    run_stop(run);
     wire_send(wire, &notice, sizeof(notice), NULL, 0);
+}
+
+/* A limit is reached: say so and stop. */
+static void stop_for(struct run *run, struct wire *wire, enum keeper_cause cause)
+{
+    run_stop(run);
+    give_notice(run, wire, cause);
 }
 
 enum run_progress run_event(struct run *run, enum run_source source, struct wire *wire)
@@ -233,7 +241,8 @@ enum run_progress run_event(struct run *run, enum run_source source, struct wire
     return RUN_GOES_ON;
 }
 
-static void handle_started(struct run *run, struct wire *wire)
+/* Limits are watched before the program can run. */
+static void handle_starting(struct run *run)
 {
     if (run->state != RUN_SETTING_UP) {
         return; /* stopped meanwhile */
@@ -243,6 +252,10 @@ static void handle_started(struct run *run, struct wire *wire)
         run->cpu_at_start_us = cgroup_cpu_us(&run->sandbox.cgroup);
     }
     enter(run, RUN_RUNNING, run->plan.limits.value[LIMIT_WALL]);
+}
+
+static void announce_start(struct run *run, struct wire *wire)
+{
     const uint64_t of_init =
         protection_bit(PROTECTION_INIT_HIDDEN) | protection_bit(PROTECTION_NO_TERMINAL) |
         protection_bit(PROTECTION_DESCRIPTORS) | protection_bit(PROTECTION_RLIMITS);
@@ -254,6 +267,19 @@ static void handle_started(struct run *run, struct wire *wire)
                                                         : KEEPER_BY_SUPERVISION),
     };
     wire_send(wire, &started, sizeof(started), NULL, 0);
+    run->announced = true;
+}
+
+/* The clock runs from the program's first instruction, which came after STARTING. */
+static void handle_started(struct run *run, const struct init_report *report, struct wire *wire)
+{
+    const uint64_t now = now_us();
+    if (run->state == RUN_RUNNING && report->wall_us <= now - run->started_us) {
+        run->started_us = now - report->wall_us;
+        run->deadline_us = run->started_us + run->plan.limits.value[LIMIT_WALL];
+        set_timer(run);
+    }
+    announce_start(run, wire);
 }
 
 /* Takes one report; false when there is none now. */
@@ -273,8 +299,11 @@ static bool handle_report(struct run *run, struct wire *wire)
     case INIT_CONFINED:
         run->protections = report.protections;
         break;
+    case INIT_STARTING:
+        handle_starting(run);
+        break;
     case INIT_STARTED:
-        handle_started(run, wire);
+        handle_started(run, &report, wire);
         break;
     case INIT_LIMIT:
         run->causes |= report.causes;
@@ -403,6 +432,14 @@ static void finish(struct run *run, struct wire *wire)
     }
     unwatch_all(run);
     sandbox_end(&run->sandbox, &group, &rusage);
+    if (!run->failed && run->started_us > 0 && !run->announced) {
+        announce_start(run, wire); /* init died before it could say so */
+    }
+    if (!run->failed && !run->stopped && group.forks_refused != UINT64_MAX &&
+        group.forks_refused >= INIT_REFUSED_FORKS_MAX) {
+        /* It ended before this was seen, perhaps by what a fork bomb costs the kernel in memory. */
+        give_notice(run, wire, KEEPER_CAUSE_PROCESSES);
+    }
     fill_ended(run, &group, &rusage, &ended);
     const bool failed = run->failed;
     const bool died_early =

@@ -1,7 +1,7 @@
 /*
  * One run as the keeper sees it: from CREATE until nothing of it is left.
  *
- *   SETTING_UP ──STARTED──▶ RUNNING ──EXITED, or stopped──▶ FINISHING ──init dead──▶ gone
+ *   SETTING_UP ──STARTING─▶ RUNNING ──EXITED, or stopped──▶ FINISHING ──init dead──▶ gone
  *        └───────────────────────── init dead ───────────────────────────────────────▲
  * Each state has a deadline of its own; when it passes, init is killed and everything with it.
  */
@@ -41,6 +41,7 @@ struct run {
     bool failed;     /* init said why nothing was run */
     bool done;       /* init's figures are complete */
     bool stopped;    /* by us */
+    bool announced;  /* the engine knows that it started */
     uint64_t started_us;
     uint64_t deadline_us; /* of the state */
     uint64_t cpu_at_start_us;

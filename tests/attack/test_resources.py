@@ -69,6 +69,20 @@ def test_a_refused_fork_that_is_survived_is_noted(who):
 
 
 @by_who
+@pytest.mark.parametrize(("refused", "survived"), [(63, True), (64, False)])
+def test_64_refused_forks_end_a_run(who, refused, survived):
+    """Also one that has ended by itself before anybody looked."""
+    code = "import os, signal\nrefused = 0\n" \
+           f"while refused < {refused}:\n" \
+           "    try:\n        pid = os.fork()\n" \
+           "    except OSError:\n        refused += 1; continue\n" \
+           "    if pid == 0: signal.pause()\n" \
+           "os._exit(0)\n"
+    expect(python(code, who, limits={"processes": 8}), "ok" if survived else "processes",
+           "processes")
+
+
+@by_who
 def test_zombies_count_as_processes(who):
     result = expect(take("zombies", 100, who), "processes")
     if not supervised(result):
@@ -297,6 +311,15 @@ def test_spinning_ends_by_processor_time(who, how, number):
     result = expect(take(how, number, who, limits={"cpu_ms": 300, "wall_ms": 5000}), "cpu_time")
     used = result["usage"]["user_ms"] + result["usage"]["system_ms"]
     assert 300 <= used < 300 + SLACK_MS, result.explain()
+
+
+@by_who
+def test_a_small_share_of_a_processor_ends_no_later(who):
+    """Killed processes need processor time to die, and PID 1 to see it."""
+    code = "import os\nfor i in range(60):\n    if os.fork() == 0: break\nwhile True: pass"
+    result = expect(python(code, who, limits={"cpus": 0.05, "wall_ms": 500, "cpu_ms": 60000}),
+                    "wall_time")
+    assert 500 <= result["usage"]["wall_ms"] < 500 + SLACK_MS, result.explain()
 
 
 @pytest.mark.heavy

@@ -68,13 +68,14 @@ int main(void)
         fail(&init, STEP_EXEC);
     }
     init.written_before = init_written_bytes(&init);
+    send_report(&init, INIT_STARTING);
     enum step step = STEP_EXEC;
     if (init_start_program(&init, &step, err) != 0) {
         fail(&init, step);
     }
     /* The program's ends of the pipes are the program's alone from here on. */
     IGNORE(sys_close_range(0, 2, 0));
-    init.started_us = init_clock_us();
+    init.report.wall_us = init_clock_us() - init.started_us;
     send_report(&init, INIT_STARTED);
     watch(&init, signals);
     finish(&init);

@@ -69,6 +69,8 @@ static int be_born(void *argument)
         birth->error_number = EIO;
         _exit(1);
     }
+    /* Init may get no processor for a while once the program has one. */
+    birth->init->started_us = init_clock_us();
     execute(birth->init);
     birth->error_number = errno;
     _exit(1);

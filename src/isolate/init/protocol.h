@@ -6,7 +6,7 @@
  *   keeper → init   struct init_build, then struct init_plan (with the pack's descriptor), then
  *                   struct init_start, then struct init_order
  *   init → keeper   struct init_report:
- *                   CONFINED, STARTED, (LIMIT)*, EXITED, DONE   or   FAILED at any point
+ *                   CONFINED, STARTING, STARTED, (LIMIT)*, EXITED, DONE   or   FAILED at any point
  *
  * The keeper believes a report only where lying gains a guest nothing: figures that decide a
  * verdict come from the control group wherever there is one.
@@ -68,7 +68,8 @@ struct init_order {
 
 enum init_report_type {
     INIT_CONFINED = 1, /* every protection but init's own is in place: `protections` */
-    INIT_STARTED,      /* the program has been executed */
+    INIT_STARTING,     /* the program is about to be executed: it may run before STARTED is sent */
+    INIT_STARTED,      /* the program has been executed, `wall_us` ago */
     INIT_LIMIT,        /* supervision saw `causes` and is stopping the program */
     INIT_EXITED,       /* the program itself has ended: `status`, `wall_us` */
     INIT_DONE,         /* every process is gone and files are collected: all figures */

@@ -346,13 +346,18 @@ static int set_number(int dir, const char *file, uint64_t number, struct cella_e
     return 0;
 }
 
+static int cpu_directory(const struct cgroup *group)
+{
+    const int own = group->dirs[CGROUP_CPU];
+    return own >= 0 ? own : group->dirs[CGROUP_CPUACCT];
+}
+
 static int set_version_1(const struct cgroup *group, const struct limits *limits, uint64_t waived,
                          struct cella_error *err)
 {
     const uint64_t memory = limits->value[LIMIT_MEMORY];
     const int memory_dir = group->dirs[CGROUP_MEMORY];
-    int cpu_dir = group->dirs[CGROUP_CPU];
-    cpu_dir = cpu_dir >= 0 ? cpu_dir : group->dirs[CGROUP_CPUACCT];
+    const int cpu_dir = cpu_directory(group);
 
     if ((waived & protection_bit(PROTECTION_MEMORY)) == 0) {
         if (set_number(memory_dir, "memory.limit_in_bytes", memory, err) != 0) {
@@ -404,6 +409,16 @@ static int set_version_2(const struct cgroup *group, const struct limits *limits
         }
     }
     return 0;
+}
+
+void cgroup_free_cpu(const struct cgroup *group)
+{
+    /* What fails here leaves the group as slow as it was. */
+    if (group->host->mechanism == KEEPER_BY_CGROUP_V2) {
+        IGNORE(sys_write_file(group->dirs[0], "cpu.max", "max"));
+    } else {
+        IGNORE(sys_write_file(cpu_directory(group), "cpu.cfs_quota_us", "-1"));
+    }
 }
 
 int cgroup_clone_fd(const struct cgroup *group)
