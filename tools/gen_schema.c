@@ -297,9 +297,16 @@ SCHEMA(STATUS)
     return schema;
 }
 
-SCHEMA(STATUSES)
+SCHEMA(LIMITS_HIT)
 {
-    return array_of(schema_STATUS(field));
+    (void)field;
+    json_t *schema = one_of_words();
+    for (unsigned hit = 0; hit < STATUS_HIT_COUNT; hit++) {
+        if (status_hit_word(hit) != NULL) {
+            add_word(schema, status_hit_word(hit));
+        }
+    }
+    return array_of(schema);
 }
 
 SCHEMA(STREAM)

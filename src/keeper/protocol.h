@@ -83,6 +83,7 @@ enum keeper_cause {
     KEEPER_CAUSE_DISK = 1 << 4,      /* a file system of the run was full */
     KEEPER_CAUSE_FILE = 1 << 5,      /* a file reached its limit */
     KEEPER_CAUSE_INODES = 1 << 6,    /* a file system of the run had no inode left */
+    KEEPER_CAUSE_STACK = 1 << 7,     /* SIGSEGV, and it had touched as much as its stack may grow */
 };
 
 struct keeper_notice {

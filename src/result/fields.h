@@ -36,7 +36,7 @@
     X("output", CHUNKS, result, "both streams in the order read, when interleave was asked for")   \
     X("compile", COMPILE, result, "the compile stage, of a compiled language")                     \
     X("limit", LIMIT, result, "the limit that ended the run")                                      \
-    X("limits_hit", STATUSES, stage->limits_hit, "every limit touched, also those survived")       \
+    X("limits_hit", LIMITS_HIT, stage->limits_hit, "every limit touched, also those survived")     \
     X("diagnosis", DIAGNOSIS, result, "why the program failed, in its own terms")                  \
     X("files", FILES, result, "the files collected")                                               \
     X("refused_calls", REFUSED_CALLS, result, "system calls that the filter refused")              \

@@ -99,12 +99,12 @@ static void write_STATUS(struct json_writer *writer, enum status status)
     json_write_string(writer, status_table[status].word);
 }
 
-static void write_STATUSES(struct json_writer *writer, uint32_t set)
+static void write_LIMITS_HIT(struct json_writer *writer, uint32_t set)
 {
     json_write_open(writer, '[');
-    for (enum status status = 0; status < STATUS_COUNT; status++) {
-        if ((set & UINT32_C(1) << status) != 0) {
-            write_STATUS(writer, status);
+    for (unsigned hit = 0; hit < STATUS_HIT_COUNT; hit++) {
+        if ((set & UINT32_C(1) << hit) != 0 && status_hit_word(hit) != NULL) {
+            json_write_string(writer, status_hit_word(hit));
         }
     }
     json_write_close(writer, ']');

@@ -33,6 +33,13 @@ struct status_info {
 };
 extern const struct status_info status_table[STATUS_COUNT];
 
+/* What `limits_hit` can hold, as 1 << this: the statuses that are limits, and a stack overflow,
+ * which ends a program by a signal and so is no status. */
+#define STATUS_HIT_STACK STATUS_COUNT
+#define STATUS_HIT_COUNT (STATUS_COUNT + 1)
+/* The word in `limits_hit`; NULL when that status is not a limit. */
+const char *status_hit_word(unsigned hit);
+
 /* The status of that word, or STATUS_COUNT. */
 enum status status_by_word(const char *word);
 

@@ -281,6 +281,9 @@ static void copy_figures(const struct keeper_ended *ended, struct result_stage *
             stage->limits_hit |= status_bit(causes[i].status);
         }
     }
+    if ((ended->causes & KEEPER_CAUSE_STACK) != 0) {
+        stage->limits_hit |= UINT32_C(1) << STATUS_HIT_STACK;
+    }
     stage->usage = (struct result_usage){
         .wall_us = ended->wall_us,
         .user_us = ended->user_us,
@@ -323,10 +326,11 @@ static const char *limit_noun(enum limit limit)
 
 static void say_signal(struct result_stage *stage, const char *when)
 {
+    const bool stack = (stage->limits_hit & UINT32_C(1) << STATUS_HIT_STACK) != 0;
     const char *name = sigabbrev_np(stage->signal);
     if (name != NULL) {
         (void)snprintf(stage->message, sizeof(stage->message), "ended by signal SIG%s (%s)%s", name,
-                       sigdescr_np(stage->signal), when);
+                       stack ? "stack overflow" : sigdescr_np(stage->signal), when);
     } else { /* the real-time signals have no names */
         (void)snprintf(stage->message, sizeof(stage->message), "ended by signal %d%s",
                        stage->signal, when);

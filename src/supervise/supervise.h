@@ -31,7 +31,7 @@ struct supervise {
     enum supervise_state state;
     enum status cause; /* the first cause of the end; STATUS_COUNT while there is none */
     enum limit cause_limit;
-    uint32_t limits_hit; /* 1 << enum status */
+    uint32_t limits_hit; /* as in struct result_stage */
     bool stop_on_output;
 };
 

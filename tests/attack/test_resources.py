@@ -390,12 +390,28 @@ def test_a_signal_of_its_own_is_no_limit_of_ours(who, number, name):
     assert result.code == 128 + number
 
 
-@pytest.mark.xfail(strict=True, reason="nothing yet tells a stack overflow from another SIGSEGV")
+OVERFLOW = "int f(volatile char *p) { volatile char a[1000]; a[0] = *p; return f(a) + a[999]; }\n" \
+           "int main(void) { char c = 1; return f(&c); }"
+NULL = "int main(void) { volatile int *p = 0; return *p; }"
+
+
 @by_who
-def test_a_stack_overflow_is_noted(who):
-    result = take("stack", who=who)
-    assert (result["status"], result["signal"]) == ("signal", "SIGSEGV"), result.explain()
-    assert "stack" in result["limits_hit"], result.explain()
+@pytest.mark.parametrize("stack", [MIB, 8 * MIB, 32 * MIB])
+def test_a_stack_overflow_is_noted(who, stack):
+    for request in (attack_request("take", "stack"), {"language": "c", "code": OVERFLOW}):
+        result = run({**request, "limits": {"stack_bytes": stack}}, who)
+        assert (result["status"], result["signal"]) == ("signal", "SIGSEGV"), result.explain()
+        assert result["limits_hit"] == ["stack"], result.explain()
+        assert "stack overflow" in result["message"], result.explain()
+
+
+@by_who
+def test_another_segmentation_fault_is_no_stack_overflow(who):
+    for request in ({"language": "c", "code": NULL}, attack_request("take", "crash", "11"),
+                    {"language": "python", "code": "import ctypes; ctypes.string_at(0)"}):
+        result = run(request, who)
+        assert (result["status"], result["signal"]) == ("signal", "SIGSEGV"), result.explain()
+        assert result["limits_hit"] == [], result.explain()
 
 
 # ---- others must not notice ----

@@ -13,12 +13,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Fields of /proc/PID/stat behind the name in brackets (proc(5) counts the name as the second). */
@@ -30,6 +32,11 @@ enum stat_field {
     STAT_THREADS = 20,
     STAT_FIELDS
 };
+
+/* Of a stack that overflowed, so small a share was not touched by the program's own faults. */
+#define STACK_SLACK_SHARE 32
+/* What a program touches beside its stack: 1.1 MiB is a C program that does nothing. */
+#define BESIDE_STACK_MAX (UINT64_C(2) * 1024 * 1024)
 
 struct totals {
     uint64_t memory_bytes;
@@ -63,6 +70,22 @@ static uint32_t full_causes(void)
     }
     return (system.f_bavail == 0 ? KEEPER_CAUSE_DISK : 0U) |
            (system.f_ffree == 0 ? KEEPER_CAUSE_INODES : 0U);
+}
+
+/* The kernel tells nobody why a SIGSEGV was sent.  But who has overflowed the stack, page by page,
+ * has touched as much as it may grow, and a small program little else.  So this misses the overflow
+ * of a program that holds much more, and is wrong about one that crashes for another reason after
+ * touching just so much. */
+uint32_t init_stack_overflow(const struct init *init, int status, const struct rusage *used)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t touched = (uint64_t)used->ru_minflt * page;
+    const uint64_t stack = init->start.limits.value[LIMIT_STACK];
+    const uint64_t least = stack - stack / STACK_SLACK_SHARE;
+    const bool overflow = WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV &&
+                          (uint64_t)used->ru_maxrss * 1024 >= least && touched >= least &&
+                          touched - least <= BESIDE_STACK_MAX;
+    return overflow ? KEEPER_CAUSE_STACK : 0U;
 }
 
 struct size_search {

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -161,10 +162,12 @@ static void reap(struct init *init)
 {
     int status = 0;
     pid_t pid = 0;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    struct rusage used;
+    while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
         if (pid == init->main_pid) {
             init->main_pid = -1;
             init->report.status = status;
+            init->report.causes |= init_stack_overflow(init, status, &used);
             init->report.wall_us = init_clock_us() - init->started_us;
             send_report(init, INIT_EXITED);
         }

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* Words of argv and environment together with their ends. */
@@ -68,6 +69,8 @@ uint64_t init_written_bytes(const struct init *init);
 /* One look at what the sandbox uses, where no control group counts.  Returns the enum keeper_cause
  * of the limit that is exceeded, or 0. */
 uint32_t init_sample(struct init *init);
+/* KEEPER_CAUSE_STACK when the program's end looks like a stack overflow, else 0. */
+uint32_t init_stack_overflow(const struct init *init, int status, const struct rusage *used);
 /* How many processes and threads the program has now. */
 uint64_t init_count_tasks(struct init *init);
 /* The figures at the end, when every other process is gone; also whether a disk or file limit was
