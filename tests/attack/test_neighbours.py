@@ -209,6 +209,11 @@ HOOKS = {
     "GCONV_PATH": (["/usr/bin/iconv", "-f", "hook", "-t", "utf-8", "/etc/hostname"], "",
                    {"hook.so": None, "gconv-modules": "module HOOK// INTERNAL hook 1\n"},
                    {"GCONV_PATH": "/workspace"}),
+    "conftest": (["/usr/bin/python3", "-m", "pytest", "-q", "-s"], "",
+                 {"conftest.py": IN_PYTHON, "test_it.py": "def test_it(): pass\n"}, {}),
+    "package.json": ("javascript", "require('hook')",
+                     {"node_modules/hook/package.json": '{"main": "act.js"}',
+                      "node_modules/hook/act.js": IN_NODE}, {}),
 }
 
 

@@ -313,6 +313,19 @@ def test_spinning_ends_by_processor_time(who, how, number):
     assert 300 <= used < 300 + SLACK_MS, result.explain()
 
 
+@pytest.mark.skipif(not harness.IS_ROOT, reason="without control groups nothing limits processors")
+@pytest.mark.parametrize("policy", ["default", harness.waiving(["cpu_limit"])],
+                         ids=["held", "waived"])
+def test_a_share_of_a_processor_is_held(policy):
+    result = expect(take("spin", policy=policy, limits={"cpus": 0.2, "wall_ms": 1000,
+                                                        "cpu_ms": 60000}), "wall_time")
+    used = result["usage"]["user_ms"] + result["usage"]["system_ms"]
+    held = "cpu_limit" in result["protections"]
+    assert held == (policy == "default"), result["protections"]
+    assert used < 0.4 * result["usage"]["wall_ms"] if held else \
+        used > 0.4 * result["usage"]["wall_ms"], result.explain()
+
+
 @by_who
 def test_a_small_share_of_a_processor_ends_no_later(who):
     """Killed processes need processor time to die, and PID 1 to see it."""
@@ -364,18 +377,58 @@ def test_objects_of_the_kernel_run_out_inside(who, how, errors):
 
 
 @by_who
-def test_what_one_run_uses_up_another_still_has(who):
+@pytest.mark.parametrize("policy", ["default", harness.waiving(["run_uid"])], ids=["held", "waived"])
+def test_what_one_run_uses_up_another_still_has(who, policy):
     """Inotify instances and the like are counted by uid: one run must not starve the next."""
     held = f"held-{harness.TOKEN}-{who}"
     hold = "import ctypes, os\nl = ctypes.CDLL(None)\nwhile l.inotify_init() >= 0: pass\n" \
            f"os.execv('/bin/sleep', ['{held}', '20'])"
     code = "import ctypes\nprint(ctypes.CDLL(None).inotify_init() >= 0)"
-    with harness.running({"language": "python", "code": hold}, who):
+    with harness.running({"language": "python", "code": hold, "policy": policy}, who):
         harness.wait_until(lambda: harness.processes_with(held), what="holding them")
-        result = python(code, who)
-    if who == "user" and result["stdout"] == "False\n":
-        pytest.xfail("one uid serves all runs of an ordinary user: `run_uid` is not held")
-    assert result["stdout"] == "True\n", result.explain()
+        result = python(code, who, policy=policy)
+    # One uid serves all runs of an ordinary user.
+    assert ("run_uid" in result["protections"]) == (who == "root" and policy == "default")
+    assert result["stdout"] == f"{'run_uid' in result['protections']}\n", result.explain()
+
+
+LOCKS = """
+import errno, fcntl, os, sys
+file = os.open('locked', os.O_CREAT | os.O_RDWR)
+count = 0
+try:
+    while count < 3 * 10**6:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * count)
+        count += 1
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.heavy
+@by_who
+def test_file_locks_are_bounded(who):
+    """The kernel keeps each in memory: by the control group's count, or until the time is over."""
+    before = available_memory()
+    result = python(LOCKS, who, limits={"wall_ms": 3000, "cpu_ms": 60000})
+    assert result["status"] in ("memory", "wall_time"), result.explain()
+    assert available_memory() > before - 512 * MIB
+    if not supervised(result):
+        assert result["usage"]["memory_peak_bytes"] <= 512 * MIB, result.explain()
+
+
+@by_who
+def test_files_of_the_host_cannot_be_leased(who):
+    """Who holds a lease delays everybody else's opening of the file."""
+    code = "import fcntl\n" \
+           "for path in ('/usr/bin/env', '/etc/ld.so.cache', '/dev/null', '/workspace/main.py'):\n" \
+           "    try:\n        fcntl.fcntl(open(path), fcntl.F_SETLEASE, fcntl.F_RDLCK)\n" \
+           "        print(path, 'leased')\n" \
+           "    except OSError as error: print(path, error.errno)\n"
+    result = python(code, who)
+    assert result["stdout"].splitlines() == [
+        "/usr/bin/env 13", "/etc/ld.so.cache 13", "/dev/null 13", "/workspace/main.py leased"], \
+        result.explain()
 
 
 @by_who

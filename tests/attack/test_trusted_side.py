@@ -3,8 +3,11 @@
 Collected files of every kind, files written out to the caller's directory, names and strings of a
 request, and what a compile stage leaves for the run.
 """
+import contextlib
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import harness
 import pytest
@@ -240,6 +243,79 @@ def test_nul_in_bytes_is_kept():
     result = run({"language": "python", "code": "import sys; print(len(sys.stdin.buffer.read()))",
                   "stdin": "a\0b"})
     assert result["stdout"] == "3\n", result.explain()
+
+
+# ---- the host's files in a sandbox ----
+
+@by_who
+def test_only_the_own_places_can_be_written(who):
+    result = python("print(open('/proc/self/mountinfo').read())", who)
+    writable = {line.split()[4] for line in result["stdout"].splitlines()
+                if line and "rw" in line.split()[5].split(",")}
+    assert writable == {"/tmp", "/workspace", "/dev/shm"}, result["stdout"]
+
+
+@contextlib.contextmanager
+def hostile_mounts(below):
+    """A directory that a runtime mounts and in which somebody plants things, and a mount below it;
+    yields the directory, one of a victim's, and the name of the runtime."""
+    directory = Path(f"/opt/{harness.TOKEN}")
+    victim = Path(f"/opt/{harness.TOKEN}-victim")
+    directory.mkdir(mode=0o755)
+    victim.mkdir()
+    victim.chmod(0o777)
+    name = f"{harness.TOKEN}-{below.replace('/', '-')}"
+    harness.install("runtimes", name, "package: dash\npath: [/bin/sh]\nentry: main.sh\n"
+                    "version: ['{path}', -c, 'echo 1.0']\nrun: ['{path}', '{entry}', '{args}']\n"
+                    f"mounts: [{directory}, {directory}/{below}]\n")
+    try:
+        yield directory, victim, name
+    finally:
+        shutil.rmtree(directory)
+        shutil.rmtree(victim)
+
+
+@pytest.mark.skipif(not harness.IS_ROOT, reason="only root may make a directory in /opt")
+@by_who
+@pytest.mark.parametrize("planted", ["sub", "sub/x"])
+def test_links_where_something_is_mounted_are_not_followed(who, planted):
+    """The place of a mount lies in another mount, and leads elsewhere: refused, nothing touched."""
+    with hostile_mounts("sub/x/y") as (directory, victim, name):
+        (directory / planted).parent.mkdir(exist_ok=True)
+        (directory / planted).symlink_to(victim)
+        (victim / ("x/y" if planted == "sub" else "y")).mkdir(parents=True)
+        before = sorted(victim.rglob("*"))
+        result = run({"language": name, "code": "echo ran"}, who)
+        assert result["status"] == "internal", result.explain()
+        assert f"{directory}/sub/x/y" in result["message"], result["message"]
+        assert sorted(victim.rglob("*")) == before
+
+
+@pytest.mark.skipif(not harness.IS_ROOT, reason="only root may make a directory in /opt")
+@by_who
+def test_renames_while_mounts_are_made(who):
+    """A directory becomes a link and a directory again while sandboxes are built: each run finds the
+    real one or is refused, and nothing appears where the link leads."""
+    with hostile_mounts("sub/x") as (directory, victim, name):
+        (victim / "x").mkdir()
+        (directory / "sub" / "x").mkdir(parents=True)
+        (directory / "sub" / "x" / "real").write_text("real")
+        (directory / "link").symlink_to(victim)
+        swap = "import ctypes, sys\nrename = ctypes.CDLL(None).renameat2\n" \
+               "while True: rename(-100, b'sub', -100, b'link', 2)"
+        swapper = subprocess.Popen(["/usr/bin/python3", "-c", swap], cwd=directory)
+        try:
+            results = [run({"language": name, "code": f"ls {directory}/sub/x; ls {victim}"}, who)
+                       for _ in range(40)]
+        finally:
+            swapper.kill()
+            swapper.wait()
+        left = [path.name for path in victim.rglob("*")]
+    assert left == ["x"]
+    assert {result["status"] for result in results} <= {"exit", "internal"}, results
+    assert any("real" in result["stdout"] for result in results), results
+    for result in results:
+        assert str(victim) not in result["stdout"], result.explain()
 
 
 # ---- from compiling to running ----

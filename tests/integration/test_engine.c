@@ -160,17 +160,22 @@ static void callbacks_may_start_but_not_wait(void **state)
     cella_run_free(seen.run);
 }
 
+/* Each says what it has inherited, while others are being launched: its streams, the directory that
+ * the shell lists, and a clean environment. */
 static void many_runs_at_once(void **state)
 {
-    enum { RUNS = 30 };
+    enum { RUNS = 200 };
     static struct seen seen[RUNS];
     static struct cella_run *runs[RUNS];
     int done = 0;
-    char script[64];
+    char text[160];
     memset(seen, 0, sizeof(seen));
     for (int i = 0; i < RUNS; i++) {
-        (void)snprintf(script, sizeof(script), "sleep 0.1; echo run %d; exit %d", i, i % 3);
-        runs[i] = start(*state, shell(script), 0, &seen[i]);
+        (void)snprintf(text, sizeof(text),
+                       "sleep 0.1; set -- /proc/self/fd/*; echo run %d $# $(env | cut -d= -f1 | "
+                       "sort); exit %d",
+                       i, i % 3);
+        runs[i] = start(*state, shell(text), 0, &seen[i]);
     }
     for (int turns = 0; done < RUNS && turns < 100000; turns++) {
         turn(*state);
@@ -180,9 +185,9 @@ static void many_runs_at_once(void **state)
         }
     }
     for (int i = 0; i < RUNS; i++) {
-        (void)snprintf(script, sizeof(script), "run %d\n", i);
+        (void)snprintf(text, sizeof(text), "run %d 4 HOME LANG PATH PWD\n", i);
         assert_int_equal(seen[i].done, 1);
-        assert_string_equal(seen[i].output[CELLA_STDOUT], script);
+        assert_string_equal(seen[i].output[CELLA_STDOUT], text);
         assert_int_equal(cella_result_exit_code(cella_run_result(runs[i])), i % 3);
         cella_run_free(runs[i]);
     }

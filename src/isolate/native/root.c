@@ -117,49 +117,85 @@ int child_write_etc(struct child *child, struct cella_error *err)
     return 0;
 }
 
-/* The directories above a path that is relative to the root. */
-static int make_parents(const char *path, struct cella_error *err)
+/* Opens one directory, and makes it first where it is not there. */
+static int enter_directory(int parent, const char *name)
 {
-    char parent[PLAN_PATH_MAX];
-    for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        const int length = (int)(slash - path);
-        (void)snprintf(parent, sizeof(parent), "%.*s", length, path);
-        if (mkdir(parent, 0755) != 0 && errno != EEXIST) {
-            return failed(err, "make", parent);
-        }
+    if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST && errno != EROFS) {
+        return -1;
     }
-    return 0;
+    return openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Opens the directory that a path's last name lies in, and makes what is missing.  No link is
+ * followed: the path may lead through a mount whose owner plants links, and until the root is
+ * changed they would lead into the host. */
+static int open_parent(const char *path, const char **ret_name)
+{
+    char name[PLAN_PATH_MAX];
+    int dir = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *rest = path + 1; /* relative to the new root */
+    for (const char *slash; dir >= 0 && (slash = strchr(rest, '/')) != NULL; rest = slash + 1) {
+        const int length = (int)(slash - rest);
+        (void)snprintf(name, sizeof(name), "%.*s", length, rest);
+        const int next = enter_directory(dir, name);
+        (void)close(dir); /* a directory */
+        dir = next;
+    }
+    *ret_name = rest;
+    return dir;
+}
+
+/* Opens what a mount covers: a directory, or an empty file. */
+static int open_cover(int parent, const char *name, bool directory)
+{
+    if (directory) {
+        return enter_directory(parent, name);
+    }
+    const int fd = openat(parent, name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd >= 0 || errno != EROFS ? fd : openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Recursive: mounts below the source come along. */
+static int bind_tree(int tree, int parent, const char *name, uint64_t attributes)
+{
+    struct stat source;
+    if (fstat(tree, &source) != 0 || sys_set_tree_attributes(tree, attributes) != 0) {
+        return -1;
+    }
+    const int cover = open_cover(parent, name, S_ISDIR(source.st_mode));
+    if (cover < 0) {
+        return -1;
+    }
+    const int result = sys_move_mount(tree, cover);
+    const int number = errno;
+    (void)close(cover); /* nothing was written */
+    errno = number;
+    return result;
 }
 
 static int bind_one(const struct plan_mount *mount, uint64_t attributes, struct cella_error *err)
 {
-    const char *target = mount->target + 1; /* relative to the new root */
-    struct stat source = {0};
-
-    if (mount->kind == PLAN_MOUNT_BIND && stat(mount->source, &source) != 0) {
+    const bool is_bind = mount->kind == PLAN_MOUNT_BIND;
+    const int tree = is_bind ? sys_open_tree(mount->source) : -1;
+    if (is_bind && tree < 0) {
         const bool optional = (mount->flags & PLAN_MOUNT_OPTIONAL) != 0;
         return optional && errno == ENOENT ? 0 : failed(err, "find", mount->source);
     }
-    if (make_parents(target, err) != 0) {
-        return -1;
+    const char *name = NULL;
+    const int parent = open_parent(mount->target, &name);
+    int result = parent < 0 ? -1
+                 : is_bind  ? bind_tree(tree, parent, name, attributes)
+                            : symlinkat(mount->source, parent, name);
+    if (result != 0) {
+        result = failed(err, is_bind ? "bind" : "link", mount->target);
     }
-    if (mount->kind == PLAN_MOUNT_SYMLINK) {
-        return symlink(mount->source, target) == 0 ? 0 : failed(err, "link", mount->target);
+    if (parent >= 0) {
+        (void)close(parent); /* a directory */
     }
-    if (S_ISDIR(source.st_mode)) {
-        if (mkdir(target, 0755) != 0 && errno != EEXIST) {
-            return failed(err, "make", mount->target);
-        }
-    } else if (write_new_file(target, "", err) != 0) {
-        return -1;
+    if (tree >= 0) {
+        (void)close(tree); /* a mount, attached by now or let go of */
     }
-    /* Recursive in both: mounts below the source come along, and a remount would leave those as
-     * they are. */
-    if (sys_mount(mount->source, target, NULL, MS_BIND | MS_REC, NULL) != 0 ||
-        sys_mount_setattr(target, SYS_MOUNT_RECURSIVE, attributes, 0) != 0) {
-        return failed(err, "bind", mount->source);
-    }
-    return 0;
+    return result;
 }
 
 int child_bind_files(struct child *child, struct cella_error *err)
@@ -178,7 +214,7 @@ int child_bind_files(struct child *child, struct cella_error *err)
     }
     /* Every place that something is mounted on exists by now. */
     if (!child_waives(child, PROTECTION_ROOT_READ_ONLY)) {
-        if (sys_mount_setattr(".", SYS_MOUNT_ONE, MOUNT_ATTR_RDONLY, 0) != 0) {
+        if (sys_mount_setattr(".", MOUNT_ATTR_RDONLY) != 0) {
             return failed(err, "make read-only", "the root");
         }
         child_holds(child, PROTECTION_ROOT_READ_ONLY);
@@ -197,8 +233,8 @@ int child_make_dev(struct child *child, struct cella_error *err)
             return -1;
         }
         if (sys_mount(source, target, NULL, MS_BIND, NULL) != 0 ||
-            sys_mount_setattr(target, SYS_MOUNT_ONE,
-                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0) != 0) {
+            sys_mount_setattr(target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) !=
+                0) {
             return failed(err, "bind", source);
         }
     }
@@ -228,8 +264,10 @@ int child_mount_proc(struct child *child, struct cella_error *err)
         }
     }
     for (size_t i = 0; i < ARRAY_LENGTH(masked_directories); i++) {
-        /* /sys of the new root is an empty, read-only directory. */
-        if (sys_mount("sys", masked_directories[i], NULL, MS_BIND, NULL) != 0 && errno != ENOENT) {
+        /* By /sys of the new root, which is empty. */
+        const bool there = sys_mount("sys", masked_directories[i], NULL, MS_BIND, NULL) == 0;
+        if (there ? sys_mount_setattr(masked_directories[i], MOUNT_ATTR_RDONLY) != 0
+                  : errno != ENOENT) {
             return failed(err, "mask", masked_directories[i]);
         }
     }

@@ -43,11 +43,29 @@ int sys_pivot_root(const char *new_root, const char *put_old)
     return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-int sys_mount_setattr(const char *path, enum sys_mount_depth depth, uint64_t set, uint64_t clear)
+int sys_mount_setattr(const char *path, uint64_t set)
 {
-    struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = MS_PRIVATE};
-    const unsigned flags = depth == SYS_MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
-    return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof(attr));
+    struct mount_attr attr = {.attr_set = set, .propagation = MS_PRIVATE};
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attr, sizeof(attr));
+}
+
+int sys_open_tree(const char *path)
+{
+    return (int)syscall(SYS_open_tree, AT_FDCWD, path,
+                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+}
+
+int sys_set_tree_attributes(int tree, uint64_t set)
+{
+    struct mount_attr attr = {.attr_set = set, .propagation = MS_PRIVATE};
+    return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+                        sizeof(attr));
+}
+
+int sys_move_mount(int tree, int target)
+{
+    return (int)syscall(SYS_move_mount, tree, "", target, "",
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)

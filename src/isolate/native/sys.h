@@ -27,11 +27,15 @@ int sys_mount(const char *source, const char *target, const char *type, unsigned
               const char *data) MUST_CHECK;
 int sys_umount_detach(const char *target) MUST_CHECK;
 int sys_pivot_root(const char *new_root, const char *put_old) MUST_CHECK;
-/* Sets and clears MOUNT_ATTR_* of the mount at `path`, or of all below it too, and makes them
- * private: what the host mounts later does not appear in them. */
-enum sys_mount_depth { SYS_MOUNT_ONE, SYS_MOUNT_RECURSIVE };
-int sys_mount_setattr(const char *path, enum sys_mount_depth depth, uint64_t set,
-                      uint64_t clear) MUST_CHECK;
+/* Sets MOUNT_ATTR_* of the mount at `path`, and makes it private: what the host mounts later does
+ * not appear in it. */
+int sys_mount_setattr(const char *path, uint64_t set) MUST_CHECK;
+/* A copy of the mount at `path` and of all below it, attached nowhere; let go of when closed. */
+int sys_open_tree(const char *path) MUST_CHECK;
+/* The same for all mounts of such a copy. */
+int sys_set_tree_attributes(int tree, uint64_t set) MUST_CHECK;
+/* Attaches it on what `target` is a descriptor of. */
+int sys_move_mount(int tree, int target) MUST_CHECK;
 /* <sys/prctl.h> lacks the newer options in one library and clashes with the kernel's in another. */
 int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
               unsigned long d) MUST_CHECK;
