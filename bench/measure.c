@@ -5,10 +5,15 @@
  * case are run in turn, round after round, so that a machine whose speed drifts treats all alike;
  * what counts is the ratio of their medians.  Output goes to a pipe that is read to its end.
  * Prints a table, and writes the same as JSON.
+ *
+ * A run counts as failed when its exit code is not 0, or when its output lacks what the first
+ * contestant of the case printed: what did not do the work must not look fast.  The first failure
+ * of each contestant is told on standard error with what it said.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +24,7 @@
 #define WORDS_MAX       64
 #define CONTESTANTS_MAX 64
 #define LINE_MAX_SIZE   65536
+#define OUTPUT_KEPT     512
 #define WARM_UP         3
 
 struct contestant {
@@ -28,6 +34,7 @@ struct contestant {
     char *words[WORDS_MAX];
     double *times_ms;
     int failures;
+    char output[OUTPUT_KEPT]; /* how that of the last run begins */
 };
 
 static double now_ms(void)
@@ -37,11 +44,43 @@ static double now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+static void failed(struct contestant *contestant, int error, int status)
+{
+    if (contestant->failures++ > 0) {
+        return;
+    }
+    fprintf(stderr, "measure: %s, %s: ", contestant->of_case, contestant->name);
+    if (error != 0) {
+        fprintf(stderr, "%s: %s\n", contestant->words[0], strerror(error));
+    } else if (WIFSIGNALED(status)) {
+        fprintf(stderr, "signal %d: %s\n", WTERMSIG(status), contestant->output);
+    } else if (WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "exit code %d: %s\n", WEXITSTATUS(status), contestant->output);
+    } else {
+        fprintf(stderr, "not the output of the program: %s\n", contestant->output);
+    }
+}
+
+/* Reads to the end, and keeps what the output has room for. */
+static void read_output(int fd, char *ret_output)
+{
+    char data[65536];
+    size_t kept = 0;
+    ssize_t got = 0;
+
+    while ((got = read(fd, data, sizeof(data))) > 0 || (got < 0 && errno == EINTR)) {
+        const size_t room = OUTPUT_KEPT - 1 - kept, size = got > 0 ? (size_t)got : 0;
+        const size_t taken = size < room ? size : room;
+        memcpy(ret_output + kept, data, taken);
+        kept += taken;
+    }
+    ret_output[kept] = '\0';
+}
+
 /* Milliseconds from the start of the process until it is reaped and its output has been read. */
-static double time_once(struct contestant *contestant)
+static double time_once(struct contestant *contestant, const char *expected)
 {
     static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", NULL};
-    char data[65536];
     int ends[2], status = 0;
     pid_t pid = 0;
     posix_spawn_file_actions_t actions;
@@ -58,15 +97,14 @@ static double time_once(struct contestant *contestant)
     const int error =
         posix_spawn(&pid, contestant->words[0], &actions, NULL, contestant->words, environment);
     close(ends[1]);
-    while (error == 0 && (read(ends[0], data, sizeof(data)) > 0 || errno == EINTR)) {
-        errno = 0;
-    }
-    if (error != 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-        contestant->failures++;
-    }
+    read_output(ends[0], contestant->output);
+    const bool ended = error == 0 && waitpid(pid, &status, 0) == pid;
     const double end = now_ms();
     close(ends[0]);
     posix_spawn_file_actions_destroy(&actions);
+    if (!ended || status != 0 || strstr(contestant->output, expected) == NULL) {
+        failed(contestant, error, status);
+    }
     return end - start;
 }
 
@@ -88,12 +126,13 @@ static int parse(char *line, struct contestant *contestant)
         contestant->words[count++] = word;
         word = strtok_r(NULL, "\t\n", &rest);
     }
-    return contestant->name != NULL && count > 0 ? 0 : -1;
+    return word == NULL && count > 0 ? 0 : -1;
 }
 
 static void report(const struct contestant *contestants, int count, int rounds, FILE *json)
 {
     double baseline = 0;
+    char failures[32];
     fprintf(json, "[\n");
     printf("%-14s %-14s %9s %9s %9s %7s %9s\n", "case", "contestant", "min ms", "median ms",
            "p99 ms", "ratio", "- bare ms");
@@ -103,9 +142,10 @@ static void report(const struct contestant *contestants, int count, int rounds, 
             baseline = one->times_ms[rounds / 2];
         }
         const double median = one->times_ms[rounds / 2], p99 = one->times_ms[rounds * 99 / 100];
+        snprintf(failures, sizeof(failures), "  FAILED %d times", one->failures);
         printf("%-14s %-14s %9.2f %9.2f %9.2f %7.2f %9.2f%s\n", one->of_case, one->name,
                one->times_ms[0], median, p99, median / baseline, median - baseline,
-               one->failures > 0 ? "  FAILED" : "");
+               one->failures > 0 ? failures : "");
         fprintf(json,
                 "  {\"case\": \"%s\", \"contestant\": \"%s\", \"rounds\": %d, \"failures\": %d, "
                 "\"min_ms\": %.3f, \"median_ms\": %.3f, \"p99_ms\": %.3f, \"ratio\": %.3f}%s\n",
@@ -128,18 +168,27 @@ int main(int argc, char **argv)
     }
     for (;;) {
         char *line = malloc(LINE_MAX_SIZE);
-        if (count == CONTESTANTS_MAX || line == NULL || fgets(line, LINE_MAX_SIZE, stdin) == NULL ||
-            parse(line, &contestants[count]) != 0) {
+        if (line == NULL || fgets(line, LINE_MAX_SIZE, stdin) == NULL) {
             free(line);
             break;
         }
-        contestants[count++].times_ms = calloc((size_t)rounds, sizeof(double));
+        if (count == CONTESTANTS_MAX || parse(line, &contestants[count]) != 0 ||
+            (contestants[count].times_ms = calloc((size_t)rounds, sizeof(double))) == NULL) {
+            fprintf(stderr, "measure: contestant %d: malformed, or one too many\n", count + 1);
+            return 2;
+        }
+        count++;
     }
     for (int round = -WARM_UP; round < rounds; round++) {
+        const struct contestant *first = contestants;
         for (int i = 0; i < count; i++) {
-            const double time = time_once(&contestants[i]);
+            struct contestant *one = &contestants[i];
+            if (strcmp(one->of_case, first->of_case) != 0) {
+                first = one;
+            }
+            const double time = time_once(one, one == first ? "" : first->output);
             if (round >= 0) {
-                contestants[i].times_ms[round] = time;
+                one->times_ms[round] = time;
             }
         }
     }
