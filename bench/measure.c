@@ -1,9 +1,10 @@
 /*
  * Times whole processes: `measure ROUNDS JSON_FILE < commands`.
  *
- * Each line of standard input is `case TAB contestant TAB word TAB word …`.  The contestants of a
- * case are run in turn, round after round, so that a machine whose speed drifts treats all alike;
- * what counts is the ratio of their medians.  Output goes to a pipe that is read to its end.
+ * Each line of standard input is `case TAB contestant TAB word TAB word …`; the word `;` ends one
+ * process and starts the next, all of them timed together as one run.  The contestants of a case
+ * are run in turn, round after round, so that a machine whose speed drifts treats all alike; what
+ * counts is the ratio of their medians.  Output goes to a pipe that is read to its end.
  * Prints a table, and writes the same as JSON.
  *
  * A run counts as failed when its exit code is not 0, or when its output lacks what the first
@@ -31,10 +32,10 @@ struct contestant {
     char *line;
     const char *of_case;
     const char *name;
-    char *words[WORDS_MAX];
+    char *words[WORDS_MAX]; /* of one process after the other, a NULL after each, two at the end */
     double *times_ms;
     int failures;
-    char output[OUTPUT_KEPT]; /* how that of the last run begins */
+    char output[OUTPUT_KEPT]; /* how that of the last run begins, of all its processes */
 };
 
 static double now_ms(void)
@@ -44,14 +45,14 @@ static double now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static void failed(struct contestant *contestant, int error, int status)
+static void failed(struct contestant *contestant, const char *program, int error, int status)
 {
     if (contestant->failures++ > 0) {
         return;
     }
     fprintf(stderr, "measure: %s, %s: ", contestant->of_case, contestant->name);
     if (error != 0) {
-        fprintf(stderr, "%s: %s\n", contestant->words[0], strerror(error));
+        fprintf(stderr, "%s: %s\n", program, strerror(error));
     } else if (WIFSIGNALED(status)) {
         fprintf(stderr, "signal %d: %s\n", WTERMSIG(status), contestant->output);
     } else if (WEXITSTATUS(status) != 0) {
@@ -61,24 +62,24 @@ static void failed(struct contestant *contestant, int error, int status)
     }
 }
 
-/* Reads to the end, and keeps what the output has room for. */
-static void read_output(int fd, char *ret_output)
+/* Reads to the end, and appends what the output has room for. */
+static void read_output(int fd, char *output)
 {
     char data[65536];
-    size_t kept = 0;
+    size_t kept = strlen(output);
     ssize_t got = 0;
 
     while ((got = read(fd, data, sizeof(data))) > 0 || (got < 0 && errno == EINTR)) {
         const size_t room = OUTPUT_KEPT - 1 - kept, size = got > 0 ? (size_t)got : 0;
         const size_t taken = size < room ? size : room;
-        memcpy(ret_output + kept, data, taken);
+        memcpy(output + kept, data, taken);
         kept += taken;
     }
-    ret_output[kept] = '\0';
+    output[kept] = '\0';
 }
 
-/* Milliseconds from the start of the process until it is reaped and its output has been read. */
-static double time_once(struct contestant *contestant, const char *expected)
+/* Returns whether the process exited with 0. */
+static bool run_process(struct contestant *contestant, char **words)
 {
     static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", NULL};
     int ends[2], status = 0;
@@ -93,17 +94,34 @@ static double time_once(struct contestant *contestant, const char *expected)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
-    const double start = now_ms();
-    const int error =
-        posix_spawn(&pid, contestant->words[0], &actions, NULL, contestant->words, environment);
+    const int error = posix_spawn(&pid, words[0], &actions, NULL, words, environment);
     close(ends[1]);
     read_output(ends[0], contestant->output);
     const bool ended = error == 0 && waitpid(pid, &status, 0) == pid;
-    const double end = now_ms();
     close(ends[0]);
     posix_spawn_file_actions_destroy(&actions);
-    if (!ended || status != 0 || strstr(contestant->output, expected) == NULL) {
-        failed(contestant, error, status);
+    if (!ended || status != 0) {
+        failed(contestant, words[0], error, status);
+    }
+    return ended && status == 0;
+}
+
+/* Milliseconds from the start of the first process until the last is reaped and its output read. */
+static double time_once(struct contestant *contestant, const char *expected)
+{
+    char **words = contestant->words;
+    bool well = true;
+
+    contestant->output[0] = '\0';
+    const double start = now_ms();
+    while (well && *words != NULL) {
+        well = run_process(contestant, words);
+        while (*words++ != NULL) {
+        }
+    }
+    const double end = now_ms();
+    if (well && strstr(contestant->output, expected) == NULL) {
+        failed(contestant, contestant->words[0], 0, 0);
     }
     return end - start;
 }
@@ -122,11 +140,11 @@ static int parse(char *line, struct contestant *contestant)
     contestant->of_case = strtok_r(line, "\t\n", &rest);
     contestant->name = strtok_r(NULL, "\t\n", &rest);
     char *word = strtok_r(NULL, "\t\n", &rest);
-    while (word != NULL && count < WORDS_MAX - 1) {
-        contestant->words[count++] = word;
+    while (word != NULL && count < WORDS_MAX - 2) {
+        contestant->words[count++] = strcmp(word, ";") == 0 ? NULL : word;
         word = strtok_r(NULL, "\t\n", &rest);
     }
-    return word == NULL && count > 0 ? 0 : -1;
+    return word == NULL && count > 0 && contestant->words[0] != NULL ? 0 : -1;
 }
 
 static void report(const struct contestant *contestants, int count, int rounds, FILE *json)
