@@ -52,6 +52,12 @@ foreach(source ${examples} ${sources})
 endforeach()
 add_outside_program(tests/integration/soak.c) # run by test_soak.py
 
+# What runs before the C library may need nothing of it, but that it follows.
+if(TARGET cella-entry)
+    add_test(NAME unit/entry COMMAND sh -c
+        "test \"$(nm -u '$<TARGET_OBJECTS:cella-entry>' | tr -s ' \\n' ' ')\" = ' U _start U early '")
+endif()
+
 # Each fuzz target meets again everything that was ever found worth keeping.
 file(GLOB sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
 foreach(source ${sources})

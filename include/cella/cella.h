@@ -24,6 +24,7 @@
 #include <cella/error.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,6 +46,11 @@ struct cella_options {
     const char *keeper_path;  /* NULL: beside the program, else the installed one */
     const char *runtimes_dir; /* searched before the standard places; NULL: none */
     const char *policies_dir; /* likewise */
+    /* A cella-keeper that the caller has started, as its child and with the other end of a
+     * SOCK_SEQPACKET socketpair as descriptor 3.  Both are the engine's from then on, also when
+     * opening fails.  keeper_pid 0: the engine starts one. */
+    int keeper_socket;
+    pid_t keeper_pid;
 };
 
 /* The library's version, "0.1.0": static text. */

@@ -28,21 +28,15 @@ static void reap_abandoned(struct cella_engine *engine);
 
 /* ---- opening and closing ---- */
 
-/* A field of the caller's options, NULL when the caller's struct is too old to have it. */
-static const char *option(const struct cella_options *options, size_t offset)
-{
-    const char *value = NULL;
-    if (options != NULL && options->size >= offset + sizeof(value)) {
-        memcpy(&value, (const char *)options + offset, sizeof(value));
-    }
-    return value;
-}
-
 static int start_keeper(struct cella_engine *engine, const struct cella_options *options,
                         struct cella_error *err)
 {
     char path[PATHS_SIZE];
-    if (paths_keeper(option(options, offsetof(struct cella_options, keeper_path)), path, err) < 0) {
+    if (options->keeper_pid > 0) {
+        return keeper_client_adopt(options->keeper_socket, options->keeper_pid, &engine->keeper,
+                                   err);
+    }
+    if (paths_keeper(options->keeper_path, path, err) < 0) {
         return -1;
     }
     return keeper_client_open(path, &engine->keeper, err);
@@ -66,27 +60,29 @@ static int fill_engine(struct cella_engine *engine, const struct cella_options *
     if (watch_keeper(engine, err) < 0) {
         return -1;
     }
-    const char *policies_dir = option(options, offsetof(struct cella_options, policies_dir));
-    if (policies_dir != NULL) {
-        engine->policies_dir = strdup(policies_dir);
+    if (options->policies_dir != NULL) {
+        engine->policies_dir = strdup(options->policies_dir);
         if (engine->policies_dir == NULL) {
             return error_set_memory(err);
         }
     }
-    return runtime_set_open(option(options, offsetof(struct cella_options, runtimes_dir)),
-                            &engine->runtimes, err);
+    return runtime_set_open(options->runtimes_dir, &engine->runtimes, err);
 }
 
 int engine_open(const struct cella_options *options, struct cella_engine **ret_engine,
                 struct cella_error *err)
 {
+    struct cella_options known = {.size = sizeof(known)};
+    if (options != NULL) { /* a caller's older struct has fewer fields */
+        memcpy(&known, options, options->size < sizeof(known) ? options->size : sizeof(known));
+    }
     struct cella_engine *engine = calloc(1, sizeof(*engine));
     if (engine == NULL) {
         return error_set_memory(err);
     }
     engine->epoll_fd = -1;
     TAILQ_INIT(&engine->runs);
-    if (fill_engine(engine, options, err) < 0) {
+    if (fill_engine(engine, &known, err) < 0) {
         engine_close(engine);
         return -1;
     }

@@ -592,6 +592,36 @@ def test_reader_that_goes_away_ends_the_run_quietly():
     process.stderr.close()
 
 
+REAPER = """
+import ctypes, os, subprocess, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True)
+try:
+    print(os.waitpid(-1, 0))
+except ChildProcessError:
+    print("none")
+"""
+
+
+@pytest.mark.parametrize("words", [["run", "--bogus"], ["run", "--help"], ["run", "/nonexistent.py"],
+                                   ["run", "-l", "command", "--", "/bin/true"]])
+def test_nothing_is_left_for_somebody_else_to_reap(words):
+    done = subprocess.run(["/usr/bin/python3", "-c", REAPER, CELLA, *words], capture_output=True,
+                          timeout=30, check=True)
+    assert done.stdout == b"none\n"
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_stream_is_nobody_elses(closed):
+    """What would be opened next must not become the program's stream, nor the keeper's socket."""
+    done = subprocess.run(
+        ["/bin/bash", "-c", f'"$0" run -l command -- /bin/sh -c "ls /proc/self/fd" {closed}<&-', CELLA],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    assert done.returncode == 0
+    assert done.stdout.split() == ([] if closed == 1 else [b"0", b"1", b"2", b"3"])
+
+
 def test_inherited_descriptors_stay_blocking():
     """O_NONBLOCK belongs to the open file, which our caller shares."""
     for_in, to_in = os.pipe()

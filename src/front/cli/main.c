@@ -3,6 +3,7 @@
  * <cella/...>.  The way of a command: options.c takes it apart by the tables in options.h, the
  * function of the command carries it out, its return value is the exit code.
  */
+#include "front/cli/early.h"
 #include "front/cli/options.h"
 #include "front/cli/report.h"
 
@@ -33,12 +34,14 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     if (invocation_parse(argc, argv, &invocation, &err) < 0) {
+        early_done();
         return report_error(&err);
     }
     int code = invocation_has(&invocation, OPTION_HELP)
                    ? command_help(&invocation)
                    : command_table[invocation.command].carry_out(&invocation);
     invocation_done(&invocation);
+    early_done();
     if (fflush(stdout) == EOF && code == 0) {
         code = EXIT_FAILED;
     }

@@ -1,6 +1,7 @@
 /*
  * `cella run` and `cella explain`: from the command line to the exit code.
  */
+#include "front/cli/early.h"
 #include "front/cli/files.h"
 #include "front/cli/live.h"
 #include "front/cli/options.h"
@@ -48,8 +49,10 @@ static void session_done(struct session *session)
 static int session_open(const struct invocation *invocation, struct session *session,
                         bool *ret_passes_stdin, struct cella_error *err)
 {
+    struct cella_options options = {.size = sizeof(options)};
     struct cli_request made;
-    if (cella_engine_open(NULL, &session->engine, err) < 0 ||
+    early_take(&options);
+    if (cella_engine_open(&options, &session->engine, err) < 0 ||
         cli_request_make(invocation, session->engine, &made, err) < 0) {
         return -1;
     }

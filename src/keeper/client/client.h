@@ -13,6 +13,7 @@
 #include "keeper/protocol.h"
 
 #include <cella/error.h>
+#include <sys/types.h>
 
 struct keeper_client;
 
@@ -44,6 +45,9 @@ struct keeper_message {
  * first keeper_client_receive().  CELLA_ERROR_HOST when it cannot even be started. */
 int keeper_client_open(const char *path, struct keeper_client **ret_client,
                        struct cella_error *err) MUST_CHECK;
+/* Likewise with a keeper that the caller has started, as its child.  Takes both in any case. */
+int keeper_client_adopt(int socket, pid_t pid, struct keeper_client **ret_client,
+                        struct cella_error *err) MUST_CHECK;
 /* Lets go of the keeper, which ends every run that it has, and waits until it is gone: it is killed
  * when it takes too long.  NULL is fine. */
 void keeper_client_close(struct keeper_client *client);
