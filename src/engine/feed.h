@@ -30,6 +30,11 @@ void feed_done(struct feed *feed);
 /* Takes what there is room for and returns how much; everything when nobody reads any more. */
 size_t feed_take(struct feed *feed, const void *data, size_t size);
 
+static inline bool feed_is_empty(const struct feed *feed)
+{
+    return feed->sent == feed->queue.size;
+}
+
 enum feed_state {
     FEED_IDLE,    /* nothing to write, and more may come */
     FEED_WAITING, /* bytes are left that the pipe has no room for */

@@ -4,6 +4,9 @@
  */
 #include "library.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #define MIB ((size_t)1024 * 1024)
 
 /* ---- standard input ---- */
@@ -68,6 +71,30 @@ static void input_while_it_runs(void **state)
     assert_status(cella_run_result(run), "ok");
     assert_int_equal(cella_run_write_stdin(run, "late", 4, &taken, &err), 0);
     assert_int_equal(taken, 4);
+    cella_run_free(run);
+}
+
+/* Bytes that are not taken are always waited for by the engine: here, as the pipe is emptied all
+ * the time, by the next call, and again and again. */
+static void input_of_any_size_gets_through(void **state)
+{
+    enum { BLOCK = 256 * 1024, TOTAL = 64 * 1024 * 1024 };
+    struct seen seen = {0};
+    struct cella_error err;
+    static char block[BLOCK];
+    size_t taken, sent = 0;
+    struct cella_run *run = start(*state, shell("wc -c"), CELLA_RUN_STDIN_OPEN, &seen);
+    while (sent < TOTAL) {
+        assert_int_equal(cella_run_write_stdin(run, block, BLOCK, &taken, &err), 0);
+        sent += taken;
+        if (taken < BLOCK) {
+            turn(*state); /* fails when nothing comes */
+        }
+    }
+    cella_run_close_stdin(run);
+    wait_done(&seen, 1);
+    (void)snprintf(block, sizeof(block), "%zu\n", sent);
+    assert_string_equal(seen.output[CELLA_STDOUT], block);
     cella_run_free(run);
 }
 
@@ -281,6 +308,38 @@ static void a_keeper_that_dies(void **state)
     cella_engine_close(engine);
 }
 
+static void a_keeper_that_the_caller_started(void **state)
+{
+    (void)state;
+    char path[4096];
+    int pair[2];
+    void *engine = NULL;
+    struct cella_error err;
+    ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 16);
+    assert_true(size > 0);
+    path[size] = '\0';
+    memcpy(strrchr(path, '/') + 1, "cella-keeper", sizeof("cella-keeper"));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (dup2(pair[1], 3) == 3) {
+            (void)execl(path, "cella-keeper", (char *)NULL);
+        }
+        _exit(127);
+    }
+    assert_true(pid > 0);
+    close(pair[1]);
+    const struct cella_options options = {
+        .size = sizeof(options), .keeper_socket = pair[0], .keeper_pid = pid};
+    assert_int_equal(cella_engine_open(&options, (struct cella_engine **)&engine, &err), 0);
+    struct cella_result *result = run(engine, shell("echo by it"));
+    assert_stdout(result, "by it\n");
+    cella_result_destroy(result);
+    cella_engine_close(engine);
+    assert_int_equal(waitpid(pid, NULL, 0), -1); /* reaped */
+    assert_int_equal(fcntl(pair[0], F_GETFD), -1);
+}
+
 static void engines_are_independent(void **state)
 {
     (void)state;
@@ -305,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_large_input_arrives_whole),
         cmocka_unit_test(input_that_nobody_reads),
         cmocka_unit_test(input_while_it_runs),
+        cmocka_unit_test(input_of_any_size_gets_through),
         cmocka_unit_test(input_has_an_end_of_room),
         cmocka_unit_test(a_run_can_be_cancelled),
         cmocka_unit_test(a_run_can_be_freed_at_any_time),
@@ -316,6 +376,7 @@ int main(void)
         cmocka_unit_test(an_engine_without_a_keeper),
         cmocka_unit_test(closing_ends_everything),
         cmocka_unit_test(a_keeper_that_dies),
+        cmocka_unit_test(a_keeper_that_the_caller_started),
         cmocka_unit_test(engines_are_independent),
     };
     int failed = cmocka_run_group_tests_name("runs", runs, open_engine, close_engine);

@@ -64,27 +64,27 @@ int keeper_client_open(const char *path, struct keeper_client **ret_client, stru
     }
     AUTO_CLOSE int ours = pair[0];
     AUTO_CLOSE int theirs = pair[1];
-    struct keeper_client *client = malloc(sizeof(*client));
-    if (client == NULL) {
-        return error_set_memory(err);
-    }
-    *client = (struct keeper_client){.socket = -1, .pidfd = -1};
     pid_t pid = -1;
     if (spawn_keeper(path, theirs, &pid, err) < 0) {
-        free(client);
         return -1;
     }
-    client->socket = take_fd(&ours);
-    client->pidfd = pidfd_open(pid, 0);
-    if (client->pidfd < 0) {
+    return keeper_client_adopt(take_fd(&ours), pid, ret_client, err);
+}
+
+int keeper_client_adopt(int socket, pid_t pid, struct keeper_client **ret_client,
+                        struct cella_error *err)
+{
+    AUTO_CLOSE int ours = socket;
+    AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
+    struct keeper_client *client = pidfd >= 0 ? malloc(sizeof(*client)) : NULL;
+    if (client == NULL) {
         error_set(err, CELLA_ERROR_HOST, errno, "cannot watch the keeper");
-        fd_close(&client->socket);
         /* Our child that nobody has waited for: the number is still its own. */
         IGNORE(kill(pid, SIGKILL) < 0);
         IGNORE(waitpid(pid, NULL, 0) < 0); /* no child any more: all the same */
-        free(client);
         return -1;
     }
+    *client = (struct keeper_client){.socket = take_fd(&ours), .pidfd = take_fd(&pidfd)};
     *ret_client = client;
     return 0;
 }
@@ -386,15 +386,17 @@ static int receive_once(struct keeper_client *client, struct keeper_message *mes
     }
     ssize_t size;
     do {
+        /* A keeper that has ended with a frame of ours unread leaves ECONNRESET, once, and behind it
+         * what it had said. */
         size = recvmsg(client->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
+    } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     if (size < 0 && errno == EAGAIN) {
         return 0;
     }
-    if (size < 0 && errno != ECONNRESET) {
+    if (size < 0) {
         return error_set(&client->lost, CELLA_ERROR_HOST, errno, "cannot read from the keeper");
     }
-    if (size <= 0) {
+    if (size == 0) {
         return lose_to_death(client);
     }
     return check_message(client, &header, (size_t)size, message);
