@@ -27,6 +27,8 @@ foreach(kind unit fault)
         add_inside_test(${kind} ${source})
     endforeach()
 endforeach()
+# Of the privileged side, which is no library, the one part that listens to others than the engine.
+target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/sys.c)
 
 # Examples and the library's own tests are ordinary users of it: the public headers and the shared
 # library, nothing else.

@@ -5,11 +5,13 @@
  * if it may write there.
  * Version 1: memory, pids, cpu and cpuacct are trees of their own (two may be one).
  * Version 2: a group with processes may have no children with controllers; so in a group that was
- * delegated to the keeper alone it moves itself into a leaf first.
+ * delegated to us whoever is in it moves into a leaf first.  A session's group is not delegated:
+ * then systemd is asked for one that is (scope.h).
  */
 #include "isolate/native/cgroup.h"
 
 #include "base/error.h"
+#include "isolate/native/scope.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
 
@@ -24,12 +26,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define CGROUP_ROOT           "/sys/fs/cgroup"
 #define OWN_GROUPS_MAX        4096 /* of /proc/self/cgroup */
 #define PATH_SIZE             1024
 #define CPU_PERIOD_US         100000
+#define PROCESSES_SIZE        4096 /* of cgroup.procs read at once */
+#define LEAF_PASSES_MAX       16
+#define KEEPER_LEAF           "keeper"
 #define STAT_START_TIME_FIELD 22 /* of /proc/PID/stat, counted from 1 (proc(5)) */
 
 static const char *const controller_names[CGROUP_CONTROLLERS] = {"memory", "pids", "cpu",
@@ -161,13 +167,26 @@ static bool open_version_1(struct cgroup_host *host, const char *own_groups)
            host->parents[CGROUP_CPUACCT] >= 0;
 }
 
-static bool has_controllers(int dir)
+/* Whether a version 2 group has the controller; a whole word, as there is "cpuset" too. */
+static bool offers(int dir, const char *controller)
 {
     char text[256];
     if (sys_read_file(dir, "cgroup.controllers", text, sizeof(text)) <= 0) {
         return false;
     }
-    return strstr(text, "memory") != NULL && strstr(text, "pids") != NULL;
+    for (const char *word = text; *word != '\0';) {
+        const size_t length = strcspn(word, " \n");
+        if (length == strlen(controller) && strncmp(word, controller, length) == 0) {
+            return true;
+        }
+        word += length + strspn(word + length, " \n");
+    }
+    return false;
+}
+
+static bool has_controllers(int dir)
+{
+    return offers(dir, "memory") && offers(dir, "pids");
 }
 
 static bool enable_controllers(int dir)
@@ -190,22 +209,87 @@ static bool enable_controllers_at(const char *path)
     return enabled;
 }
 
-/* A group delegated to this keeper alone: move into a leaf, so that the group may have children. */
+/* Moves every process of the group into its leaf: us, and in a group that is shared the engine. */
+static bool move_to_leaf(int dir)
+{
+    char processes[PROCESSES_SIZE];
+    for (int pass = 0; pass < LEAF_PASSES_MAX; pass++) { /* more may have been forked meanwhile */
+        const ssize_t got = sys_read_file(dir, "cgroup.procs", processes, sizeof(processes));
+        if (got <= 0) {
+            return got == 0;
+        }
+        for (char *pid = processes, *end; (end = strchr(pid, '\n')) != NULL; pid = end + 1) {
+            *end = '\0';
+            if (sys_write_file(dir, KEEPER_LEAF "/cgroup.procs", pid) != 0 && errno != ESRCH) {
+                return false;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether others in the group may be moved: systemd marks a group that it leaves to whoever is in
+ * it.  Without the mark one that we may write to is still the manager's, as any user's terminal. */
+static bool is_marked_delegated(int dir)
+{
+    char mark[2];
+    return fgetxattr(dir, "user.delegate", mark, sizeof(mark)) == 1 && mark[0] == '1';
+}
+
+/* A group that was delegated to us, divided into a leaf with whoever was in it, and one for each
+ * run.  We are in the leaf already when another keeper of our engine's has done that. */
 static int open_delegated(const char *own_path)
 {
+    char path[PATH_SIZE];
     char processes[64];
-    int dir = open_own(CGROUP_ROOT, own_path);
+    (void)snprintf(path, sizeof(path), "%s", own_path);
+    char *last = strrchr(path, '/');
+    const bool in_leaf = last != NULL && strcmp(last, "/" KEEPER_LEAF) == 0;
+    if (in_leaf) {
+        *last = '\0';
+    }
+    int dir = open_own(CGROUP_ROOT, path);
     if (dir < 0) {
         return -1;
     }
     const ssize_t got = sys_read_file(dir, "cgroup.procs", processes, sizeof(processes));
     const bool alone = got > 0 && strchr(processes, '\n') == processes + got - 1;
-    const bool made = alone && (mkdirat(dir, "keeper", 0755) == 0 || errno == EEXIST);
-    if (!made || sys_write_file(dir, "keeper/cgroup.procs", "0") != 0 || !enable_controllers(dir)) {
+    const bool ours =
+        in_leaf || ((alone || is_marked_delegated(dir)) && has_controllers(dir) &&
+                    (mkdirat(dir, KEEPER_LEAF, 0755) == 0 || errno == EEXIST) && move_to_leaf(dir));
+    if (!ours || !enable_controllers(dir)) {
         (void)close(dir); /* a directory */
         return -1;
     }
     return dir;
+}
+
+static int open_top(void)
+{
+    int dir = enable_controllers_at(CGROUP_ROOT) ? open_shared(CGROUP_ROOT) : -1;
+    if (dir >= 0 && !enable_controllers(dir)) {
+        (void)close(dir); /* a directory */
+        dir = -1;
+    }
+    return dir;
+}
+
+/* An ordinary user's systemd is asked, where it listens whatever the caller's environment says:
+ * only root and this user can put anything there. */
+static int open_own_scope(const struct cgroup_host *host)
+{
+    char manager[64];
+    char name[CGROUP_NAME_MAX];
+    char own_groups[OWN_GROUPS_MAX];
+    char own_path[PATH_SIZE];
+    (void)snprintf(manager, sizeof(manager), "/run/user/%u/systemd/private", (unsigned)geteuid());
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strlen(host->prefix) - 1, host->prefix);
+    if (geteuid() != 0 && scope_enter(manager, name) &&
+        sys_read_file(AT_FDCWD, "/proc/self/cgroup", own_groups, sizeof(own_groups)) > 0 &&
+        own_group(own_groups, "", own_path, sizeof(own_path))) {
+        return open_delegated(own_path);
+    }
+    return -1;
 }
 
 static bool open_version_2(struct cgroup_host *host, const char *own_groups)
@@ -216,15 +300,15 @@ static bool open_version_2(struct cgroup_host *host, const char *own_groups)
         !own_group(own_groups, "", own_path, sizeof(own_path))) {
         return false;
     }
-    int dir = strcmp(own_path, "/") == 0 ? -1 : open_delegated(own_path);
-    if (dir < 0 && enable_controllers_at(CGROUP_ROOT)) {
-        dir = open_shared(CGROUP_ROOT);
-        if (dir >= 0 && !enable_controllers(dir)) {
-            (void)close(dir); /* a directory */
-            dir = -1;
-        }
+    int dir = open_top();
+    if (dir < 0) {
+        dir = open_delegated(own_path);
+    }
+    if (dir < 0) {
+        dir = open_own_scope(host);
     }
     host->parents[0] = dir;
+    host->without_cpu = dir >= 0 && !offers(dir, "cpu");
     return dir >= 0;
 }
 
@@ -400,7 +484,8 @@ static int set_version_2(const struct cgroup *group, const struct limits *limits
         set_number(dir, "pids.max", tasks_max(limits), err) != 0) {
         return -1;
     }
-    if ((waived & protection_bit(PROTECTION_CPU)) == 0 && limits_cpu(limits)) {
+    if ((waived & protection_bit(PROTECTION_CPU)) == 0 && !group->host->without_cpu &&
+        limits_cpu(limits)) {
         char text[48];
         (void)snprintf(text, sizeof(text), "%" PRIu64 " %d",
                        limits->value[LIMIT_CPUS] * CPU_PERIOD_US / 1000, CPU_PERIOD_US);

@@ -33,7 +33,8 @@ struct cgroup_host {
     enum keeper_mechanism mechanism; /* KEEPER_BY_SUPERVISION: no groups here */
     int parents[CGROUP_CONTROLLERS]; /* directories that groups are made in; -1: none.  With
                                           version 2 all in parents[0] */
-    char prefix[CGROUP_NAME_MAX];    /* of the names of this keeper's groups */
+    bool without_cpu; /* version 2 where the share of the processors was not delegated */
+    char prefix[CGROUP_NAME_MAX]; /* of the names of this keeper's groups */
 };
 
 struct cgroup {

@@ -91,7 +91,7 @@ static int limit_cgroup(const struct plan *plan, struct sandbox *sandbox, struct
         if (cgroup_limit(&sandbox->cgroup, &plan->limits, plan->waived, err) != 0) {
             return -1;
         }
-        held |= protection_bit(PROTECTION_CPU);
+        held |= sandbox->cgroup.host->without_cpu ? 0 : protection_bit(PROTECTION_CPU);
     } else if (plan->control_groups == PLAN_CONTROL_GROUPS_REQUIRED) {
         error_set(err, CELLA_ERROR_HOST, 0,
                   "the policy demands control groups and this host gives us none");
