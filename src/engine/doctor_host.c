@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* The range that the native backend leases uids from. */
@@ -82,41 +83,108 @@ static void unified_group(const struct cgroup_mounts *mounts, const char *file, 
     }
 }
 
+#define COARSER "memory and processes are held by supervision, which is coarser"
+
+static bool has_word(const char *words, const char *word)
+{
+    const size_t length = strlen(word);
+    while (*words != '\0') {
+        const size_t next = strcspn(words, " ");
+        if (next == length && strncmp(words, word, length) == 0) {
+            return true;
+        }
+        words += next + strspn(words + next, " ");
+    }
+    return false;
+}
+
+/* Whether a service manager has marked our group as ours to divide, which isolate/native/cgroup.c
+ * reads as we do.  An engine before us may have moved us into the leaf. */
+static bool is_delegated(const struct cgroup_mounts *mounts)
+{
+    char path[1536];
+    char mark[2];
+    unified_group(mounts, "", path, sizeof(path));
+    char *leaf = strstr(path, "/keeper/");
+    if (leaf != NULL && leaf[strlen("/keeper/")] == '\0') {
+        *leaf = '\0';
+    }
+    return getxattr(path, "user.delegate", mark, sizeof(mark)) == 1 && mark[0] == '1' &&
+           access(path, W_OK) == 0;
+}
+
+/* An ordinary user whose group is not delegated: the keeper asks the user's own systemd. */
+static void say_scope(struct doctor_row *row, const struct cgroup_mounts *mounts)
+{
+    const unsigned uid = geteuid();
+    char path[1536];
+    char offered[128] = "";
+    (void)snprintf(path, sizeof(path), "/run/user/%u/systemd/private", uid);
+    if (access(path, W_OK) != 0) {
+        doctor_found(row, "version 2, nothing of it delegated to us");
+        doctor_gap(row, CELLA_PARTIAL, COARSER,
+                   "log in through systemd (libpam-systemd), or `loginctl enable-linger`, or in a "
+                   "service: Delegate=yes; in a container run as root");
+        return;
+    }
+    (void)snprintf(path, sizeof(path),
+                   "%s/user.slice/user-%u.slice/user@%u.service/cgroup.controllers",
+                   mounts->unified, uid, uid);
+    if (!doctor_read_line(path, offered, sizeof(offered))) {
+        doctor_found(row, "version 2, in scopes from the user's systemd");
+        return;
+    }
+    doctor_found(row, "version 2 with %s, in scopes from the user's systemd", offered);
+    const bool usable = has_word(offered, "memory") && has_word(offered, "pids");
+    if (!usable || !has_word(offered, "cpu")) {
+        doctor_gap(row, CELLA_PARTIAL,
+                   usable ? "the share of the processors cannot be limited" : COARSER,
+                   "systemctl edit user@.service: [Service] Delegate=cpu memory pids; then log in "
+                   "anew");
+    }
+}
+
+static void say_version_2(struct doctor_row *row, const struct cgroup_mounts *mounts,
+                          const char *offered)
+{
+    if (is_delegated(mounts)) {
+        doctor_found(row, "version 2 with %s, delegated to us", offered);
+    } else if (geteuid() != 0) {
+        say_scope(row, mounts);
+    } else if (access(mounts->unified, W_OK) == 0) {
+        doctor_found(row, "version 2 with %s", offered);
+    } else {
+        doctor_found(row, "version 2 with %s, not ours to use", offered);
+        doctor_gap(row, CELLA_PARTIAL, COARSER,
+                   "in a container: give it --cgroupns=private and a writable /sys/fs/cgroup");
+    }
+}
+
 void doctor_control_groups(struct doctor_row *row)
 {
     struct cgroup_mounts mounts;
-    char path[1536];
+    char path[512];
     char offered[192] = "";
     read_cgroup_mounts(&mounts);
     if (mounts.unified[0] != '\0') {
-        unified_group(&mounts, "cgroup.controllers", path, sizeof(path));
+        (void)snprintf(path, sizeof(path), "%s/cgroup.controllers", mounts.unified);
         (void)doctor_read_line(path, offered, sizeof(offered));
     }
-    bool unified = strstr(offered, "memory") != NULL && strstr(offered, "pids") != NULL;
-    if (unified) {
-        unified_group(&mounts, "cgroup.procs", path, sizeof(path));
-        bool writable = access(path, W_OK) == 0;
-        doctor_found(row, "version 2 with %s%s", offered, writable ? "" : ", not ours to use");
-        if (!writable) {
-            doctor_gap(row, CELLA_PARTIAL,
-                       "memory and processes are held by supervision, which is coarser",
-                       "systemd-run --user --scope -p Delegate=yes cella ...");
-        }
+    if (has_word(offered, "memory") && has_word(offered, "pids")) {
+        say_version_2(row, &mounts, offered);
         return;
     }
     if (mounts.legacy == CONTROLLERS_V1) {
         doctor_found(row, "version 1 with memory, pids, cpu, cpuacct%s%s",
                      mounts.unified[0] != '\0' ? "; version 2 beside it with: " : "", offered);
         if (geteuid() != 0) {
-            doctor_gap(row, CELLA_PARTIAL,
-                       "version 1 is root's alone: memory and processes are held by supervision, "
-                       "which is coarser",
+            doctor_gap(row, CELLA_PARTIAL, "version 1 is root's alone: " COARSER,
                        "boot with systemd.unified_cgroup_hierarchy=1, or run as root");
         }
         return;
     }
     doctor_found(row, "no memory and pids controller");
-    doctor_gap(row, CELLA_PARTIAL, "memory and processes are held by supervision, which is coarser",
+    doctor_gap(row, CELLA_PARTIAL, COARSER,
                "mount -t cgroup2 none /sys/fs/cgroup; in a container: give it --cgroupns=private "
                "and a writable /sys/fs/cgroup");
 }
