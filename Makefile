@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all run test bench format install clean
+.PHONY: all run test test-vm bench format install clean
 
 all:
 	@scripts/setup --check
@@ -18,6 +18,13 @@ test:
 	@scripts/setup test
 	@scripts/test
 
+test-vm:
+	@scripts/setup vm
+	@cmake --preset test >/dev/null
+	@cmake --build --preset test
+	@tests/vm/image
+	@tests/vm/run
+
 bench:
 	@scripts/setup test
 	@$(MAKE) --no-print-directory all
@@ -30,4 +37,4 @@ install: all
 	DESTDIR=$(DESTDIR) cmake --install build
 
 clean:
-	rm -rf build build-clang build-test build-asan
+	rm -rf build build-clang build-test build-asan build-vm

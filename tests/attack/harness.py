@@ -39,8 +39,9 @@ WHO = ["root", "user"] if IS_ROOT else ["user"]
 STRUCTURAL = ["user_namespace", "pid_namespace", "built_root", "sealed_init"]
 
 MIB = 1024 * 1024
+SLOWNESS = int(os.environ.get("CELLA_TEST_SLOWNESS", 1))
 # Small, so that an attack on a limit is quick; the attack program takes twice as much.
-LIMITS = {"wall_ms": 5000, "memory_bytes": 64 * MIB, "processes": 32, "disk_bytes": 8 * MIB}
+LIMITS = {"wall_ms": 5000 * SLOWNESS, "memory_bytes": 64 * MIB, "processes": 32, "disk_bytes": 8 * MIB}
 
 TOKEN = f"cella-canary-{os.getpid()}"
 # The kernel (or this machine) has no such thing: there is nothing to attack.

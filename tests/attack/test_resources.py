@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import harness
 import pytest
-from harness import MIB, WHO, attack_request, command_line, environment, python, run, take
+from harness import (MIB, SLOWNESS, WHO, attack_request, command_line, environment, python, run,
+                     take)
 
 by_who = pytest.mark.parametrize("who", WHO)
-SLACK_MS = 2000  # a busy machine may be late; how late on an idle one, bench/ tells
+SLACK_MS = 2000 * SLOWNESS  # a busy machine may be late; how late on an idle one, bench/ tells
 JUDGE = harness.policy("on_output_limit: stop\n")
 
 
@@ -121,10 +122,10 @@ def test_priorities_and_limits_cannot_be_raised(who):
 def test_memory_of_every_kind_counts(who, how):
     before = available_memory()
     result = take(how, who=who)
-    if who == "user" and how == "dev_shm" and result["status"] == "exit":
+    if supervised(result) and how == "dev_shm" and result["status"] == "exit":
         assert result["stdout"] == "64 ENOSPC\n", result.explain()  # as large as the limit
         return
-    if who == "user" and how in ("memfd", "system_v"):
+    if supervised(result) and how in ("memfd", "system_v"):
         # Nobody could count it without a control group: then it is not to be had.
         assert result["stdout"] == "0 EPERM\n", result.explain()
         assert result["refused_calls"], result.explain()
@@ -340,7 +341,7 @@ def test_a_small_share_of_a_processor_ends_no_later(who):
 def test_100_threads_get_one_processor(who):
     result = expect(take("spin_threads", 100, who, limits={"processes": 128, "wall_ms": 1000,
                                                            "cpu_ms": 60000}), "wall_time")
-    if result["mechanisms"]["cpus"] != "cgroup v1":
+    if result["mechanisms"]["cpus"] is None:
         pytest.skip("nothing limits processors here")
     used = result["usage"]["user_ms"] + result["usage"]["system_ms"]
     assert used < 1.5 * result["usage"]["wall_ms"], result.explain()
