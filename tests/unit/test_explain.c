@@ -12,8 +12,6 @@
 
 #include <cmocka.h>
 
-static char scratch[SCRATCH_PATH_SIZE];
-
 struct scene { /* a request with all that its explanation is made from */
     struct policy *policy;
     struct runtime_set *set;
@@ -26,17 +24,13 @@ struct scene { /* a request with all that its explanation is made from */
 
 static int set_up(void **state)
 {
-    char path[SCRATCH_PATH_SIZE];
     struct scene *scene = calloc(1, sizeof(*scene));
     assert_non_null(scene);
-    scratch_make(scratch);
-    scratch_write(scratch, "cella-keeper", "", 0755);
-    scratch_path(scratch, "cella-keeper", path);
     scene->spec = spec_create();
     assert_non_null(scene->spec);
     buffer_init(&scene->text, 0);
     *state = scene;
-    return setenv("CELLA_KEEPER", path, 1) | setenv("HOME", scratch, 1);
+    return scratch_set_up(NULL);
 }
 
 static int tear_down(void **state)
@@ -47,8 +41,7 @@ static int tear_down(void **state)
     spec_destroy(scene->spec);
     buffer_done(&scene->text);
     free(scene);
-    scratch_remove(scratch);
-    return 0;
+    return scratch_tear_down(NULL);
 }
 
 static void has_line(const struct scene *scene, const char *line)

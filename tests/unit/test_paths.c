@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-static char scratch[SCRATCH_PATH_SIZE];
-
 static int set_up(void **state)
 {
     (void)state;
@@ -31,13 +29,6 @@ static int set_up(void **state)
     scratch_path(scratch, "tree/cella-keeper", keeper);
     return setenv("HOME", home, 1) | setenv("CELLA_KEEPER", keeper, 1) |
            unsetenv("XDG_CONFIG_HOME") | unsetenv("XDG_CACHE_HOME");
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
 }
 
 static void is_scratch(const char *path, const char *name)
@@ -188,7 +179,7 @@ static void test_cache(void **state)
     assert_int_equal(paths_cache(path), -1);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, scratch_tear_down)
 
 int main(void)
 {

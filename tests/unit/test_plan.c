@@ -17,51 +17,6 @@
 
 #include <cmocka.h>
 
-static char scratch[SCRATCH_PATH_SIZE];
-static char shipped[SCRATCH_PATH_SIZE];
-
-static int set_up(void **state)
-{
-    (void)state;
-    char path[SCRATCH_PATH_SIZE];
-    scratch_make(scratch);
-    scratch_source("policies", shipped);
-    scratch_write(scratch, "cella-keeper", "", 0755); /* no share/ beside it: nothing is found */
-    scratch_path(scratch, "cella-keeper", path);
-    return setenv("CELLA_KEEPER", path, 1) | setenv("HOME", scratch, 1) |
-           unsetenv("XDG_CONFIG_HOME");
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
-}
-
-static void has_text(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("'%s' is not in '%s'", part, text);
-    }
-}
-
-static struct policy *loaded_from(const char *dir, const char *name)
-{
-    struct policy *policy = NULL;
-    struct cella_error err;
-    if (policy_load(dir, name, &policy, &err) < 0) {
-        fail_msg("%s: %s", name, err.text);
-    }
-    return policy;
-}
-
-static struct policy *loaded(const char *text)
-{
-    scratch_write(scratch, "p.yaml", text, 0644);
-    return loaded_from(scratch, "p");
-}
-
 /* ---- limits ---- */
 
 static struct spec *new_spec(void)
@@ -108,7 +63,7 @@ static uint64_t host_cpus(void)
 static void test_plan_defaults(void **state)
 {
     (void)state;
-    struct policy *policy = loaded_from(shipped, "default");
+    struct policy *policy = shipped_policy("default");
     struct spec *spec = new_spec();
     struct plan plan;
     planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
@@ -136,7 +91,7 @@ static void test_plan_defaults(void **state)
 static void test_every_cap(void **state)
 {
     (void)state;
-    struct policy *policy = loaded_from(shipped, "default");
+    struct policy *policy = shipped_policy("default");
     struct spec *spec = new_spec();
     struct plan plan;
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
@@ -174,7 +129,7 @@ static void test_every_cap(void **state)
 static void test_cap_messages(void **state)
 {
     (void)state;
-    struct policy *policy = loaded_from(shipped, "default");
+    struct policy *policy = shipped_policy("default");
     struct spec *spec = new_spec();
     spec->limits.value[LIMIT_MEMORY] = 20 * LIMIT_GIB;
     plan_refused(policy, spec, POLICY_STAGE_RUN, CELLA_ERROR_POLICY, "limits.memory_bytes",
@@ -193,9 +148,9 @@ static void test_cap_messages(void **state)
 static void test_derived(void **state)
 {
     (void)state;
-    struct policy *policy = loaded("limits: {cpus: {default: 1.5, cap: 4},\n"
-                                   "  cpu_ms: {default: derived, cap: 20s},\n"
-                                   "  stack_bytes: {default: derived, cap: 1g}}\n");
+    struct policy *policy = policy_of("limits: {cpus: {default: 1.5, cap: 4},\n"
+                                      "  cpu_ms: {default: derived, cap: 20s},\n"
+                                      "  stack_bytes: {default: derived, cap: 1g}}\n");
     struct spec *spec = new_spec();
     struct plan plan;
     planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
@@ -216,7 +171,7 @@ static void test_derived(void **state)
 static void test_runtime_needs(void **state)
 {
     (void)state;
-    struct policy *policy = loaded("limits: {memory_bytes: {default: 256m, cap: 1g}}\n");
+    struct policy *policy = policy_of("limits: {memory_bytes: {default: 256m, cap: 1g}}\n");
     struct spec *spec = new_spec();
     struct runtime runtime = {0};
     struct plan plan;
@@ -245,9 +200,9 @@ static void test_runtime_needs(void **state)
 static void test_network(void **state)
 {
     (void)state;
-    struct policy *closed = loaded("network: {host: false}\n");
-    struct policy *open = loaded("network: {host: true, loopback: true}\n");
-    struct policy *silent = loaded("network: {loopback: false}\n");
+    struct policy *closed = policy_of("network: {host: false}\n");
+    struct policy *open = policy_of("network: {host: true, loopback: true}\n");
+    struct policy *silent = policy_of("network: {loopback: false}\n");
     struct spec *spec = new_spec();
     struct plan plan;
     planned(silent, spec, NULL, POLICY_STAGE_RUN, &plan);
@@ -281,8 +236,8 @@ static void test_network(void **state)
 static void test_on_output_limit(void **state)
 {
     (void)state;
-    struct policy *stop = loaded("on_output_limit: stop\n");
-    struct policy *truncate = loaded("on_output_limit: truncate\n");
+    struct policy *stop = policy_of("on_output_limit: stop\n");
+    struct policy *truncate = policy_of("on_output_limit: truncate\n");
     struct spec *spec = new_spec();
     struct plan plan;
     planned(stop, spec, NULL, POLICY_STAGE_RUN, &plan);
@@ -315,7 +270,7 @@ static const struct plan_mount *mount_of(const struct plan *plan, const char *ta
 static void test_base_mounts(void **state)
 {
     (void)state;
-    struct policy *policy = loaded("waive: []\n");
+    struct policy *policy = policy_of("waive: []\n");
     struct spec *spec = new_spec();
     struct plan plan;
     planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
@@ -410,7 +365,7 @@ static void test_runtime_mounts(void **state)
 static void test_plan_digest(void **state)
 {
     (void)state;
-    struct policy *policy = loaded_from(shipped, "default");
+    struct policy *policy = shipped_policy("default");
     struct spec *spec = new_spec();
     struct plan plan;
     struct plan again;
@@ -568,7 +523,7 @@ static void test_never_beyond(void **state)
     spec_destroy(spec);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, scratch_set_up, scratch_tear_down)
 
 int main(void)
 {

@@ -12,57 +12,12 @@
 
 #include <cmocka.h>
 
-static char scratch[SCRATCH_PATH_SIZE];
-static char shipped[SCRATCH_PATH_SIZE];
-
-static int set_up(void **state)
-{
-    (void)state;
-    char path[SCRATCH_PATH_SIZE];
-    scratch_make(scratch);
-    scratch_source("policies", shipped);
-    scratch_write(scratch, "cella-keeper", "", 0755); /* no share/ beside it: nothing is found */
-    scratch_path(scratch, "cella-keeper", path);
-    return setenv("CELLA_KEEPER", path, 1) | setenv("HOME", scratch, 1) |
-           unsetenv("XDG_CONFIG_HOME");
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
-}
-
-static void has_text(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("'%s' is not in '%s'", part, text);
-    }
-}
-
-static struct policy *loaded_from(const char *dir, const char *name)
-{
-    struct policy *policy = NULL;
-    struct cella_error err;
-    if (policy_load(dir, name, &policy, &err) < 0) {
-        fail_msg("%s: %s", name, err.text);
-    }
-    return policy;
-}
-
-static struct policy *loaded(const char *text)
-{
-    scratch_write(scratch, "p.yaml", text, 0644);
-    return loaded_from(scratch, "p");
-}
-
 /* ---- files ---- */
 
 static void test_default(void **state)
 {
     (void)state;
-    struct policy *policy = loaded_from(shipped, "default");
+    struct policy *policy = shipped_policy("default");
     assert_string_equal(policy->name, "default");
     has_text(policy->file, "policies/default.yaml");
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
@@ -88,8 +43,8 @@ static void test_default(void **state)
 static void test_shipped(void **state)
 {
     (void)state;
-    struct policy *strict = loaded_from(shipped, "strict");
-    struct policy *judge = loaded_from(shipped, "judge");
+    struct policy *strict = shipped_policy("strict");
+    struct policy *judge = shipped_policy("judge");
     assert_int_equal(strict->control_groups, PLAN_CONTROL_GROUPS_REQUIRED);
     assert_int_equal(strict->syscalls, PLAN_SYSCALLS_STRICT);
     assert_false(strict->loopback);
@@ -110,8 +65,8 @@ static void test_shipped(void **state)
 static void test_left_out(void **state)
 {
     (void)state;
-    struct policy *empty = loaded("limits:\n");
-    struct policy *standard = loaded_from(shipped, "default");
+    struct policy *empty = policy_of("limits:\n");
+    struct policy *standard = shipped_policy("default");
     assert_memory_equal(&empty->defaults, &standard->defaults, sizeof(struct limits));
     assert_memory_equal(&empty->caps, &standard->caps, sizeof(struct limits));
     assert_memory_equal(&empty->compile_defaults, &standard->compile_defaults,
@@ -127,7 +82,7 @@ static void test_left_out(void **state)
 static void test_cap_alone(void **state)
 {
     (void)state;
-    struct policy *policy = loaded("limits: {memory_bytes: {cap: 100m}, wall_ms: {cap: 20s}}\n");
+    struct policy *policy = policy_of("limits: {memory_bytes: {cap: 100m}, wall_ms: {cap: 20s}}\n");
     assert_int_equal(policy->defaults.value[LIMIT_MEMORY], 100 * LIMIT_MIB);
     assert_int_equal(policy->defaults.value[LIMIT_WALL], 10 * LIMIT_SECOND);
     assert_int_equal(policy->compile_caps.value[LIMIT_MEMORY], 100 * LIMIT_MIB);
@@ -139,11 +94,11 @@ static void test_cap_alone(void **state)
 static void test_units(void **state)
 {
     (void)state;
-    struct policy *policy = loaded("limits:\n"
-                                   "  wall_ms: {default: 1500, cap: 1m30s}\n"
-                                   "  memory_bytes: {default: 1048576, cap: 1.5g}\n"
-                                   "  cpus: {default: 0.5, cap: 2}\n"
-                                   "  processes: {default: '7', cap: 8}\n");
+    struct policy *policy = policy_of("limits:\n"
+                                      "  wall_ms: {default: 1500, cap: 1m30s}\n"
+                                      "  memory_bytes: {default: 1048576, cap: 1.5g}\n"
+                                      "  cpus: {default: 0.5, cap: 2}\n"
+                                      "  processes: {default: '7', cap: 8}\n");
     assert_int_equal(policy->defaults.value[LIMIT_WALL], 1500000);
     assert_int_equal(policy->caps.value[LIMIT_WALL], 90 * LIMIT_SECOND);
     assert_int_equal(policy->defaults.value[LIMIT_MEMORY], LIMIT_MIB);
@@ -203,8 +158,10 @@ static void test_refused_files(void **state)
 
 static void unknown(const char *name, const char *message, const char *hint)
 {
+    char shipped[SCRATCH_PATH_SIZE];
     struct policy *policy = NULL;
     struct cella_error err;
+    scratch_source("policies", shipped);
     assert_int_equal(policy_load(shipped, name, &policy, &err), -1);
     assert_int_equal(err.kind, CELLA_ERROR_POLICY);
     assert_string_equal(err.field, "policy");
@@ -228,7 +185,7 @@ static void test_digest(void **state)
 {
     (void)state;
     /* Of the file's bytes, as sha256sum gives it. */
-    struct policy *policy = loaded("waive: []\n");
+    struct policy *policy = policy_of("waive: []\n");
     assert_string_equal(policy->digest,
                         "a8ce3cdc41a5e45f714b94003890f6f3e4bf4522be2bb860bb0884460856dc8a");
     policy_destroy(policy);
@@ -237,13 +194,13 @@ static void test_digest(void **state)
 static void test_waivers(void **state)
 {
     (void)state;
-    struct policy *policy = loaded("waive: [cpu_limit, seccomp]\n");
+    struct policy *policy = policy_of("waive: [cpu_limit, seccomp]\n");
     assert_int_equal(policy->waived,
                      protection_bit(PROTECTION_CPU) | protection_bit(PROTECTION_SECCOMP));
     policy_destroy(policy);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, scratch_set_up, scratch_tear_down)
 
 int main(void)
 {

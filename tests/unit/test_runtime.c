@@ -18,27 +18,14 @@
 
 #define GOOD "package: p\npath: [/usr/bin/true]\nentry: main.x\nrun: [\"{path}\", \"{entry}\"]\n"
 
-static char scratch[SCRATCH_PATH_SIZE];
 static char shipped[SCRATCH_PATH_SIZE];
 
 static int set_up(void **state)
 {
-    (void)state;
-    scratch_make(scratch);
-    scratch_mkdir(scratch, "r");
     scratch_source("runtimes", shipped);
-    char path[SCRATCH_PATH_SIZE];
-    scratch_write(scratch, "cella-keeper", "", 0755); /* no share/ beside it: nothing is found */
-    scratch_path(scratch, "cella-keeper", path);
-    return setenv("CELLA_KEEPER", path, 1) | setenv("HOME", scratch, 1) |
-           unsetenv("XDG_CONFIG_HOME") | unsetenv("XDG_CACHE_HOME");
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
+    int result = scratch_set_up(state);
+    scratch_mkdir(scratch, "r");
+    return result;
 }
 
 static struct runtime_set *opened(const char *dir)
@@ -64,13 +51,6 @@ static const struct runtime *found(struct runtime_set *set, const char *name)
         fail_msg("%s: %s", name, err.text);
     }
     return runtime;
-}
-
-static void has_text(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("'%s' is not in '%s'", part, text);
-    }
 }
 
 static struct spec_strings words_of(const char *const *words, size_t count)
@@ -532,7 +512,7 @@ static void test_real_versions(void **state)
     runtime_set_close(set);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, scratch_tear_down)
 
 int main(void)
 {

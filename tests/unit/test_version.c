@@ -15,20 +15,11 @@
 
 #include <cmocka.h>
 
-static char scratch[SCRATCH_PATH_SIZE];
-
 static int set_up(void **state)
 {
     (void)state;
     scratch_make(scratch);
     return setenv("HOME", scratch, 1) | unsetenv("XDG_CACHE_HOME");
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
 }
 
 /* ---- asking ---- */
@@ -253,7 +244,7 @@ static void test_cache_bounded(void **state)
     assert_false(version_cache_get(&planted, got));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, scratch_tear_down)
 
 int main(void)
 {
