@@ -2,12 +2,13 @@
  * The way of a request, from top to bottom:
  *
  *   1 request    what was asked for, checked                                     request/
- *   2 policy     what of it the operator allows: a plan for each stage           policy/
+ *   2 policy     the language, what the operator allows: a plan for each stage   runtime/ policy/
  *   3 admission  whether there is room for it now
- *   4 recipe     what is executed, with which files: a pack for each stage       runtime/
- *   5 keeper     a sandbox by that plan with that pack in it                     keeper/
- *   6 supervise  what happens to it, until nothing of it is left                 supervise/
- *   7 result     what it did
+ *   4 recipe     what is executed, with which files: a pack for each stage
+ *   5 keeper     a sandbox by that plan with that pack in it                     keeper/client/
+ *   6 isolate    the sandbox: the keeper's work and init's, not ours             isolate/
+ *   7 supervise  what happens to it, until nothing of it is left                 supervise/
+ *   8 result     what it did                                                     result/
  *
  * run_start() goes from 1 to 5.  The rest comes as events: stage.c tells the supervisor, and
  * run_stage_done() goes on to the next stage or completes the result.
@@ -43,7 +44,9 @@ static struct cella_run *run_create(struct cella_engine *engine,
                                     const struct cella_callbacks *callbacks);
 static int take_request(struct cella_run *run, const struct spec *spec, unsigned flags,
                         struct cella_error *err);
-static int find_recipe(struct cella_engine *engine, const struct spec *spec, struct way *way,
+static int find_language(struct cella_engine *engine, const struct spec *spec,
+                         struct recipe *recipe, struct cella_error *err);
+static int find_policy(struct cella_engine *engine, const struct spec *spec, struct way *way,
                        struct cella_error *err);
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
 static int admit(const struct cella_engine *engine, struct cella_error *err);
@@ -64,12 +67,13 @@ int run_start(struct cella_engine *engine, const struct spec *spec, unsigned fla
     if (run == NULL) {
         return error_set_memory(err);
     }
-    if (take_request(run, spec, flags, err) < 0 ||  /* 1 */
-        find_recipe(engine, spec, &way, err) < 0 || /*   */
-        make_plans(run, &way, err) < 0 ||           /* 2 */
-        admit(engine, err) < 0 ||                   /* 3 */
-        make_packs(run, &way, err) < 0 ||           /* 4 */
-        stage_begin(run->now, err) < 0) {           /* 5 */
+    if (take_request(run, spec, flags, err) < 0 ||           /* 1 */
+        find_language(engine, spec, &way.recipe, err) < 0 || /* 2 */
+        find_policy(engine, spec, &way, err) < 0 ||          /* 2 */
+        make_plans(run, &way, err) < 0 ||                    /* 2 */
+        admit(engine, err) < 0 ||                            /* 3 */
+        make_packs(run, &way, err) < 0 ||                    /* 4 */
+        stage_begin(run->now, err) < 0) {                    /* 5 */
         run_destroy(run);
         return -1;
     }
@@ -144,24 +148,26 @@ static int take_request(struct cella_run *run, const struct spec *spec, unsigned
     return 0;
 }
 
-static int find_recipe(struct cella_engine *engine, const struct spec *spec, struct way *way,
-                       struct cella_error *err)
+/* ---- 2 policy ---- */
+
+static int find_language(struct cella_engine *engine, const struct spec *spec,
+                         struct recipe *recipe, struct cella_error *err)
 {
-    struct recipe *recipe = &way->recipe;
     recipe->spec = spec;
     if (spec->language != NULL &&
         (runtime_find(engine->runtimes, spec->language, &recipe->runtime, err) < 0 ||
          runtime_locate(recipe->runtime, &recipe->path, err) < 0)) {
         return -1;
     }
-    if (recipe_check(recipe, err) < 0) {
-        return -1;
-    }
-    const char *policy = spec->policy != NULL ? spec->policy : POLICY_DEFAULT;
-    return engine_policy(engine, policy, &way->policy, &way->owned_policy, err);
+    return recipe_check(recipe, err);
 }
 
-/* ---- 2 policy ---- */
+static int find_policy(struct cella_engine *engine, const struct spec *spec, struct way *way,
+                       struct cella_error *err)
+{
+    const char *name = spec->policy != NULL ? spec->policy : POLICY_DEFAULT;
+    return engine_policy(engine, name, &way->policy, &way->owned_policy, err);
+}
 
 static bool is_compiled(const struct recipe *recipe)
 {
@@ -257,7 +263,7 @@ static void describe(struct cella_run *run, const struct way *way)
     }
 }
 
-/* ---- 6 supervise: output on the way, and the end of a stage ---- */
+/* ---- 7 supervise: output on the way, and the end of a stage ---- */
 
 /* Order is for a person to read; without memory, or after too many pieces, it is kept less
  * exactly, and the streams themselves lose nothing. */
@@ -387,7 +393,7 @@ void run_stage_done(struct cella_run *run)
     }
 }
 
-/* ---- 7 result ---- */
+/* ---- 8 result ---- */
 
 static void name_refused_calls(struct result *result, const struct keeper_ended *ended)
 {
@@ -482,7 +488,8 @@ int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret
     AUTO_FREE struct plan *run = NULL;
     AUTO_FREE struct plan *compile = NULL;
     buffer_init(&text, 0);
-    if (spec_check(spec, err) < 0 || find_recipe(engine, spec, &way, err) < 0 ||
+    if (spec_check(spec, err) < 0 || find_language(engine, spec, &way.recipe, err) < 0 ||
+        find_policy(engine, spec, &way, err) < 0 ||
         make_plan(&way, POLICY_STAGE_RUN, &run, err) < 0) {
         return -1;
     }
