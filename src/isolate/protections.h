@@ -36,7 +36,7 @@ enum protection_need { PROTECTION_REQUIRED, PROTECTION_AVAILABLE };
     X(NO_NEW_PRIVS, "no_new_privileges", REQUIRED, "set-uid programs and file capabilities inert") \
     X(SECCOMP, "seccomp", REQUIRED, "system calls by allow-list")                                  \
     X(LANDLOCK_FILES, "landlock_files", AVAILABLE, "second layer over what may be opened")         \
-    X(LANDLOCK_NET, "landlock_network", AVAILABLE, "no TCP bind or connect at all")                \
+    X(LANDLOCK_NET, "landlock_network", AVAILABLE, "no TCP at all, where there is no loopback")    \
     X(LANDLOCK_SCOPE, "landlock_scope", AVAILABLE, "no signal or abstract socket leaves the run")  \
     X(INIT_SEALED, "sealed_init", REQUIRED, "PID 1 is a sealed copy, not the program on disk")     \
     X(INIT_HIDDEN, "hidden_init", REQUIRED,                                                        \

@@ -4,6 +4,7 @@
  * the state and every field before it acts.
  *
  *   engine → keeper                      keeper → engine
+ *                                        HELLO     first of all, or REFUSED with run 0: cannot work
  *   CREATE  plan, pack (1 descriptor)    CREATED   stdin, stdout, stderr, collected (4 descriptors)
  *                                        or REFUSED
  *   STOP    run                          STARTED   the program's first instruction

@@ -3,9 +3,10 @@
  * seen, and decides exactly one outcome: the first cause wins.  It reads no clock, holds no
  * descriptor and kills nothing; supervise_event() says whether the sandbox must now be stopped.
  *
- *   RUNNING ──(a limit, a cancel)──▶ STOPPING ──ENDED──▶ DONE
- *      └──────────────ENDED────────────────────────────────▲
- *   a lost keeper goes to DONE from anywhere.
+ *   CREATING ──STARTED──▶ RUNNING ──(a limit, a cancel)──▶ STOPPING ──ENDED──▶ DONE
+ *                            └───────────────ENDED────────────────────────────▲
+ *   CREATING goes wherever RUNNING does: STARTED may be read later than what followed it.
+ *   A lost keeper, or a sandbox that was not set up, goes to DONE from anywhere.
  */
 #ifndef SUPERVISE_SUPERVISE_H
 #define SUPERVISE_SUPERVISE_H

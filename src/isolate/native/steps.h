@@ -6,8 +6,8 @@
  * HOST steps are done by the keeper, from outside; SANDBOX steps by the process that becomes PID 1,
  * inside its new namespaces; INIT steps by PID 1 after its exec, PROGRAM steps by the process that
  * becomes the program.  What stands before `ceiling` depends on no plan and is done ahead of need.
- * The order from `capabilities` on is the lock-down: nothing that the request
- * brings is read before `init`, when all of it holds.
+ * The order from `capabilities` on is the lock-down: nothing that the request brings is read before
+ * `init`, when all of it holds.
  */
 #ifndef ISOLATE_NATIVE_STEPS_H
 #define ISOLATE_NATIVE_STEPS_H
@@ -38,9 +38,9 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
     X(LIMITS, "control_group_limits", HOST, "set the control group's limits")                      \
     X(PLAN, "plan", SANDBOX, "receive the plan and the pack")                                      \
     X(UTS, "host_name", SANDBOX, "set the host name")                                              \
-    X(BINDS, "binds", SANDBOX, "bind the runtime's files into it, read-only")                      \
+    X(BINDS, "binds", SANDBOX, "bind the runtime's files into it, make all read-only")             \
     X(SCRATCH, "scratch", SANDBOX, "mount the workspace, /tmp and /dev/shm, of limited size")      \
-    X(PIVOT, "pivot", SANDBOX, "make it the root, let go of the host's, make it read-only")        \
+    X(PIVOT, "pivot", SANDBOX, "make it the root, let go of the host's")                           \
     X(LOOPBACK, "loopback", SANDBOX, "bring the loopback interface up")                            \
     X(DESCRIPTORS, "descriptors", SANDBOX, "close every descriptor that init does not need")       \
     X(CAPABILITIES, "capabilities", SANDBOX, "empty all five capability sets, lock securebits")    \

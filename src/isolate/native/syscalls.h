@@ -2,7 +2,7 @@
  * Which system calls a run may make: the base sets, from which tools/gen_filters.c makes the BPF
  * programs at build time; nothing else includes this file.
  *
- * Everything not allowed here is answered with an errno by init (isolate/init/notify.c), which
+ * Everything not allowed here is answered with an errno by init (isolate/init/refused.c), which
  * counts it for the result's `refused_calls`: never a kill, so that programs which probe for a
  * feature and fall back (numpy, the JVM, libuv) go on.  `syscalls_silent` are the fall-backs that
  * every program makes; the filter itself answers ENOSYS and nobody counts.
