@@ -109,7 +109,7 @@ static int check_header(const struct collect *collect, struct cella_error *err)
         if (header->size != header->path_size) {
             return malformed(err, "contents of a file that was left behind");
         }
-        return collect->file_count - collect->came >= COLLECT_SKIPPED_MAX
+        return collect->file_count - collect->came >= PACK_SKIPPED_MAX
                    ? malformed(err, "too many files left behind")
                    : 0;
     }

@@ -12,9 +12,6 @@
 #include <cella/error.h>
 #include <stdbool.h>
 
-/* Files that matched and did not come: named in the result, up to this many. */
-#define COLLECT_SKIPPED_MAX 10000U
-
 enum collect_state {
     COLLECT_HEADER,
     COLLECT_PATH,

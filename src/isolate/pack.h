@@ -17,9 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACK_ARGS_MAX 4096
-#define PACK_ENV_MAX  4096
-#define PACK_PATH_MAX 1024 /* of one file, with its NUL */
+#define PACK_ARGS_MAX    4096
+#define PACK_ENV_MAX     4096
+#define PACK_PATH_MAX    1024 /* of one file, with its NUL */
+#define PACK_SKIPPED_MAX 1000 /* files left behind that are named; beyond that nobody reads on */
 
 enum pack_type {
     PACK_END = 0,

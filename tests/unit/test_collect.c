@@ -208,7 +208,7 @@ static void more_than_the_limits(void **unused)
     assert_malformed(&pack, "more than collect_files");
 
     buffer_init(&pack, 0);
-    for (unsigned i = 0; i < COLLECT_SKIPPED_MAX + 1; i++) {
+    for (unsigned i = 0; i < PACK_SKIPPED_MAX + 1; i++) {
         add_skipped(&pack, "a", PACK_SKIP_TOO_MANY);
     }
     assert_malformed(&pack, "too many files left behind");

@@ -15,9 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Files left behind that are named in the result; beyond that nobody reads on. */
-#define SKIPPED_MAX 1000
-
 #define COPY_SIZE 65536
 
 struct collection {
@@ -162,7 +159,7 @@ void init_collect(struct init *init)
         .init = init,
         .bytes_left = init->start.limits.value[LIMIT_COLLECT_BYTES],
         .files_left = init->start.limits.value[LIMIT_COLLECT_FILES],
-        .skipped_left = SKIPPED_MAX,
+        .skipped_left = PACK_SKIPPED_MAX,
     };
     const struct pack_header end = {.type = PACK_END};
     if (has_globs(init)) {

@@ -136,9 +136,9 @@ int init_write_files(struct init *init, struct cella_error *err)
         }
         if (type == PACK_PROGRAM) {
             init->program.path = text;
-        } else if (type == PACK_ARG && args < INIT_ARGS_MAX) {
+        } else if (type == PACK_ARG && args < PACK_ARGS_MAX) {
             init->program.argv[args++] = text;
-        } else if (type == PACK_ENV && variables < INIT_ENV_MAX) {
+        } else if (type == PACK_ENV && variables < PACK_ENV_MAX) {
             init->program.envp[variables++] = text;
         } else if (type != PACK_COLLECT) { /* globs are read when they are needed */
             return malformed(err, "an unknown record, or too many");

@@ -28,14 +28,10 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* Words of argv and environment together with their ends. */
-#define INIT_ARGS_MAX PACK_ARGS_MAX
-#define INIT_ENV_MAX  PACK_ENV_MAX
-
 struct program { /* the strings lie in the mapped pack */
     const char *path;
-    char *argv[INIT_ARGS_MAX + 1];
-    char *envp[INIT_ENV_MAX + 1];
+    char *argv[PACK_ARGS_MAX + 1];
+    char *envp[PACK_ENV_MAX + 1];
 };
 
 struct init {
