@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/names.h"
 #include "isolate/protections.h"
+#include "request/fields.h"
 #include "runtime/definition.h"
 
 #include <sha2.h>
@@ -175,60 +176,43 @@ static int complete_limits(struct policy *policy, struct cella_error *err)
 
 /* ---- choices ---- */
 
-/* The index of a word among those of a choice. */
-static int read_choice(json_t *value, const struct json_where *where, const char *const words[2],
-                       int *ret_index, struct cella_error *err)
-{
-    const char *word;
-    if (json_text_read_word(value, where, &word, err) < 0) {
-        return -1;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (strcmp(words[i], word) == 0) {
-            *ret_index = i;
-            return 0;
-        }
-    }
-    return json_text_fail(err, where, "must be '%s' or '%s'", words[0], words[1]);
-}
-
 static int read_on_output_limit(void *target, json_t *value, const struct json_where *where,
                                 struct cella_error *err)
 {
-    static const char *const words[] = {"truncate", "stop"};
     struct policy *policy = target;
-    int index = 0;
-    if (read_choice(value, where, words, &index, err) < 0) {
+    int choice;
+    if (request_choice_read(value, where, request_output_limits, &choice, err) < 0) {
         return -1;
     }
-    policy->on_output_limit = index == 0 ? SPEC_OUTPUT_TRUNCATE : SPEC_OUTPUT_STOP;
+    policy->on_output_limit = (enum spec_on_output_limit)choice;
     return 0;
 }
 
 static int read_control_groups(void *target, json_t *value, const struct json_where *where,
                                struct cella_error *err)
 {
-    static const char *const words[] = {"preferred", "required"};
+    static const struct request_choice choices[REQUEST_CHOICES] = {
+        {"preferred", PLAN_CONTROL_GROUPS_PREFERRED}, {"required", PLAN_CONTROL_GROUPS_REQUIRED}};
     struct policy *policy = target;
-    int index = 0;
-    if (read_choice(value, where, words, &index, err) < 0) {
+    int choice;
+    if (request_choice_read(value, where, choices, &choice, err) < 0) {
         return -1;
     }
-    policy->control_groups =
-        index == 0 ? PLAN_CONTROL_GROUPS_PREFERRED : PLAN_CONTROL_GROUPS_REQUIRED;
+    policy->control_groups = (enum plan_control_groups)choice;
     return 0;
 }
 
 static int read_syscall_set(void *target, json_t *value, const struct json_where *where,
                             struct cella_error *err)
 {
-    static const char *const words[] = {"default", "strict"};
+    static const struct request_choice choices[REQUEST_CHOICES] = {
+        {"default", PLAN_SYSCALLS_DEFAULT}, {"strict", PLAN_SYSCALLS_STRICT}};
     struct policy *policy = target;
-    int index = 0;
-    if (read_choice(value, where, words, &index, err) < 0) {
+    int choice;
+    if (request_choice_read(value, where, choices, &choice, err) < 0) {
         return -1;
     }
-    policy->syscalls = index == 0 ? PLAN_SYSCALLS_DEFAULT : PLAN_SYSCALLS_STRICT;
+    policy->syscalls = (enum plan_syscalls)choice;
     return 0;
 }
 

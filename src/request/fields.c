@@ -20,3 +20,19 @@ int request_choice_value(const struct request_choice choices[REQUEST_CHOICES], c
     }
     return -1;
 }
+
+int request_choice_read(json_t *value, const struct json_where *where,
+                        const struct request_choice choices[REQUEST_CHOICES], int *ret_value,
+                        struct cella_error *err)
+{
+    const char *word;
+    if (json_text_read_word(value, where, &word, err) < 0) {
+        return -1;
+    }
+    int found = request_choice_value(choices, word);
+    if (found < 0) {
+        return json_text_fail(err, where, "must be '%s' or '%s'", choices[0].word, choices[1].word);
+    }
+    *ret_value = found;
+    return 0;
+}

@@ -9,6 +9,7 @@
 #ifndef REQUEST_FIELDS_H
 #define REQUEST_FIELDS_H
 
+#include "base/json.h"
 #include "isolate/pack.h"
 #include "request/spec.h"
 
@@ -51,7 +52,7 @@
 #define REQUEST_NETWORK_FIELDS(X)                                                                  \
     X(allow, "allow", WORDS, SPEC_NETWORK_ALLOW_MAX, "host:port; empty, absent or null: none")
 
-/* A field that takes one of two words. */
+/* A field that takes one of two words; policies have such fields too. */
 struct request_choice {
     const char *word;
     int value;
@@ -65,5 +66,9 @@ extern const struct request_choice request_text_errors[REQUEST_CHOICES]; /* spec
 
 /* The value of that word, or -1. */
 int request_choice_value(const struct request_choice choices[REQUEST_CHOICES], const char *word);
+/* The same from JSON, refused when it is neither. */
+int request_choice_read(json_t *value, const struct json_where *where,
+                        const struct request_choice choices[REQUEST_CHOICES], int *ret_value,
+                        struct cella_error *err) MUST_CHECK;
 
 #endif

@@ -110,14 +110,9 @@ READER(content)
 READER(encoding)
 {
     struct file_fields *file = target;
-    const char *word;
-    if (json_text_read_word(value, where, &word, err) < 0) {
+    int is_base64;
+    if (request_choice_read(value, where, request_encodings, &is_base64, err) < 0) {
         return -1;
-    }
-    int is_base64 = request_choice_value(request_encodings, word);
-    if (is_base64 < 0) {
-        return json_text_fail(err, where, "must be '%s' or '%s'", request_encodings[0].word,
-                              request_encodings[1].word);
     }
     file->base64 = is_base64 != 0;
     return 0;
