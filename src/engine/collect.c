@@ -23,18 +23,9 @@ void collect_init(struct collect *collect, uint64_t bytes_max, uint64_t files_ma
     *collect = (struct collect){.room = bytes_max, .came_max = files_max};
 }
 
-void collect_free_files(struct result_file *files, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(files[i].path);
-        free(files[i].content.data);
-    }
-    free(files);
-}
-
 void collect_done(struct collect *collect)
 {
-    collect_free_files(collect->files, collect->file_count);
+    result_free_files(collect->files, collect->file_count);
     free(collect->content);
     *collect = (struct collect){0};
 }

@@ -42,6 +42,5 @@ int collect_add(struct collect *collect, const void *data, size_t size,
 
 /* Hands over the files that came whole. */
 void collect_take_files(struct collect *collect, struct result_file **ret_files, size_t *ret_count);
-void collect_free_files(struct result_file *files, size_t count);
 
 #endif

@@ -45,6 +45,15 @@ int spec_strings_add(struct spec_strings *strings, const char *string)
     return 0;
 }
 
+bool spec_strings_have(const struct spec_strings *strings, const char *string)
+{
+    size_t i = 0;
+    while (i < strings->count && strcmp(strings->items[i], string) != 0) {
+        i++;
+    }
+    return i < strings->count;
+}
+
 void spec_strings_done(struct spec_strings *strings)
 {
     for (size_t i = 0; i < strings->count; i++) {

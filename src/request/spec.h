@@ -50,6 +50,7 @@ struct spec_strings {
 
 /* Adds a copy; -1 when memory is short. */
 int spec_strings_add(struct spec_strings *strings, const char *string) MUST_CHECK;
+bool spec_strings_have(const struct spec_strings *strings, const char *string);
 void spec_strings_done(struct spec_strings *strings);
 
 struct spec_variable {

@@ -31,6 +31,15 @@ static void stage_done(struct result_stage *stage)
     buffer_done(&stage->streams[RESULT_STDERR].kept);
 }
 
+void result_free_files(struct result_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(files[i].path);
+        free(files[i].content.data);
+    }
+    free(files);
+}
+
 void result_destroy(struct result *result)
 {
     if (result == NULL) {
@@ -42,11 +51,7 @@ void result_destroy(struct result *result)
         free(result->compile);
     }
     free(result->chunks);
-    for (size_t i = 0; i < result->file_count; i++) {
-        free(result->files[i].path);
-        free(result->files[i].content.data);
-    }
-    free(result->files);
+    result_free_files(result->files, result->file_count);
     free(result->refused_calls);
     free(result->tag);
     free(result);

@@ -100,6 +100,7 @@ struct result {
 struct result *result_create(void);
 void result_stage_init(struct result_stage *stage);
 void result_destroy(struct result *result);
+void result_free_files(struct result_file *files, size_t count);
 
 /* Appends the result as one JSON object, without a newline, to `out`. */
 int result_to_json(const struct result *result, struct buffer *out,

@@ -119,15 +119,6 @@ int definition_read(const struct paths_dirs *dirs, const char *name,
 
 /* ---- listing ---- */
 
-static bool contains(const struct spec_strings *strings, const char *string)
-{
-    size_t i = 0;
-    while (i < strings->count && strcmp(strings->items[i], string) != 0) {
-        i++;
-    }
-    return i < strings->count;
-}
-
 /* Adds the name that a file of a directory stands for, if it does and is new. */
 static int list_file(const char *file_name, struct spec_strings *names, struct cella_error *err)
 {
@@ -138,7 +129,7 @@ static int list_file(const char *file_name, struct spec_strings *names, struct c
         return 0;
     }
     (void)snprintf(name, sizeof(name), "%.*s", (int)(size - SUFFIX_SIZE), file_name); /* fits */
-    if (!definition_name_is_good(name) || contains(names, name)) {
+    if (!definition_name_is_good(name) || spec_strings_have(names, name)) {
         return 0;
     }
     if (names->count == DEFINITION_FILES_MAX) {

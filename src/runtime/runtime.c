@@ -54,15 +54,6 @@ void runtime_set_close(struct runtime_set *set)
 
 /* ---- reading files ---- */
 
-static bool strings_have(const struct spec_strings *strings, const char *string)
-{
-    size_t i = 0;
-    while (i < strings->count && strcmp(strings->items[i], string) != 0) {
-        i++;
-    }
-    return i < strings->count;
-}
-
 static const struct runtime *kept(const struct runtime_set *set, const char *name)
 {
     for (size_t i = 0; i < set->count; i++) {
@@ -195,7 +186,7 @@ int runtime_find(struct runtime_set *set, const char *name, const struct runtime
         return -1;
     }
     for (size_t i = 0; i < set->count; i++) {
-        if (strings_have(&set->items[i]->aliases, wanted)) {
+        if (spec_strings_have(&set->items[i]->aliases, wanted)) {
             *ret_runtime = set->items[i];
             return 0;
         }
@@ -273,7 +264,7 @@ static const struct runtime *find_by_shebang(const struct runtime_set *set, cons
         return NULL;
     }
     for (size_t i = 0; i < set->count; i++) {
-        if (strings_have(&set->items[i]->shebangs, name)) {
+        if (spec_strings_have(&set->items[i]->shebangs, name)) {
             return set->items[i];
         }
     }
@@ -283,7 +274,7 @@ static const struct runtime *find_by_shebang(const struct runtime_set *set, cons
         name[--length] = '\0';
     }
     for (size_t i = 0; i < set->count && length > 0; i++) {
-        if (strings_have(&set->items[i]->shebangs, name)) {
+        if (spec_strings_have(&set->items[i]->shebangs, name)) {
             return set->items[i];
         }
     }

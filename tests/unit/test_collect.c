@@ -97,7 +97,7 @@ static void assert_good_files(struct collect *collect)
     assert_string_equal(files[2].skipped, "not a regular file");
     assert_string_equal(files[3].path, "bad\xEF\xBF\xBDname\xEF\xBF\xBD\xc3\xa4");
     assert_string_equal(files[4].content.data, "abcdefgh");
-    collect_free_files(files, count);
+    result_free_files(files, count);
 }
 
 static void a_pack_in_pieces_of_every_size(void **unused)
