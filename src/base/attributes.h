@@ -6,7 +6,6 @@
 #define PRINTF_LIKE(format_index, first_arg)                                                       \
     __attribute__((format(printf, format_index, first_arg)))
 #define NORETURN __attribute__((noreturn))
-#define UNUSED   __attribute__((unused))
 
 /* Runs `function(&variable)` when the variable goes out of scope. */
 #define CLEANUP(function) __attribute__((cleanup(function)))

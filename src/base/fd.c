@@ -2,7 +2,6 @@
 #include "base/fd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -53,14 +52,4 @@ int fd_write_full(int fd, const void *data, size_t size)
         }
     }
     return 0;
-}
-
-int fd_set_cloexec(int fd, bool cloexec)
-{
-    int flags = fcntl(fd, F_GETFD);
-    if (flags < 0) {
-        return -1;
-    }
-    flags = cloexec ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC;
-    return fcntl(fd, F_SETFD, flags) < 0 ? -1 : 0;
 }

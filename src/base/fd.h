@@ -6,7 +6,6 @@
 
 #include "base/attributes.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,6 +22,5 @@ int take_fd(int *fd);
 ssize_t fd_read_full(int fd, void *data, size_t size) MUST_CHECK;
 /* Writes all of it, to a descriptor that blocks. */
 int fd_write_full(int fd, const void *data, size_t size) MUST_CHECK;
-int fd_set_cloexec(int fd, bool cloexec) MUST_CHECK;
 
 #endif

@@ -40,7 +40,4 @@ extern const struct status_info status_table[STATUS_COUNT];
 /* The word in `limits_hit`; NULL when that status is not a limit. */
 const char *status_hit_word(unsigned hit);
 
-/* The status of that word, or STATUS_COUNT. */
-enum status status_by_word(const char *word);
-
 #endif

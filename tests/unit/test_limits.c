@@ -4,11 +4,21 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+static bool is_status(const char *word)
+{
+    enum status status = 0;
+    while (status < STATUS_COUNT && strcmp(status_table[status].word, word) != 0) {
+        status++;
+    }
+    return status < STATUS_COUNT;
+}
 
 static void test_table(void **state)
 {
@@ -20,7 +30,7 @@ static void test_table(void **state)
             assert_string_not_equal(limit_table[other].flag, info->flag);
         }
         if (info->verdict[0] != '\0') {
-            assert_int_not_equal(status_by_word(info->verdict), STATUS_COUNT);
+            assert_true(is_status(info->verdict));
         }
         if (info->default_value != LIMIT_DERIVED && info->default_cap != LIMIT_DERIVED) {
             assert_true(info->default_value <= info->default_cap);

@@ -439,15 +439,6 @@ static void test_exit_codes(void **state)
     result_destroy(result);
 }
 
-static void test_statuses(void **state)
-{
-    (void)state;
-    for (enum status status = 0; status < STATUS_COUNT; status++) {
-        assert_int_equal(status_by_word(status_table[status].word), status);
-    }
-    assert_int_equal(status_by_word("crash"), STATUS_COUNT);
-}
-
 static void test_does_not_fit(void **state)
 {
     (void)state;
@@ -482,7 +473,6 @@ int main(void)
         cmocka_unit_test(test_compile_and_error),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_exit_codes),
-        cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
