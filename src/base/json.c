@@ -224,10 +224,7 @@ static int fail_unknown(struct cella_error *err, const struct json_where *where,
         names_guess_offer(&guess, fields[i].name);
     }
     (void)json_text_fail(err, where, "is not a field");
-    if (guess.best != NULL) {
-        (void)error_set_hint(err, "did you mean '%s'?", guess.best);
-    }
-    return -1;
+    return names_guess_hint(&guess, err);
 }
 
 int json_text_read_object(json_t *value, const struct json_field *fields, size_t field_count,

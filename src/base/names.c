@@ -1,6 +1,8 @@
 /* The closest known name: see names.h. */
 #include "base/names.h"
 
+#include "base/error.h"
+
 #include <string.h>
 
 static size_t min_of(size_t a, size_t b)
@@ -64,4 +66,9 @@ void names_guess_offer(struct names_guess *guess, const char *name)
         guess->distance = found;
         guess->best = name;
     }
+}
+
+int names_guess_hint(const struct names_guess *guess, struct cella_error *err)
+{
+    return guess->best != NULL ? error_set_hint(err, "did you mean '%s'?", guess->best) : -1;
 }

@@ -134,7 +134,7 @@ static int unknown_field(const char *name, const struct text_field *fields, size
     }
     error_set(err, CELLA_ERROR_CALLER, 0, "there is no field '%s' that takes this", name);
     error_set_field(err, "%s", name);
-    return guess.best != NULL ? error_set_hint(err, "did you mean '%s'?", guess.best) : -1;
+    return names_guess_hint(&guess, err);
 }
 
 static int put_field(struct spec *spec, const struct text_field *fields, size_t count,
@@ -157,7 +157,7 @@ static int unknown_limit(const char *name, const char *field, struct cella_error
     }
     error_set(err, CELLA_ERROR_CALLER, 0, "there is no limit '%s'", name);
     error_set_field(err, "%s", field);
-    return guess.best != NULL ? error_set_hint(err, "did you mean '%s'?", guess.best) : -1;
+    return names_guess_hint(&guess, err);
 }
 
 int cella_request_set(struct cella_request *request, const char *field, const char *value,

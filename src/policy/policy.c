@@ -265,10 +265,7 @@ static int read_waiver(void *target, json_t *value, const struct json_where *whe
         names_guess_offer(&guess, protection_table[i].name);
     }
     (void)json_text_fail(err, where, "is no protection: '%s'", name);
-    if (guess.best != NULL) {
-        (void)error_set_hint(err, "did you mean '%s'?", guess.best);
-    }
-    return -1;
+    return names_guess_hint(&guess, err);
 }
 
 static int read_waive(void *target, json_t *value, const struct json_where *where,

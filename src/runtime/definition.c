@@ -199,10 +199,7 @@ int definition_fail_unknown(struct cella_error *err, enum cella_error_kind kind,
     (void)error_set(err, kind, 0, "unknown %s '%.*s'; there %s %s", what, (int)SPEC_NAME_MAX, name,
                     names->count == 1 ? "is" : "are", names->count == 0 ? "none" : list);
     (void)error_set_field(err, "%s", what);
-    if (guess.best != NULL) {
-        (void)error_set_hint(err, "did you mean '%s'?", guess.best);
-    }
-    return -1;
+    return names_guess_hint(&guess, err);
 }
 
 /* ---- readers ---- */
@@ -275,8 +272,5 @@ int definition_limit_by_name(const char *name, const struct json_where *where,
         names_guess_offer(&guess, limit_table[i].name);
     }
     (void)json_text_fail(err, where, "is not a limit");
-    if (guess.best != NULL) {
-        (void)error_set_hint(err, "did you mean '%s'?", guess.best);
-    }
-    return -1;
+    return names_guess_hint(&guess, err);
 }
