@@ -299,12 +299,25 @@ static void on_created(struct stage *stage, struct keeper_message *message)
     stage_feed(stage);
 }
 
+static enum result_mechanism mechanism_of(uint32_t mechanism)
+{
+    switch ((enum keeper_mechanism)mechanism) {
+    case KEEPER_BY_CGROUP_V2:
+        return RESULT_BY_CGROUP_V2;
+    case KEEPER_BY_CGROUP_V1:
+        return RESULT_BY_CGROUP_V1;
+    case KEEPER_BY_SUPERVISION:
+        break;
+    }
+    return RESULT_BY_SUPERVISION;
+}
+
 static void on_started(struct stage *stage, const struct keeper_started *started)
 {
     struct result *result = stage->run->result.data;
     stage->started_us = clock_monotonic_us();
     result->protections = started->protections;
-    result->mechanism = (int)started->mechanism;
+    result->mechanism = mechanism_of(started->mechanism);
     if (result->started_at_ms == 0) {
         result->started_at_ms = clock_realtime_ms();
     }

@@ -5,7 +5,6 @@
 #include "base/names.h"
 #include "base/units.h"
 #include "engine/engine.h"
-#include "keeper/protocol.h"
 #include "request/limit_value.h"
 #include "request/limits.h"
 
@@ -56,7 +55,7 @@ static bool note_supervision(const struct result *result, char note[CELLA_NOTE_M
     (void)snprintf(note, CELLA_NOTE_MAX,
                    "no control group on this host: memory and processes are held by supervision "
                    "('cella doctor' says more)");
-    return result->mechanism == KEEPER_BY_SUPERVISION;
+    return result->mechanism == RESULT_BY_SUPERVISION;
 }
 
 static bool note_cut(const struct result *result, enum result_stream stream, const char *name,

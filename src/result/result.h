@@ -47,7 +47,7 @@ struct result_file {
     const char *skipped;       /* reason, static text, or NULL */
 };
 
-/* What held memory, processes and processors.  The numbers are those of enum keeper_mechanism. */
+/* What held memory, processes and processors. */
 enum result_mechanism {
     RESULT_BY_NOTHING, /* nothing was run */
     RESULT_BY_CGROUP_V2,
@@ -86,7 +86,7 @@ struct result {
     size_t refused_call_count;
     uint64_t protections; /* that held, by protection_bit() */
     uint64_t waived;
-    int mechanism;            /* enum result_mechanism */
+    enum result_mechanism mechanism;
     struct cella_error error; /* for STATUS_REFUSED and STATUS_INTERNAL */
     char language_name[64], language_version[64], language_path[256]; /* name "" for a command */
     char policy_name[64], policy_digest[65];
