@@ -84,11 +84,7 @@ static int greet(struct keeper *keeper)
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
         return -1;
     }
-    const struct keeper_hello hello = {
-        .header = {KEEPER_HELLO, KEEPER_PROTOCOL_VERSION, 0},
-        .privileged = keeper->host.privileged,
-        .mechanism = (uint32_t)keeper->host.cgroups.mechanism,
-    };
+    const struct keeper_hello hello = {.header = {KEEPER_HELLO, KEEPER_PROTOCOL_VERSION, 0}};
     wire_send(&keeper->wire, &hello, sizeof(hello), NULL, 0);
     sandbox_host_make_ahead(&keeper->host); /* while the engine reads its first request */
     return 0;

@@ -53,8 +53,6 @@ enum keeper_mechanism { KEEPER_BY_CGROUP_V2 = 1, KEEPER_BY_CGROUP_V1, KEEPER_BY_
 
 struct keeper_hello {
     struct keeper_frame_header header;
-    uint32_t privileged; /* 1: as root, a uid for each run */
-    uint32_t mechanism;  /* enum keeper_mechanism */
 };
 
 struct keeper_created {
