@@ -27,8 +27,8 @@ add_custom_command(
     COMMENT "Making the system call filters")
 
 # What both sides of the exec use.
-set(INSIDE_COMMON src/base/error.c src/base/utf8.c src/base/glob.c src/request/limits.c
-    src/isolate/tables.c src/isolate/pack.c src/isolate/native/sys.c)
+set(INSIDE_COMMON src/base/error.c src/base/fd.c src/base/utf8.c src/base/glob.c
+    src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/native/sys.c)
 file(GLOB INIT_SOURCES CONFIGURE_DEPENDS src/isolate/init/*.c)
 file(GLOB KEEPER_SOURCES CONFIGURE_DEPENDS src/keeper/*.c src/isolate/native/*.c)
 list(REMOVE_ITEM KEEPER_SOURCES ${CMAKE_SOURCE_DIR}/src/isolate/native/sys.c)

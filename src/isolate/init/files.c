@@ -5,6 +5,7 @@
  * that slipped through both is opened below the workspace only, with the program's own rights.
  */
 #include "base/error.h"
+#include "base/fd.h"
 #include "isolate/init/init.h"
 #include "isolate/native/sys.h"
 
@@ -54,21 +55,6 @@ static int make_parents(int workspace, const char *path, struct cella_error *err
     return 0;
 }
 
-static int write_all(int fd, const unsigned char *data, size_t size)
-{
-    while (size > 0) {
-        const ssize_t written = write(fd, data, size);
-        if (written < 0 && errno != EINTR) {
-            return -1;
-        }
-        if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
 static int write_file(int workspace, const struct pack_record *record, struct cella_error *err)
 {
     char path[PACK_PATH_MAX];
@@ -84,18 +70,12 @@ static int write_file(int workspace, const struct pack_record *record, struct ce
     if (make_parents(workspace, path, err) != 0) {
         return -1;
     }
-    int fd =
+    AUTO_CLOSE int fd =
         sys_open_beneath(workspace, path, O_WRONLY | O_CREAT | O_EXCL, record->header.mode & 0777);
-    const bool written = fd >= 0 && write_all(fd, record->payload + path_size,
-                                              (size_t)record->header.size - path_size) == 0;
-    const int write_errno = errno;
-    if (fd >= 0) {
-        (void)close(fd); /* memory: the writes said all */
-    }
-    if (!written) {
-        error_set(err, CELLA_ERROR_CALLER, write_errno, "cannot write '%s' into the workspace",
-                  path);
-        return write_errno == ENOSPC ? error_set_hint(err, "raise disk_bytes or inodes") : -1;
+    if (fd < 0 || fd_write_full(fd, record->payload + path_size,
+                                (size_t)record->header.size - path_size) < 0) {
+        error_set(err, CELLA_ERROR_CALLER, errno, "cannot write '%s' into the workspace", path);
+        return errno == ENOSPC ? error_set_hint(err, "raise disk_bytes or inodes") : -1;
     }
     return 0;
 }
@@ -115,7 +95,7 @@ int init_write_files(struct init *init, struct cella_error *err)
     struct pack_record record;
     size_t offset = 0, args = 0, variables = 0;
     int next = 0;
-    int workspace = open(INIT_WORKSPACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int workspace = open(INIT_WORKSPACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (workspace < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot open the workspace");
     }
@@ -144,7 +124,6 @@ int init_write_files(struct init *init, struct cella_error *err)
             return malformed(err, "an unknown record, or too many");
         }
     }
-    (void)close(workspace); /* a directory */
     if (next < 0 || init->program.path == NULL || args == 0) {
         return malformed(err, "cut short");
     }

@@ -4,6 +4,7 @@
 #include "isolate/native/sandbox.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "isolate/native/child.h"
 #include "isolate/native/sys.h"
 
@@ -132,14 +133,6 @@ static int send_plan(const struct sandbox_host *host, const struct plan *plan, i
     return 0;
 }
 
-static void close_one(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd); /* a socket, a pipe's end, a pidfd: nothing is buffered */
-        *fd = -1;
-    }
-}
-
 void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct rusage *ret_rusage)
 {
     *ret_usage = (struct cgroup_usage){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
@@ -157,8 +150,8 @@ void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct
         cgroup_measure(&sandbox->cgroup, ret_usage);
         cgroup_remove(&sandbox->cgroup);
     }
-    close_one(&sandbox->pidfd);
-    close_one(&sandbox->control);
+    fd_close(&sandbox->pidfd);
+    fd_close(&sandbox->control);
     lease_release(&sandbox->lease);
 }
 
@@ -166,9 +159,9 @@ void sandbox_discard(struct sandbox *sandbox)
 {
     struct cgroup_usage usage;
     struct rusage rusage;
-    close_one(&sandbox->streams.stdin_write);
-    close_one(&sandbox->streams.stdout_read);
-    close_one(&sandbox->streams.stderr_read);
-    close_one(&sandbox->streams.collected_read);
+    fd_close(&sandbox->streams.stdin_write);
+    fd_close(&sandbox->streams.stdout_read);
+    fd_close(&sandbox->streams.stderr_read);
+    fd_close(&sandbox->streams.collected_read);
     sandbox_end(sandbox, &usage, &rusage);
 }
