@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-UID_FIRST, UID_COUNT = 1900000000, 65536  # src/isolate/native/lease.h
+UID_FIRST, UID_COUNT = 1900000000, 65536  # src/isolate/uids.h
 LEASES = Path("/run/cella/uids")
 SETTLE_SECONDS = 3  # a killed keeper's sandboxes end by the kernel's hand, a moment later
 

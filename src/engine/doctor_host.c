@@ -3,6 +3,7 @@
  */
 #include "engine/doctor.h"
 
+#include "isolate/uids.h"
 #include "request/limits.h"
 
 #include <errno.h>
@@ -14,10 +15,6 @@
 #include <sys/resource.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-/* The range that the native backend leases uids from. */
-#define RUN_UID_FIRST UINT64_C(1900000000)
-#define RUN_UID_LAST  UINT64_C(1900065535)
 
 #define LINES_MAX            100000U /* of any file read here */
 #define CAP_SYS_RESOURCE_BIT 24
@@ -220,25 +217,7 @@ void doctor_swap(struct doctor_row *row)
 
 /* ---- accounts ---- */
 
-/* Whether a line of /etc/passwd (name:x:UID:...) or of /etc/subuid (name:FIRST:COUNT) claims a uid
- * of our range. */
-static bool claims_uid(const char *line, bool subordinate)
-{
-    const char *field = strchr(line, ':');
-    if (field != NULL && !subordinate) {
-        field = strchr(field + 1, ':');
-    }
-    if (field == NULL) {
-        return false;
-    }
-    char *rest;
-    uint64_t first = strtoull(field + 1, &rest, 10);
-    uint64_t count = subordinate && *rest == ':' ? strtoull(rest + 1, NULL, 10) : 1;
-    return first <= RUN_UID_LAST && count > 0 &&
-           (first >= RUN_UID_FIRST || count > RUN_UID_FIRST - first);
-}
-
-static bool find_claim(const char *path, bool subordinate, char *ret_name, size_t size)
+static bool find_claim(const char *path, enum uids_file kind, char *ret_name, size_t size)
 {
     AUTO_FILE FILE *file = fopen(path, "re");
     char line[1024];
@@ -246,7 +225,7 @@ static bool find_claim(const char *path, bool subordinate, char *ret_name, size_
         if (fgets(line, sizeof(line), file) == NULL) {
             break;
         }
-        if (claims_uid(line, subordinate)) {
+        if (uids_claimed(line, kind)) {
             (void)snprintf(ret_name, size, "%.*s", (int)strcspn(line, ":"), line);
             return true;
         }
@@ -256,7 +235,8 @@ static bool find_claim(const char *path, bool subordinate, char *ret_name, size_
 
 void doctor_uids(struct doctor_row *row)
 {
-    static const char *const paths[] = {"/etc/passwd", "/etc/subuid"};
+    static const char *const paths[] = {
+        [UIDS_PASSWD] = "/etc/passwd", [UIDS_SUBUID] = "/etc/subuid"};
     char name[64];
     if (geteuid() != 0) {
         doctor_found(row, "one, our own, serves all runs");
@@ -265,17 +245,17 @@ void doctor_uids(struct doctor_row *row)
                    "run as root for a uid of its own for each run");
         return;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
-        if (find_claim(paths[i], i == 1, name, sizeof(name))) {
-            doctor_found(row, "%s of %s lies in %" PRIu64 " to %" PRIu64, name, paths[i],
-                         RUN_UID_FIRST, RUN_UID_LAST);
+    for (enum uids_file kind = UIDS_PASSWD; kind <= UIDS_SUBUID; kind++) {
+        if (find_claim(paths[kind], kind, name, sizeof(name))) {
+            doctor_found(row, "%s of %s lies in %u to %u", name, paths[kind], UIDS_FIRST,
+                         UIDS_LAST);
             doctor_gap(row, CELLA_UNFIT, "a run could get the uid of that account",
-                       i == 0 ? "usermod -u UID NAME gives the account another uid"
-                              : "give the account another range in /etc/subuid");
+                       kind == UIDS_PASSWD ? "usermod -u UID NAME gives the account another uid"
+                                           : "give the account another range in /etc/subuid");
             return;
         }
     }
-    doctor_found(row, "%" PRIu64 " to %" PRIu64 ", claimed by nobody", RUN_UID_FIRST, RUN_UID_LAST);
+    doctor_found(row, "%u to %u, claimed by nobody", UIDS_FIRST, UIDS_LAST);
 }
 
 /* ---- resource limits, core dumps ---- */

@@ -3,6 +3,7 @@
 #include "isolate/native/fault.h"
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
+#include "isolate/uids.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +72,7 @@ static bool owns_run_uids(void)
     for (const char *line = text; line != NULL && *line != '\0';) {
         uint64_t inside = 0, outside = 0, count = 0;
         if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) == 3 &&
-            inside <= LEASE_UID_BASE && inside + count >= LEASE_UID_BASE + LEASE_UID_COUNT) {
+            inside <= UIDS_FIRST && inside + count > UIDS_LAST) {
             return true;
         }
         line = strchr(line, '\n');

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "isolate/native/sys.h"
+#include "isolate/uids.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,24 +23,15 @@
 
 #define ACCOUNTS_MAX (256 * 1024)
 
-/* Whether any line "<name>:<x>:<y>:" of a file of accounts reaches into our range.  In passwd the
- * uid is the third field; in subuid the second and third are a range's start and length. */
-static bool range_is_claimed(const char *path, bool ranges)
+static bool range_is_claimed(const char *path, enum uids_file kind)
 {
     static char text[ACCOUNTS_MAX]; /* too large for the stack; one thread, used at once */
     if (sys_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0) {
         return false; /* no such file claims nothing */
     }
     for (const char *line = text; line != NULL && *line != '\0';) {
-        const char *second = strchr(line, ':');
-        const char *third = second != NULL ? strchr(second + 1, ':') : NULL;
-        if (third != NULL) {
-            const uint64_t start = strtoull((ranges ? second : third) + 1, NULL, 10);
-            const uint64_t count = ranges ? strtoull(third + 1, NULL, 10) : 1;
-            if (start < (uint64_t)LEASE_UID_BASE + LEASE_UID_COUNT &&
-                start + count > LEASE_UID_BASE) {
-                return true;
-            }
+        if (uids_claimed(line, kind)) {
+            return true;
         }
         line = strchr(line, '\n');
         line = line != NULL ? line + 1 : NULL;
@@ -96,9 +88,9 @@ static bool uid_is_alive(uint32_t uid)
 
 int lease_take(struct lease *ret_lease, struct cella_error *err)
 {
-    if (range_is_claimed("/etc/passwd", false) || range_is_claimed("/etc/subuid", true)) {
-        error_set(err, CELLA_ERROR_HOST, 0, "uids %u to %u are not free", LEASE_UID_BASE,
-                  LEASE_UID_BASE + LEASE_UID_COUNT - 1);
+    if (range_is_claimed("/etc/passwd", UIDS_PASSWD) ||
+        range_is_claimed("/etc/subuid", UIDS_SUBUID)) {
+        error_set(err, CELLA_ERROR_HOST, 0, "uids %u to %u are not free", UIDS_FIRST, UIDS_LAST);
         return error_set_hint(err, "take them out of /etc/passwd and /etc/subuid");
     }
     int fd = open_table(err);
@@ -107,17 +99,17 @@ int lease_take(struct lease *ret_lease, struct cella_error *err)
     }
     /* Keepers that start at the same time begin at different places. */
     const uint32_t first = (uint32_t)getpid() * 31U;
-    for (uint32_t i = 0; i < LEASE_UID_COUNT; i++) {
-        const uint32_t index = (first + i) % LEASE_UID_COUNT;
+    for (uint32_t i = 0; i < UIDS_COUNT; i++) {
+        const uint32_t index = (first + i) % UIDS_COUNT;
         const char taken = 1;
         char state = 0;
         if (!lock_byte(fd, index, F_WRLCK)) {
             continue;
         }
         const bool dirty = pread(fd, &state, 1, (off_t)index) == 1 && state != 0;
-        if (!dirty || !uid_is_alive(LEASE_UID_BASE + index)) {
+        if (!dirty || !uid_is_alive(UIDS_FIRST + index)) {
             if (pwrite(fd, &taken, 1, (off_t)index) == 1) {
-                *ret_lease = (struct lease){fd, LEASE_UID_BASE + index};
+                *ret_lease = (struct lease){fd, UIDS_FIRST + index};
                 return 0;
             }
             error_set(err, CELLA_ERROR_HOST, errno, "cannot write %s/uids", LEASE_DIRECTORY);
@@ -127,7 +119,7 @@ int lease_take(struct lease *ret_lease, struct cella_error *err)
         (void)lock_byte(fd, index, F_UNLCK); /* nothing was changed under it */
     }
     (void)close(fd); /* nothing is held */
-    return error_set(err, CELLA_ERROR_BUSY, 0, "all %u uids for runs are taken", LEASE_UID_COUNT);
+    return error_set(err, CELLA_ERROR_BUSY, 0, "all %u uids for runs are taken", UIDS_COUNT);
 }
 
 void lease_release(struct lease *lease)
@@ -135,7 +127,7 @@ void lease_release(struct lease *lease)
     const char returned = 0;
     if (lease->fd >= 0) {
         /* When this fails the uid is looked at more closely before it is taken again. */
-        IGNORE(pwrite(lease->fd, &returned, 1, (off_t)(lease->uid - LEASE_UID_BASE)) != 1);
+        IGNORE(pwrite(lease->fd, &returned, 1, (off_t)(lease->uid - UIDS_FIRST)) != 1);
         (void)close(lease->fd); /* lets go of the lock */
         lease->fd = -1;
     }

@@ -11,10 +11,6 @@
 #include <cella/error.h>
 #include <stdint.h>
 
-/* systemd's table of uids (systemd.io/UIDS-GIDS) gives nothing from 1879048192 to 2147483647. */
-#define LEASE_UID_BASE  1900000000U
-#define LEASE_UID_COUNT 65536U
-
 #define LEASE_DIRECTORY "/run/cella"
 
 struct lease {

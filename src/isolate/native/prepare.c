@@ -9,6 +9,7 @@
 #include "isolate/native/child.h"
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
+#include "isolate/uids.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ int sandbox_prepare(struct sandbox_host *host, uint64_t waived, struct sandbox *
                     .pidfd = -1,
                     .control = -1,
                     .waived = waived & CHILD_AHEAD,
-                    .lease = {-1, LEASE_UID_BASE},
+                    .lease = {-1, UIDS_FIRST},
                     .streams = {-1, -1, -1, -1}},
         .inside = {-1, -1, -1, -1},
         .control_inside = -1,
