@@ -16,8 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CPUS_UNIT 1000U
-
 const char *plan_limit_source_text(enum plan_limit_source source)
 {
     switch (source) {
@@ -38,10 +36,10 @@ static uint64_t host_cpus(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-        return (uint64_t)CPU_COUNT(&set) * CPUS_UNIT;
+        return (uint64_t)CPU_COUNT(&set) * LIMIT_ONE_CPU;
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN); /* more of them than the set has room for */
-    return online > 0 ? (uint64_t)online * CPUS_UNIT : CPUS_UNIT;
+    return online > 0 ? (uint64_t)online * LIMIT_ONE_CPU : LIMIT_ONE_CPU;
 }
 
 static uint64_t min_of(uint64_t a, uint64_t b)
@@ -58,7 +56,7 @@ static uint64_t derive(enum limit limit, const struct plan_limit *limits)
     if (__builtin_mul_overflow(limits[LIMIT_WALL].value, limits[LIMIT_CPUS].value, &cpu)) {
         return UINT64_MAX; /* the cap decides */
     }
-    return cpu / CPUS_UNIT;
+    return cpu / LIMIT_ONE_CPU;
 }
 
 static int refuse(enum limit limit, enum policy_stage stage, struct cella_error *err)

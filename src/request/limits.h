@@ -15,10 +15,11 @@
 
 enum limit_unit { UNIT_TIME, UNIT_SIZE, UNIT_NUMBER, UNIT_CPUS };
 
-#define LIMIT_KIB    UINT64_C(1024)
-#define LIMIT_MIB    (UINT64_C(1024) * LIMIT_KIB)
-#define LIMIT_GIB    (UINT64_C(1024) * LIMIT_MIB)
-#define LIMIT_SECOND UINT64_C(1000000)
+#define LIMIT_KIB     UINT64_C(1024)
+#define LIMIT_MIB     (UINT64_C(1024) * LIMIT_KIB)
+#define LIMIT_GIB     (UINT64_C(1024) * LIMIT_MIB)
+#define LIMIT_SECOND  UINT64_C(1000000)
+#define LIMIT_ONE_CPU UINT64_C(1000)
 
 /* "Not said" in a request or a policy.  In a plan every limit is said. */
 #define LIMIT_UNSET UINT64_MAX
@@ -36,7 +37,7 @@ enum limit_unit { UNIT_TIME, UNIT_SIZE, UNIT_NUMBER, UNIT_CPUS };
     X(SWAP, "swap_bytes", "swap", UNIT_SIZE, 0, 0, "memory", "swap space")                         \
     X(PROCESSES, "processes", "processes", UNIT_NUMBER, 64, 1024, "processes",                     \
       "processes and threads at one time")                                                         \
-    X(CPUS, "cpus", "cpus", UNIT_CPUS, 1000, LIMIT_DERIVED, "", "processors at one time")          \
+    X(CPUS, "cpus", "cpus", UNIT_CPUS, LIMIT_ONE_CPU, LIMIT_DERIVED, "", "processors at one time") \
     X(STDOUT, "stdout_bytes", "stdout-limit", UNIT_SIZE, LIMIT_MIB, 128 * LIMIT_MIB, "output",     \
       "kept of standard output")                                                                   \
     X(STDERR, "stderr_bytes", "stderr-limit", UNIT_SIZE, LIMIT_MIB, 128 * LIMIT_MIB, "output",     \

@@ -12,8 +12,6 @@
 
 #define EXPANDED_MAX (64U * 1024) /* bytes of one word */
 
-#define CPUS_UNIT 1000U
-
 enum placeholder {
     PLACEHOLDER_PATH,
     PLACEHOLDER_ENTRY,
@@ -86,7 +84,7 @@ static int add_entry(struct buffer *out, const char *entry)
 /* {cpus} is whole, at least 1: what programs take for their number of threads. */
 static uint64_t whole_cpus(uint64_t thousandths)
 {
-    return thousandths < CPUS_UNIT ? 1 : thousandths / CPUS_UNIT;
+    return thousandths < LIMIT_ONE_CPU ? 1 : thousandths / LIMIT_ONE_CPU;
 }
 
 static int add_value(struct buffer *out, enum placeholder placeholder,
