@@ -73,11 +73,6 @@ def snapshot():
     return {thing for kind in (processes, mounts, control_groups, locks, files) for thing in kind()}
 
 
-def descriptors(pid="self"):
-    """Open descriptors of a process, for tests that count them."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 def new_since(before):
     """What was not there before and does not go away by itself.  What comes up only while we look
     is somebody else's: another run on this host."""

@@ -61,5 +61,6 @@ enum verdict end_victim(pid_t pid, enum verdict verdict);
 bool inside_sandbox(void);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define UNUSED          __attribute__((unused))
 
 #endif

@@ -22,9 +22,3 @@ def pool():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "heavy: takes seconds or much of the machine")
-
-
-def pytest_collection_modifyitems(items):
-    if not harness.CELLA.exists():
-        for item in items:
-            item.add_marker(pytest.mark.skip(reason=f"no {harness.CELLA}: make build-test first"))

@@ -1,9 +1,7 @@
 """What the attack tests stand on: the attack program, Cella as root and as an ordinary user,
 policies that waive protections, and a world of canaries that no run may reach.
 
-The tests run from the environment:
-  CELLA_TEST_BUILD  directory of a build with CELLA_TESTING, which may waive every protection that
-                    is not structural; readable by everyone.  Default: build-test of the tree.
+The build must be one with CELLA_TESTING, which may waive every protection that is not structural.
 """
 import atexit
 import base64
@@ -23,17 +21,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
+from program import BUILD, CELLA, IS_ROOT, NOBODY, ROOT, USERS, valid
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CELLA_TEST_BUILD", ROOT / "build-test"))
-CELLA = BUILD / "cella"
 HERE = Path(__file__).resolve().parent
-
-NOBODY = 65534
-AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
-IS_ROOT = os.geteuid() == 0
-WHO = ["root", "user"] if IS_ROOT else ["user"]
+WHO = list(USERS)
 
 # Of these nothing would be left without them: no build may waive them.
 STRUCTURAL = ["user_namespace", "pid_namespace", "built_root", "sealed_init"]
@@ -153,14 +144,7 @@ def environment(who, extra=None):
 
 
 def command_line(who, *words):
-    prefix = AS_NOBODY if who == "user" and IS_ROOT else []
-    return [*prefix, str(CELLA), *words]
-
-
-@functools.cache
-def result_schema():
-    schema = json.loads((ROOT / "schema" / "result.schema.json").read_text())
-    return jsonschema.Draft202012Validator(schema)
+    return [*USERS[who], CELLA, *words]
 
 
 class Result(dict):
@@ -184,9 +168,7 @@ def run(request, who="root", timeout=60, preexec=None, extra_environment=None):
     except ValueError as error:
         raise AssertionError(f"no JSON result ({error}), exit code {done.returncode}: "
                              f"{done.stdout[:300]!r} {done.stderr[:600]!r}") from error
-    problems = [f"{error.json_path}: {error.message}" for error in
-                result_schema().iter_errors(result)]
-    assert not problems, problems
+    valid(result)
     result.code = done.returncode
     result.errors = done.stderr.decode(errors="replace")
     return result

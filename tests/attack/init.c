@@ -19,8 +19,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define UNUSED __attribute__((unused))
-
 static enum verdict against_init(enum verdict (*effect)(void))
 {
     return inside_sandbox() ? effect() : not_applicable("PID 1 is not a sandbox's: left alone");

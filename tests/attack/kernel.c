@@ -46,8 +46,6 @@
 #define CORE_SCHED_CREATE 1
 #define OPEN_TREE_COPY    1U
 
-#define UNUSED __attribute__((unused))
-
 /* ---- mounts ---- */
 
 static enum verdict mount_tmpfs(const char *argument UNUSED)

@@ -17,8 +17,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define UNUSED __attribute__((unused))
-
 static enum verdict connect_unix(const char *name, bool abstract)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

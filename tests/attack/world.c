@@ -29,8 +29,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define UNUSED __attribute__((unused))
-
 #define MEMORY_TO_TAKE    (128UL * 1024 * 1024) /* twice what the tests allow; likewise below */
 #define DISK_TO_TAKE      (16UL * 1024 * 1024)
 #define FILES_TO_OPEN     300

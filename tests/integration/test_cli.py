@@ -12,9 +12,7 @@ import subprocess
 import time
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CELLA = os.path.abspath(os.environ.get("CELLA", str(ROOT / "build" / "cella")))
+from program import CELLA, IS_ROOT, ROOT, valid
 
 
 def cella(*args, stdin=b"", **more):
@@ -287,7 +285,7 @@ def doctor_with(files, tmp_path):
     return {f["name"]: f for f in json.loads(done.stdout)["findings"]}
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts over files of the host")
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="mounts over files of the host")
 
 
 @needs_root
@@ -436,7 +434,7 @@ def test_verdict_and_exit_code(code, args, word, exit_code):
     assert b"cella:" not in quiet.stderr
     assert quiet.returncode == exit_code
     answer = python(code, "--json", *args)
-    assert json.loads(answer.stdout)["status"] == word
+    assert valid(json.loads(answer.stdout))["status"] == word
     assert (answer.returncode, answer.stderr) == (exit_code, b"")
 
 
@@ -464,7 +462,7 @@ def test_over_the_policy():
 
 def test_refused_as_json():
     done = cella("run", "--json", "-l", "python", "-c", "1", "--memory", "20g")
-    result = json.loads(done.stdout)
+    result = valid(json.loads(done.stdout))
     assert result["status"] == "refused"
     assert (done.returncode, done.stderr) == (126, b"")
 

@@ -1,17 +1,9 @@
 """Every language in its ordinary uses, as root and as an ordinary user."""
 import json
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-CELLA = os.environ.get("CELLA", str(ROOT / "build" / "cella"))
-USERS = {
-    "root": [],
-    "user": ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
-}
+from program import CELLA, USERS, valid
 
 # For each language: programs by what they show.
 PROGRAMS = {
@@ -74,8 +66,7 @@ PROGRAMS = {
 CASES = [(user, language) for user in USERS for language in PROGRAMS]
 
 
-def run(user, language, program, **request):
-    request = {"language": language, "code": PROGRAMS[language][program], **request}
+def run_request(user, request):
     done = subprocess.run(
         USERS[user] + [CELLA, "run", "--json", "--request", "-"],
         input=json.dumps(request).encode(),
@@ -84,7 +75,11 @@ def run(user, language, program, **request):
         env={"PATH": "/usr/bin:/bin"},
     )
     assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    return done.returncode, valid(json.loads(done.stdout))
+
+
+def run(user, language, program, **request):
+    return run_request(user, {"language": language, "code": PROGRAMS[language][program], **request})
 
 
 @pytest.mark.parametrize("user,language", CASES)
@@ -143,13 +138,8 @@ class TestLanguage:
 
 @pytest.mark.parametrize("user", USERS)
 def test_a_compile_error_is_not_a_crash(user):
-    request = {"language": "c", "code": "int main(void) { return x; }"}
-    done = subprocess.run(
-        USERS[user] + [CELLA, "run", "--json", "--request", "-"],
-        input=json.dumps(request).encode(), capture_output=True, timeout=60,
-    )
-    result = json.loads(done.stdout)
-    assert (done.returncode, result["status"], result["exit_code"]) == (1, "compile_error", None)
+    code, result = run_request(user, {"language": "c", "code": "int main(void) { return x; }"})
+    assert (code, result["status"], result["exit_code"]) == (1, "compile_error", None)
     assert "'x' undeclared" in result["compile"]["stderr"].replace("‘", "'").replace("’", "'")
 
 
@@ -159,11 +149,7 @@ def test_a_limit_hit_while_compiling_names_the_stage(user):
     doubling = "".join(f"#define M{i + 1} M{i} M{i}\n" for i in range(30))
     code = f"#define M0 int x(void);\n{doubling}M30\nint main(void) {{ return 0; }}"
     request = {"language": "c", "code": code, "compile": {"limits": {"wall_ms": 1500}}}
-    done = subprocess.run(
-        USERS[user] + [CELLA, "run", "--json", "--request", "-"],
-        input=json.dumps(request).encode(), capture_output=True, timeout=60,
-    )
-    result = json.loads(done.stdout)
+    _, result = run_request(user, request)
     # Whichever of the compile stage's limits comes first on this machine.
     assert result["status"] in ("wall_time", "cpu_time", "memory"), result["message"]
     assert result["limit"]["stage"] == "compile"

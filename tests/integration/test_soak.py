@@ -6,21 +6,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+import leaks
 import pytest
+from program import BUILD, CELLA, ROOT, USERS
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-import leaks  # noqa: E402
-
-BUILD = Path(os.environ.get("CELLA", str(ROOT / "build" / "cella"))).parent
-CELLA = str(BUILD / "cella")
 RUNS = int(os.environ.get("CELLA_SOAK_RUNS", "10000"))
 KILLS = 100
-AS_USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 SEED = int(os.environ.get("CELLA_SEED", str(time.time_ns())))
 
 
@@ -35,11 +29,11 @@ def build_guest(directory):
     return str(guest)
 
 
-@pytest.mark.parametrize("user,runs", [("root", RUNS), ("user", RUNS // 10)])
-def test_many_runs_leave_nothing(user, runs, tmp_path):
+@pytest.mark.parametrize("user", USERS)
+def test_many_runs_leave_nothing(user, tmp_path):
     before = leaks.snapshot()
-    prefix = [] if user == "root" else AS_USER
-    done = subprocess.run(prefix + [str(BUILD / "soak"), build_guest(tmp_path), str(runs)],
+    runs = RUNS if user == "root" else RUNS // 10
+    done = subprocess.run(USERS[user] + [str(BUILD / "soak"), build_guest(tmp_path), str(runs)],
                           capture_output=True, text=True, timeout=1200)
     print(done.stdout, done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,37 @@
+"""The program under test, who runs it, and what its results must look like.
+
+CELLA_TEST_BUILD is the directory of the build, which everyone must be able to read; without it, it
+is build-test of the tree.
+"""
+import functools
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = Path(os.environ.get("CELLA_TEST_BUILD", ROOT / "build-test")).resolve()
+CELLA = str(BUILD / "cella")
+
+IS_ROOT = os.geteuid() == 0
+NOBODY = 65534
+
+# The words before a command that make it run as that user.  Only root can become another.
+USERS = {"user": []}
+if IS_ROOT:
+    USERS = {"root": [], "user": ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                                  "--clear-groups", "--"]}
+
+
+@functools.cache
+def _validator():
+    schema = json.loads((ROOT / "schema" / "result.schema.json").read_text())
+    return jsonschema.Draft202012Validator(schema)
+
+
+def valid(result):
+    """The result, which has been held against its schema."""
+    problems = [f"{error.json_path}: {error.message}" for error in _validator().iter_errors(result)]
+    assert not problems, "\n".join(problems)
+    return result
