@@ -47,9 +47,12 @@
 #error "add this architecture's constants"
 #endif
 
-/* The base sets of the plan, and `default` where no control group counts (init/figures.c). */
-enum set { SET_DEFAULT = 1, SET_STRICT = 2, SET_SUPERVISED = 4 };
-#define SETS_ALL (SET_DEFAULT | SET_STRICT | SET_SUPERVISED)
+/* The base sets of the plan, and each where no control group counts (init/figures.c). */
+enum set { SET_DEFAULT = 1, SET_STRICT = 2, SET_DEFAULT_SUPERVISED = 4, SET_STRICT_SUPERVISED = 8 };
+#define SETS_COUNTED    (SET_DEFAULT | SET_STRICT)
+#define SETS_SUPERVISED (SET_DEFAULT_SUPERVISED | SET_STRICT_SUPERVISED)
+#define SETS_LENIENT    (SET_DEFAULT | SET_DEFAULT_SUPERVISED)
+#define SETS_ALL        (SETS_COUNTED | SETS_SUPERVISED)
 
 /* What becomes of a call.  Above VERDICT_CHECKED: the index of a row of `checks`. */
 enum verdict { VERDICT_ASK, VERDICT_ALLOW, VERDICT_SILENT, VERDICT_CHECKED };
@@ -71,8 +74,8 @@ static const struct check {
     size_t count;
     struct condition conditions[CONDITIONS_MAX];
 } checks[] = {
-    {"clone", SET_DEFAULT | SET_STRICT, 1, {{0, FILTER_CLONE_REFUSED, ONE_OF, 1, {0}}}},
-    {"clone", SET_SUPERVISED, 1, {{0, 0, ONE_OF, 1, {FILTER_BIRTH_FLAGS}}}},
+    {"clone", SETS_COUNTED, 1, {{0, FILTER_CLONE_REFUSED, ONE_OF, 1, {0}}}},
+    {"clone", SETS_SUPERVISED, 1, {{0, 0, ONE_OF, 1, {FILTER_BIRTH_FLAGS}}}},
     /* With one uid for init and program, these could change PID 1.  Of other threads than the
      * caller programs set the processors (OpenMP does) and the niceness, seldom the rest. */
     {"sched_setaffinity", SETS_ALL, 1, {{0, 0, NONE_OF, 1, {1}}}},
@@ -88,13 +91,13 @@ static const struct check {
     /* Asking for the execution domain, and setting the one that everybody has. */
     {"personality", SETS_ALL, 1, {{0, 0, ONE_OF, 2, {UINT32_MAX, PER_LINUX}}}},
     {"socket",
-     SET_DEFAULT | SET_SUPERVISED,
+     SETS_LENIENT,
      2,
      {{0, 0, ONE_OF, 3, {AF_UNIX, AF_INET, AF_INET6}},
       {1, 0xf, ONE_OF, 3, {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}}}},
     /* Buffers hold memory that no process has.  By the option's number at any level: the others of
      * these numbers are seldom used. */
-    {"setsockopt", SET_SUPERVISED, 1, {{2, 0, NONE_OF, 2, {SO_SNDBUF, SO_SNDBUFFORCE}}}},
+    {"setsockopt", SETS_SUPERVISED, 1, {{2, 0, NONE_OF, 2, {SO_SNDBUF, SO_SNDBUFFORCE}}}},
 };
 
 static const struct list {
@@ -104,10 +107,9 @@ static const struct list {
     size_t count;
 } lists[] = {
     {SETS_ALL, VERDICT_ALLOW, syscalls_base, LENGTH(syscalls_base)},
-    {SET_DEFAULT | SET_SUPERVISED, VERDICT_ALLOW, syscalls_named_sockets,
-     LENGTH(syscalls_named_sockets)},
+    {SETS_LENIENT, VERDICT_ALLOW, syscalls_named_sockets, LENGTH(syscalls_named_sockets)},
     {SET_DEFAULT, VERDICT_ALLOW, syscalls_detached_memory, LENGTH(syscalls_detached_memory)},
-    {SET_DEFAULT | SET_STRICT, VERDICT_ALLOW, syscalls_counted, LENGTH(syscalls_counted)},
+    {SETS_COUNTED, VERDICT_ALLOW, syscalls_counted, LENGTH(syscalls_counted)},
     {SETS_ALL, VERDICT_SILENT, syscalls_silent, LENGTH(syscalls_silent)},
 };
 
@@ -134,7 +136,8 @@ int main(int argc, char **argv)
                      "#include <linux/filter.h>\n");
     print_program(filters, "filter_default", SET_DEFAULT);
     print_program(filters, "filter_strict", SET_STRICT);
-    print_program(filters, "filter_supervised", SET_SUPERVISED);
+    print_program(filters, "filter_default_supervised", SET_DEFAULT_SUPERVISED);
+    print_program(filters, "filter_strict_supervised", SET_STRICT_SUPERVISED);
     print_names(names);
     if (fclose(filters) != 0 || fclose(names) != 0) {
         fail("cannot write", argv[1]);

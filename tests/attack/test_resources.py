@@ -15,6 +15,7 @@ from harness import (MIB, SLOWNESS, WHO, attack_request, command_line, environme
 by_who = pytest.mark.parametrize("who", WHO)
 SLACK_MS = 2000 * SLOWNESS  # a busy machine may be late; how late on an idle one, bench/ tells
 JUDGE = harness.policy("on_output_limit: stop\n")
+STRICT_CALLS = harness.policy("syscalls: {set: strict}\n")
 
 
 def supervised(result):
@@ -147,6 +148,18 @@ def test_memory_of_the_kernel_is_bounded(who, how):
         assert result["exit_code"] == 20 and ("EMFILE" in result["stdout"]
                                               or "ENOMEM" in result["stdout"]), result.explain()
     assert available_memory() > before - 512 * MIB
+
+
+@by_who
+def test_the_strict_set_is_supervised_too(who):
+    """Where no control group counts, no set of calls lets forks and buffers go uncounted."""
+    expect(take("fork", who=who, policy=STRICT_CALLS), "processes")
+    code = "import socket\na, b = socket.socketpair()\ntry:\n" \
+           "    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20); print('enlarged')\n" \
+           "except OSError as e: print(e.strerror)"
+    result = python(code, who, policy=STRICT_CALLS)
+    expected = "Operation not permitted" if supervised(result) else "enlarged"
+    assert result["stdout"] == f"{expected}\n", result.explain()
 
 
 def available_memory():

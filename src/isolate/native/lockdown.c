@@ -277,20 +277,19 @@ static int load_filter(const struct sock_fprog *program)
 
 int child_load_seccomp(struct child *child, struct cella_error *err)
 {
-    const struct sock_fprog standard = FILTER_PROGRAM(filter_default);
-    const struct sock_fprog strict = FILTER_PROGRAM(filter_strict);
-    const struct sock_fprog supervised = FILTER_PROGRAM(filter_supervised);
-    const struct sock_fprog *program = &standard;
-
+    const struct sock_fprog counted[] = {
+        [PLAN_SYSCALLS_DEFAULT] = FILTER_PROGRAM(filter_default),
+        [PLAN_SYSCALLS_STRICT] = FILTER_PROGRAM(filter_strict),
+    };
+    const struct sock_fprog supervised[] = {
+        [PLAN_SYSCALLS_DEFAULT] = FILTER_PROGRAM(filter_default_supervised),
+        [PLAN_SYSCALLS_STRICT] = FILTER_PROGRAM(filter_strict_supervised),
+    };
     if (child_waives(child, PROTECTION_SECCOMP)) {
         return 0;
     }
-    if (child->plan->syscalls == PLAN_SYSCALLS_STRICT) {
-        program = &strict;
-    } else if (child->cgroup == NULL) {
-        program = &supervised;
-    }
-    if (load_filter(program) != 0) {
+    const struct sock_fprog *programs = child->cgroup != NULL ? counted : supervised;
+    if (load_filter(&programs[child->plan->syscalls]) != 0) {
         return failed(err, "load the system call filter");
     }
     child_holds(child, PROTECTION_SECCOMP);
