@@ -37,4 +37,4 @@ install: all
 	DESTDIR=$(DESTDIR) cmake --install build
 
 clean:
-	rm -rf build build-clang build-test build-asan build-vm
+	rm -rf build build-clang build-test build-asan build-fuzz build-vm
