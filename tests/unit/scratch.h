@@ -95,14 +95,10 @@ static inline int scratch_tear_down(void **state)
     return 0;
 }
 
-/* A file or directory of the sources, from where this header lies. */
+/* A file or directory of the sources. */
 static inline void scratch_source(const char *name, char ret_path[SCRATCH_PATH_SIZE])
 {
-    const char *here = __FILE__;
-    const char *end = strstr(here, "tests/unit/");
-    assert(end != NULL);
-    int size = snprintf(ret_path, SCRATCH_PATH_SIZE, "%.*s%s", (int)(end - here), here, name);
-    assert(size > 0 && size < SCRATCH_PATH_SIZE);
+    scratch_path(CELLA_SOURCE_DIR, name, ret_path);
 }
 
 static inline void has_text(const char *text, const char *part)
