@@ -86,7 +86,8 @@ CELLA_API int cella_request_set(struct cella_request *request, const char *field
 /* code and stdin as bytes. */
 CELLA_API int cella_request_set_bytes(struct cella_request *request, const char *field,
                                       const void *data, size_t size, struct cella_error *err);
-/* `field` is one of: command, args, collect, compile.args (one word more), env ("NAME=value"). */
+/* `field` is one of: command, args, collect, compile.args, network.allow (one word more), env
+ * ("NAME=value"). */
 CELLA_API int cella_request_add(struct cella_request *request, const char *field, const char *value,
                                 struct cella_error *err);
 #define CELLA_FILE_EXECUTABLE 1U

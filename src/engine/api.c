@@ -219,6 +219,10 @@ int cella_run_start(struct cella_engine *engine, const struct cella_request *req
     if ((flags & ~CELLA_RUN_STDIN_OPEN) != 0) {
         return error_set(err, CELLA_ERROR_CALLER, 0, "unknown flags of a run: %#x", flags);
     }
+    if (callbacks != NULL && callbacks->size < sizeof(callbacks->size)) {
+        error_set(err, CELLA_ERROR_CALLER, 0, "the callbacks have no size");
+        return error_set_hint(err, "set .size to sizeof(struct cella_callbacks)");
+    }
     return run_start(engine, request->spec, flags, callbacks, ret_run, err);
 }
 

@@ -28,6 +28,23 @@ static void reap_abandoned(struct cella_engine *engine);
 
 /* ---- opening and closing ---- */
 
+int engine_options(const struct cella_options *options, struct cella_options *ret_known,
+                   struct cella_error *err)
+{
+    *ret_known = (struct cella_options){.size = sizeof(*ret_known)};
+    if (options == NULL) {
+        return 0;
+    }
+    if (options->size < sizeof(options->size)) {
+        error_set(err, CELLA_ERROR_CALLER, 0, "the options have no size");
+        return error_set_hint(err, "set .size to sizeof(struct cella_options)");
+    }
+    /* A caller's older struct has fewer fields. */
+    memcpy(ret_known, options,
+           options->size < sizeof(*ret_known) ? options->size : sizeof(*ret_known));
+    return 0;
+}
+
 static int start_keeper(struct cella_engine *engine, const struct cella_options *options,
                         struct cella_error *err)
 {
@@ -72,9 +89,9 @@ static int fill_engine(struct cella_engine *engine, const struct cella_options *
 int engine_open(const struct cella_options *options, struct cella_engine **ret_engine,
                 struct cella_error *err)
 {
-    struct cella_options known = {.size = sizeof(known)};
-    if (options != NULL) { /* a caller's older struct has fewer fields */
-        memcpy(&known, options, options->size < sizeof(known) ? options->size : sizeof(known));
+    struct cella_options known;
+    if (engine_options(options, &known, err) < 0) {
+        return -1;
     }
     struct cella_engine *engine = calloc(1, sizeof(*engine));
     if (engine == NULL) {

@@ -77,6 +77,11 @@ struct cella_engine {
 
 /* ---- engine.c ---- */
 
+/* Every field of the caller's options, those that his struct is too old to have as if not given.
+ * Refuses options whose size was never set: nothing in them would count. */
+int engine_options(const struct cella_options *options, struct cella_options *ret_known,
+                   struct cella_error *err) MUST_CHECK;
+
 int engine_open(const struct cella_options *options, struct cella_engine **ret_engine,
                 struct cella_error *err) MUST_CHECK;
 void engine_close(struct cella_engine *engine);

@@ -40,7 +40,9 @@ int cella_languages(const struct cella_options *options,
     struct runtime_set *set;
     const struct runtime *const *runtimes;
     size_t count;
-    if (runtime_set_open(options != NULL ? options->runtimes_dir : NULL, &set, err) < 0) {
+    struct cella_options known;
+    if (engine_options(options, &known, err) < 0 ||
+        runtime_set_open(known.runtimes_dir, &set, err) < 0) {
         return -1;
     }
     int result = runtime_all(set, &runtimes, &count, err);

@@ -244,6 +244,23 @@ static void an_engine_without_a_keeper(void **state)
     cella_engine_close(NULL);
 }
 
+static void structs_without_a_size(void **state)
+{
+    const struct cella_options options = {.keeper_path = "/nonexistent"};
+    const struct cella_callbacks callbacks = {.context = NULL};
+    struct cella_engine *engine = NULL;
+    struct cella_run *run = NULL;
+    struct cella_error err;
+    assert_int_equal(cella_engine_open(&options, &engine, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_CALLER);
+    assert_string_equal(err.text, "the options have no size");
+    struct cella_request *request = shell("true");
+    assert_int_equal(cella_run_start(*state, request, 0, &callbacks, &run, &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_CALLER);
+    assert_string_equal(err.text, "the callbacks have no size");
+    cella_request_destroy(request);
+}
+
 static void closing_ends_everything(void **state)
 {
     (void)state;
@@ -371,6 +388,7 @@ int main(void)
         cmocka_unit_test(callbacks_may_start_but_not_wait),
         cmocka_unit_test(many_runs_at_once),
         cmocka_unit_test(nothing_is_left_open),
+        cmocka_unit_test(structs_without_a_size),
     };
     const struct CMUnitTest engines[] = {
         cmocka_unit_test(an_engine_without_a_keeper),
