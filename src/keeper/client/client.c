@@ -386,8 +386,8 @@ static int receive_once(struct keeper_client *client, struct keeper_message *mes
     }
     ssize_t size;
     do {
-        /* A keeper that has ended with a frame of ours unread leaves ECONNRESET, once, and behind it
-         * what it had said. */
+        /* A keeper that has ended with a frame of ours unread leaves ECONNRESET, once, and behind
+         * it what it had said. */
         size = recvmsg(client->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     if (size < 0 && errno == EAGAIN) {
