@@ -14,28 +14,34 @@
 #include "isolate/native/syscalls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/ioprio.h>
+#include <linux/memfd.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #define LENGTH(array)  (sizeof(array) / sizeof((array)[0]))
 #define PROGRAM_MAX    1024 /* instructions */
 #define NUMBER_MAX     1024 /* of system calls; all above get the verdict of what is unknown */
-#define CONDITIONS_MAX 2
-#define VALUES_MAX     3
+#define CONDITIONS_MAX 3
+#define VALUES_MAX     6
 
 #if defined(__x86_64__)
 #define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
@@ -67,7 +73,8 @@ struct condition {
     uint32_t values[VALUES_MAX];
 };
 
-/* Calls that are allowed when every condition holds, and init is asked about otherwise. */
+/* Calls that are allowed when every condition holds, and init is asked about otherwise.  Rows of
+ * the same call stand together: it is allowed when one of them holds. */
 static const struct check {
     const char *name;
     unsigned sets;
@@ -84,20 +91,52 @@ static const struct check {
     {"sched_setscheduler", SETS_ALL, 1, {{0, 0, ONE_OF, 1, {0}}}},
     {"sched_setattr", SETS_ALL, 1, {{0, 0, ONE_OF, 1, {0}}}},
     {"ioprio_set", SETS_ALL, 2, {{0, 0, ONE_OF, 1, {IOPRIO_WHO_PROCESS}}, {1, 0, ONE_OF, 1, {0}}}},
-    {"prlimit64", SETS_ALL, 1, {{0, 0, ONE_OF, 1, {0}}}},
+    /* RLIMIT_CORE stays as it is: 0 would let the host's handler of core dumps run. */
+    {"prlimit64", SETS_ALL, 2, {{0, 0, ONE_OF, 1, {0}}, {1, 0, NONE_OF, 1, {RLIMIT_CORE}}}},
+    {"setrlimit", SETS_ALL, 1, {{0, 0, NONE_OF, 1, {RLIMIT_CORE}}}},
+    /* Huge pages are the host's, and nobody counts them. */
+    {"mmap", SETS_COUNTED, 1, {{3, MAP_HUGETLB, ONE_OF, 1, {0}}}},
+    {"memfd_create", SET_DEFAULT, 1, {{1, MFD_HUGETLB, ONE_OF, 1, {0}}}},
+    {"shmget", SET_DEFAULT, 1, {{2, SHM_HUGETLB, ONE_OF, 1, {0}}}},
+    /* Shared memory without a file is given back by a process and kept all the same. */
+    {"mmap",
+     SETS_SUPERVISED,
+     2,
+     {{3, MAP_HUGETLB, ONE_OF, 1, {0}},
+      {3, MAP_SHARED | MAP_ANONYMOUS, NONE_OF, 1, {MAP_SHARED | MAP_ANONYMOUS}}}},
+    /* What others do in a directory that all see. */
+    {"fcntl", SETS_ALL, 1, {{1, 0, NONE_OF, 1, {F_NOTIFY}}}},
     /* Typing for the user of a terminal. */
     {"ioctl", SETS_ALL, 1, {{1, 0, NONE_OF, 2, {TIOCSTI, TIOCLINUX}}}},
     {"prctl", SETS_ALL, 1, {{0, 0, NONE_OF, 3, {PR_SET_SECCOMP, PR_SET_MM, PR_SCHED_CORE}}}},
     /* Asking for the execution domain, and setting the one that everybody has. */
     {"personality", SETS_ALL, 1, {{0, 0, ONE_OF, 2, {UINT32_MAX, PER_LINUX}}}},
+    /* No protocol but the plain ones: Landlock knows no other, and some would load modules. */
     {"socket",
      SETS_LENIENT,
-     2,
+     3,
      {{0, 0, ONE_OF, 3, {AF_UNIX, AF_INET, AF_INET6}},
-      {1, 0xf, ONE_OF, 3, {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}}}},
-    /* Buffers hold memory that no process has.  By the option's number at any level: the others of
-     * these numbers are seldom used. */
-    {"setsockopt", SETS_SUPERVISED, 1, {{2, 0, NONE_OF, 2, {SO_SNDBUF, SO_SNDBUFFORCE}}}},
+      {1, 0xf, ONE_OF, 3, {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}},
+      {2, 0, ONE_OF, 3, {0, IPPROTO_TCP, IPPROTO_UDP}}}},
+    /* No socket filters, and where no control group counts no larger buffers. */
+    {"setsockopt", SETS_ALL, 1, {{1, 0, NONE_OF, 1, {SOL_SOCKET}}}},
+    {"setsockopt",
+     SETS_COUNTED,
+     1,
+     {{2,
+       0,
+       NONE_OF,
+       4,
+       {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF}}}},
+    {"setsockopt",
+     SETS_SUPERVISED,
+     1,
+     {{2,
+       0,
+       NONE_OF,
+       6,
+       {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF,
+        SO_SNDBUF, SO_SNDBUFFORCE}}}},
 };
 
 static const struct list {
@@ -184,7 +223,11 @@ static void fill_verdicts(enum set set, unsigned verdicts[NUMBER_MAX])
         }
     }
     for (size_t i = 0; i < LENGTH(checks); i++) {
-        if ((checks[i].sets & set) != 0) {
+        bool again = false;
+        for (size_t n = i; n > 0 && strcmp(checks[n - 1].name, checks[i].name) == 0; n--) {
+            again = again || (checks[n - 1].sets & set) != 0;
+        }
+        if ((checks[i].sets & set) != 0 && !again) {
             set_verdict(verdicts, checks[i].name, VERDICT_CHECKED + (unsigned)i);
         }
     }
@@ -229,9 +272,10 @@ static void emit_condition(struct program *program, const struct condition *cond
     }
 }
 
-static void emit_check(struct program *program, const struct check *check)
+/* Falls through when not all conditions hold. */
+static void emit_alternative(struct program *program, const struct check *check)
 {
-    size_t left = 1; /* the return that allows stands before the one that asks */
+    size_t left = 1; /* the return that allows */
     for (size_t i = 1; i < check->count; i++) {
         left += condition_length(&check->conditions[i]);
     }
@@ -240,10 +284,20 @@ static void emit_check(struct program *program, const struct check *check)
         left -= i + 1 < check->count ? condition_length(&check->conditions[i + 1]) : 0;
     }
     emit_return(program, SECCOMP_RET_ALLOW);
+}
+
+static void emit_checks(struct program *program, enum set set, size_t first)
+{
+    const char *name = checks[first].name;
+    for (size_t i = first; i < LENGTH(checks) && strcmp(checks[i].name, name) == 0; i++) {
+        if ((checks[i].sets & set) != 0) {
+            emit_alternative(program, &checks[i]);
+        }
+    }
     emit_return(program, SECCOMP_RET_USER_NOTIF);
 }
 
-static void emit_verdict(struct program *program, unsigned verdict)
+static void emit_verdict(struct program *program, enum set set, unsigned verdict)
 {
     switch (verdict) {
     case VERDICT_ASK:
@@ -256,29 +310,29 @@ static void emit_verdict(struct program *program, unsigned verdict)
         emit_return(program, SECCOMP_RET_ERRNO | ENOSYS);
         break;
     default:
-        emit_check(program, &checks[verdict - VERDICT_CHECKED]);
+        emit_checks(program, set, verdict - VERDICT_CHECKED);
         break;
     }
 }
 
 /* One range of numbers of equal verdict begins at starts[i] and goes on to the next. */
-static void emit_search(struct program *program, const unsigned *verdicts, const uint32_t *starts,
-                        size_t count)
+static void emit_search(struct program *program, enum set set, const unsigned *verdicts,
+                        const uint32_t *starts, size_t count)
 {
     if (count == 1) {
-        emit_verdict(program, verdicts[starts[0]]);
+        emit_verdict(program, set, verdicts[starts[0]]);
         return;
     }
     const size_t half = count / 2;
     const size_t jump = program->length;
     emit(program, BPF_JMP | BPF_JGE | BPF_K, 0, 0, starts[half]);
-    emit_search(program, verdicts, starts, half);
+    emit_search(program, set, verdicts, starts, half);
     const size_t skipped = program->length - jump - 1;
     if (skipped > UINT8_MAX) {
         fail("filter too long", "for one jump");
     }
     program->code[jump].jt = (uint8_t)skipped;
-    emit_search(program, verdicts, starts + half, count - half);
+    emit_search(program, set, verdicts, starts + half, count - half);
 }
 
 static void make_program(enum set set, struct program *program)
@@ -300,7 +354,7 @@ static void make_program(enum set set, struct program *program)
     emit(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
     emit(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, FOREIGN_NUMBERS);
     emit_return(program, SECCOMP_RET_ERRNO | ENOSYS);
-    emit_search(program, verdicts, starts, count);
+    emit_search(program, set, verdicts, starts, count);
 }
 
 static void print_program(FILE *out, const char *name, enum set set)

@@ -32,6 +32,16 @@ static const char *const mount_sources[] = {
     "/lib64", "/libx32", "/opt",  "/etc/", /* something below it, never all of it */
 };
 
+/* The sandbox has its own of these, or they tell of the host's accounts and keys. */
+static const char *const closed_sources[] = {
+    "/etc/passwd", "/etc/shadow",   "/etc/group",         "/etc/gshadow",     "/etc/hosts",
+    "/etc/ssh",    "/etc/hostname", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/ssl/private",
+};
+
+/* No limit makes sense above these, and sums of two must not wrap. */
+#define LIMIT_VALUE_MAX (UINT64_C(1) << 52)
+#define CPUS_MAX        (UINT64_C(1000) * 65536) /* thousandths */
+
 static int above(struct cella_error *err, const char *what)
 {
     error_set(err, CELLA_ERROR_POLICY, 0, "the keeper refuses the plan: %s", what);
@@ -60,6 +70,13 @@ static bool is_plain_path(const char *path)
 
 static bool is_source(const char *path)
 {
+    for (size_t i = 0; i < ARRAY_LENGTH(closed_sources); i++) {
+        const size_t length = strlen(closed_sources[i]);
+        if (strncmp(path, closed_sources[i], length) == 0 &&
+            (path[length] == '\0' || path[length] == '/')) {
+            return false;
+        }
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(mount_sources); i++) {
         const size_t length = strlen(mount_sources[i]);
         const bool below_only = mount_sources[i][length - 1] == '/';
@@ -88,7 +105,12 @@ static int check_mount(const struct plan_mount *mount, struct cella_error *err)
                    ? 0
                    : above(err, "a mount's source is not a place for programs");
     case PLAN_MOUNT_SYMLINK:
-        return 0; /* a text; it is resolved inside */
+        /* As distributions have them: /lib leads to usr/lib, and nothing is mounted behind it. */
+        return strchr(mount->target + 1, '/') == NULL &&
+                       strncmp(mount->source + (mount->source[0] == '/'), "usr/", 4) == 0 &&
+                       strstr(mount->source, "..") == NULL
+                   ? 0
+                   : above(err, "a link that is not one of the root into /usr");
     }
     return above(err, "unknown kind of mount");
 }
@@ -102,6 +124,12 @@ static int check_limits(const struct limits *limits, struct cella_error *err)
                       limit_table[i].name);
             return -1;
         }
+        if (value > LIMIT_VALUE_MAX) {
+            return above(err, "a limit that limits nothing");
+        }
+    }
+    if (limits->value[LIMIT_CPUS] > CPUS_MAX) {
+        return above(err, "too many processors");
     }
     if (limits->value[LIMIT_PROCESSES] > PROCESSES_MAX) {
         return above(err, "too many processes");

@@ -17,6 +17,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ENGINE_SOCKET 3
@@ -61,7 +63,15 @@ static void forget_inherited(void)
 {
     sigset_t none;
 
-    IGNORE(setsid() < 0); /* fails when we lead a session already */
+    struct rlimit files;
+
+    /* Each run takes ten descriptors or so, and the usual soft limit is 1024. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        IGNORE(setrlimit(RLIMIT_NOFILE, &files) != 0); /* then fewer runs fit */
+    }
+    IGNORE(personality(PER_LINUX) < 0); /* a caller's may turn address randomization off */
+    IGNORE(setsid() < 0);               /* fails when we lead a session already */
     sys_reset_signals();
     sigemptyset(&none);
     IGNORE(sigprocmask(SIG_SETMASK, &none, NULL) != 0); /* valid arguments */

@@ -186,6 +186,7 @@ static void enter_finishing(struct run *run)
 {
     if (run->state != RUN_FINISHING) {
         if (run->sandbox.cgroup.host != NULL) {
+            run->cpu_at_end_us = cgroup_cpu_us(&run->sandbox.cgroup);
             cgroup_free_cpu(&run->sandbox.cgroup);
         }
         enter(run, RUN_FINISHING,
@@ -371,8 +372,9 @@ static void fill_usage(const struct run *run, const struct cgroup_usage *group,
         user = (uint64_t)rusage->ru_utime.tv_sec * 1000000 + (uint64_t)rusage->ru_utime.tv_usec;
         system = (uint64_t)rusage->ru_stime.tv_sec * 1000000 + (uint64_t)rusage->ru_stime.tv_usec;
     }
-    if (group->cpu_us != UINT64_MAX && group->cpu_us > run->cpu_at_start_us + user + system) {
-        const uint64_t sum = group->cpu_us - run->cpu_at_start_us;
+    const uint64_t at_end = run->cpu_at_end_us > 0 ? run->cpu_at_end_us : group->cpu_us;
+    if (at_end != UINT64_MAX && at_end > run->cpu_at_start_us + user + system) {
+        const uint64_t sum = at_end - run->cpu_at_start_us;
         user = user + system > 0 ? sum * user / (user + system) : sum;
         system = sum - user;
     }

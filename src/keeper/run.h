@@ -45,6 +45,7 @@ struct run {
     uint64_t started_us;
     uint64_t deadline_us; /* of the state */
     uint64_t cpu_at_start_us;
+    uint64_t cpu_at_end_us; /* when finishing began: what comes then is our work; 0: not known */
     uint64_t protections;
 };
 

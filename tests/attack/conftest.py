@@ -1,6 +1,7 @@
 """The world of canaries, and one pool of threads in which the attacks run.
 
 Of one module, not of the session: they must be gone when the session looks for what is left."""
+import resource
 from concurrent.futures import ThreadPoolExecutor
 
 import harness
@@ -21,4 +22,7 @@ def pool():
 
 
 def pytest_configure(config):
+    # What a run would inherit if Cella let it.
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     config.addinivalue_line("markers", "heavy: takes seconds or much of the machine")

@@ -20,8 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
+#include <sys/inotify.h>
 #include <sys/io.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -286,6 +288,51 @@ static enum verdict listen_to_calls(const char *argument UNUSED)
         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
 }
 
+static enum verdict attach_filter(const char *argument UNUSED)
+{
+    struct sock_filter refuse_all = {0x06, 0, 0, 0}; /* return 0 */
+    const struct sock_fprog program = {1, &refuse_all};
+    const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    return by_result(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+}
+
+static enum verdict set_up_io(const char *argument UNUSED)
+{
+    unsigned long context = 0;
+    return by_result(syscall(SYS_io_setup, 1, &context));
+}
+
+/* ENOMEM: there are none to be had now. */
+static enum verdict map_huge_page(const char *argument UNUSED)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
+    return by_passing(mmap(NULL, 2 << 20, PROT_READ, flags, -1, 0) == MAP_FAILED ? -1 : 0, ENOMEM);
+}
+
+static enum verdict set_core_limit(const char *argument UNUSED)
+{
+    return by_result(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
+}
+
+static enum verdict see_file_system(const char *argument UNUSED)
+{
+    struct stat workspace;
+    char room[64];
+    return stat("/tmp", &workspace) != 0
+               ? by_result(-1)
+               : by_result(syscall(SYS_ustat, (unsigned)workspace.st_dev, room));
+}
+
+static enum verdict watch_programs(const char *argument UNUSED)
+{
+    return by_result(inotify_add_watch(inotify_init1(0), "/usr/bin", IN_OPEN));
+}
+
+static enum verdict be_notified(const char *argument UNUSED)
+{
+    return by_result(fcntl(open("/usr/bin", O_RDONLY | O_DIRECTORY), F_NOTIFY, DN_ACCESS));
+}
+
 static enum verdict add_key(const char *argument UNUSED)
 {
     return by_result(
@@ -509,6 +556,17 @@ const struct attack kernel_attacks[] = {
      "watch file systems"},
     {"seccomp_listener", "kernel", "seccomp", "seccomp", "", listen_to_calls,
      "answer system calls of others"},
+    {"socket_filter", "kernel", "seccomp", "setsockopt", "", attach_filter,
+     "have the kernel compile a socket filter"},
+    {"io_setup", "kernel", "seccomp", "io_setup", "", set_up_io,
+     "take of the host's asynchronous input and output"},
+    {"huge_pages", "kernel", "seccomp", "mmap", "", map_huge_page, "take the host's huge pages"},
+    {"core_limit", "kernel", "seccomp", "prlimit64", "", set_core_limit,
+     "have the host's handler of core dumps run"},
+    {"ustat", "others", "seccomp", "ustat", "", see_file_system, "see how full another's disk is"},
+    {"watch_files", "others", "seccomp", "inotify_add_watch", "", watch_programs,
+     "see which programs others open"},
+    {"watch_directory", "others", "seccomp", "fcntl", "", be_notified, "the same by signal"},
     {"add_key", "kernel", "seccomp", "add_key", "", add_key, "store a key in the kernel"},
     {"memfd_secret", "kernel", "seccomp", "memfd_secret", "", make_secret_memory,
      "take memory that even the kernel cannot see"},

@@ -113,7 +113,16 @@ static enum verdict find_interfaces(const char *argument UNUSED)
     return interfaces > 1 ? achieved("%d interfaces", interfaces) : refused("only a loopback");
 }
 
+static enum verdict open_mptcp(const char *argument UNUSED)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */);
+    return fd < 0 && (errno == EPROTONOSUPPORT || errno == ENOPROTOOPT)
+               ? not_applicable("no MPTCP in this kernel")
+               : by_result(fd);
+}
+
 const struct attack network_attacks[] = {
+    {"mptcp", "network", "seccomp", "socket", "", open_mptcp, "open a socket that Landlock misses"},
     {"unix_socket", "others", "built_root", "", "socket", connect_path,
      "connect to a Unix socket by path"},
     {"abstract_socket", "others", "network_namespace,landlock_scope", "", "abstract",

@@ -317,8 +317,13 @@ def descendants(pid):
 
 
 def inside(pids):
-    """Those in a PID namespace below ours."""
-    return [pid for pid in pids if len(status_of(Path(f"/proc/{pid}"))["NSpid"].split()) > 1]
+    """Those in a PID namespace below ours that have not ended meanwhile."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if len(status_of(Path(f"/proc/{pid}"))["NSpid"].split()) > 1:
+                found.append(pid)
+    return found
 
 
 @by_who

@@ -17,11 +17,16 @@
 
 #define COPY_SIZE 65536
 
+/* Many files, long names and many patterns with many stars make much work.  The keeper waits longer
+ * than this, and for each byte that may be collected. */
+#define SEARCH_MAX_US (UINT64_C(3) * 1000000)
+
 struct collection {
     const struct init *init;
     uint64_t bytes_left;
     uint64_t files_left;
     uint64_t skipped_left;
+    uint64_t search_until_us;
     bool broken; /* the reader is gone */
 };
 
@@ -113,6 +118,10 @@ static bool collect_one(void *context, const struct init_visit *visit)
 {
     struct collection *collection = context;
     struct stat file;
+    if (init_clock_us() > collection->search_until_us) {
+        put_skipped(collection, visit->path, PACK_SKIP_TOO_MANY, 0); /* and all behind it */
+        return false;
+    }
     if (!matches(collection->init, visit->path)) {
         return !collection->broken;
     }
@@ -132,7 +141,9 @@ static bool collect_one(void *context, const struct init_visit *visit)
             (uint64_t)file.st_size > collection->bytes_left) {
             put_skipped(collection, visit->path, PACK_SKIP_UNREADABLE, 0);
         } else {
+            const uint64_t begun = init_clock_us();
             put_file(collection, fd, visit->path, &file);
+            collection->search_until_us += init_clock_us() - begun; /* this is not searching */
         }
         if (fd >= 0) {
             (void)close(fd); /* opened for reading */
@@ -160,6 +171,7 @@ void init_collect(struct init *init)
         .bytes_left = init->start.limits.value[LIMIT_COLLECT_BYTES],
         .files_left = init->start.limits.value[LIMIT_COLLECT_FILES],
         .skipped_left = PACK_SKIPPED_MAX,
+        .search_until_us = init_clock_us() + SEARCH_MAX_US,
     };
     const struct pack_header end = {.type = PACK_END};
     if (has_globs(init)) {

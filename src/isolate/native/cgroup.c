@@ -442,11 +442,15 @@ static int set_version_1(const struct cgroup *group, const struct limits *limits
     const uint64_t memory = limits->value[LIMIT_MEMORY];
     const int memory_dir = group->dirs[CGROUP_MEMORY];
     const int cpu_dir = cpu_directory(group);
+    char text[24];
 
     if ((waived & protection_bit(PROTECTION_MEMORY)) == 0) {
         if (set_number(memory_dir, "memory.limit_in_bytes", memory, err) != 0) {
             return -1;
         }
+        /* What TCP holds is not in the above.  Absent in kernels that are built without it. */
+        (void)snprintf(text, sizeof(text), "%" PRIu64, memory);
+        IGNORE(sys_write_file(memory_dir, "memory.kmem.tcp.limit_in_bytes", text) != 0);
         /* Absent where the kernel does not count swap: then it must have none to give. */
         if (faccessat(memory_dir, "memory.memsw.limit_in_bytes", W_OK, AT_EACCESS) == 0 &&
             set_number(memory_dir, "memory.memsw.limit_in_bytes",
@@ -498,12 +502,10 @@ static int set_version_2(const struct cgroup *group, const struct limits *limits
 
 void cgroup_free_cpu(const struct cgroup *group)
 {
+    const bool v2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
     /* What fails here leaves the group as slow as it was. */
-    if (group->host->mechanism == KEEPER_BY_CGROUP_V2) {
-        IGNORE(sys_write_file(group->dirs[0], "cpu.max", "max"));
-    } else {
-        IGNORE(sys_write_file(cpu_directory(group), "cpu.cfs_quota_us", "-1"));
-    }
+    IGNORE(v2 ? sys_write_file(group->dirs[0], "cpu.max", "max")
+              : sys_write_file(cpu_directory(group), "cpu.cfs_quota_us", "-1"));
 }
 
 int cgroup_clone_fd(const struct cgroup *group)

@@ -179,7 +179,13 @@ static int bind_one(const struct plan_mount *mount, uint64_t attributes, struct 
     const int tree = is_bind ? sys_open_tree(mount->source) : -1;
     if (is_bind && tree < 0) {
         const bool optional = (mount->flags & PLAN_MOUNT_OPTIONAL) != 0;
-        return optional && errno == ENOENT ? 0 : failed(err, "find", mount->source);
+        const int number = errno;
+        if (optional && number == ENOENT) {
+            return 0;
+        }
+        failed(err, "find", mount->source);
+        return number == ELOOP ? error_set_hint(err, "a part of it is a link: name the real path")
+                               : -1;
     }
     const char *name = NULL;
     const int parent = open_parent(mount->target, &name);

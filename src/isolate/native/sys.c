@@ -51,8 +51,19 @@ int sys_mount_setattr(const char *path, uint64_t set)
 
 int sys_open_tree(const char *path)
 {
-    return (int)syscall(SYS_open_tree, AT_FDCWD, path,
-                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    const int source = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    if (source < 0) {
+        return -1;
+    }
+    const int tree =
+        (int)syscall(SYS_open_tree, source, "",
+                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+    const int number = errno;
+    (void)close(source); /* a path */
+    errno = number;
+    return tree;
 }
 
 int sys_set_tree_attributes(int tree, uint64_t set)

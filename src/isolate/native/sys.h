@@ -30,7 +30,8 @@ int sys_pivot_root(const char *new_root, const char *put_old) MUST_CHECK;
 /* Sets MOUNT_ATTR_* of the mount at `path`, and makes it private: what the host mounts later does
  * not appear in it. */
 int sys_mount_setattr(const char *path, uint64_t set) MUST_CHECK;
-/* A copy of the mount at `path` and of all below it, attached nowhere; let go of when closed. */
+/* A copy of the mount at `path` and of all below it, attached nowhere; let go of when closed.  The
+ * path must be real: no part of it a link. */
 int sys_open_tree(const char *path) MUST_CHECK;
 /* The same for all mounts of such a copy. */
 int sys_set_tree_attributes(int tree, uint64_t set) MUST_CHECK;
