@@ -154,6 +154,8 @@ CELLA_API int cella_result_json(const struct cella_result *result, char **ret_js
 CELLA_API const char *cella_result_status(const struct cella_result *result);
 /* One sentence for a person. */
 CELLA_API const char *cella_result_message(const struct cella_result *result);
+/* Why it is "refused" or "internal", with a hint on what to do; kind CELLA_ERROR_NONE otherwise. */
+CELLA_API const struct cella_error *cella_result_error(const struct cella_result *result);
 /* The program's own exit code, or -1 when it did not end by itself. */
 CELLA_API int cella_result_exit_code(const struct cella_result *result);
 /* The number of the signal that ended it, or 0. */

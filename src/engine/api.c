@@ -356,6 +356,11 @@ const char *cella_result_message(const struct cella_result *result)
     return result->data->run.message;
 }
 
+const struct cella_error *cella_result_error(const struct cella_result *result)
+{
+    return &result->data->error;
+}
+
 int cella_result_exit_code(const struct cella_result *result)
 {
     return result->data->run.exit_code;

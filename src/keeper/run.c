@@ -341,6 +341,11 @@ static void handle_timer(struct run *run, struct wire *wire)
         if (now_us() >= run->deadline_us) {
             IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
         }
+    } else if (now_us() >= run->deadline_us && !run->announced && !run->extended) {
+        /* Init, in its program's small share of a processor, has not yet said when that began. */
+        run->extended = true;
+        run->deadline_us += run->plan.limits.value[LIMIT_WALL];
+        set_timer(run);
     } else if (now_us() >= run->deadline_us) {
         stop_for(run, wire, KEEPER_CAUSE_WALL);
     } else if (has_cgroup && cpu_used_us(run) > run->plan.limits.value[LIMIT_CPU]) {

@@ -42,6 +42,7 @@ struct run {
     bool done;       /* init's figures are complete */
     bool stopped;    /* by us */
     bool announced;  /* the engine knows that it started */
+    bool extended;   /* its clock began before it did */
     uint64_t started_us;
     uint64_t deadline_us; /* of the state */
     uint64_t cpu_at_start_us;

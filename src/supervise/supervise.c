@@ -212,14 +212,31 @@ static bool ended_by(const struct keeper_ended *ended, int number)
     return ended->status >= 0 && WIFSIGNALED(ended->status) && WTERMSIG(ended->status) == number;
 }
 
-static bool over_cpu_limit(const struct keeper_ended *ended, const struct limits *limits)
+/* Whether more processor time was used than that. */
+static bool used_cpu(const struct keeper_ended *ended, uint64_t least_us)
 {
     uint64_t used;
     if (ended->user_us == RESULT_UNKNOWN || ended->system_us == RESULT_UNKNOWN) {
         return false;
     }
-    return __builtin_add_overflow(ended->user_us, ended->system_us, &used) ||
-           used > limits->value[LIMIT_CPU];
+    return __builtin_add_overflow(ended->user_us, ended->system_us, &used) || used > least_us;
+}
+
+static bool over_cpu_limit(const struct keeper_ended *ended, const struct limits *limits)
+{
+    return used_cpu(ended, limits->value[LIMIT_CPU]);
+}
+
+/* Where the limit of processor time follows from that of the clock, a program that only computes
+ * reaches both at once: within so small a share it is processor time that it ran out of. */
+#define TIE_SHARE 20
+
+static bool ties_with_cpu(const struct keeper_ended *ended, const struct limits *limits)
+{
+    const uint64_t limit = limits->value[LIMIT_CPU];
+    uint64_t both;
+    return !__builtin_mul_overflow(limits->value[LIMIT_WALL], limits->value[LIMIT_CPUS], &both) &&
+           limit == both / LIMIT_ONE_CPU && used_cpu(ended, limit - limit / TIE_SHARE);
 }
 
 static void set_ending(struct result_stage *stage, enum status status, enum limit limit)
@@ -254,7 +271,8 @@ static void decide(const struct supervise *supervise, const struct keeper_ended 
                    const struct limits *limits, struct result_stage *stage)
 {
     enum status cause = supervise->cause;
-    if (cause == STATUS_WALL_TIME && over_cpu_limit(ended, limits)) {
+    if (cause == STATUS_WALL_TIME &&
+        (over_cpu_limit(ended, limits) || ties_with_cpu(ended, limits))) {
         /* Processor time is looked at now and then only, the clock all the time: this limit was
          * reached first and seen later. */
         set_ending(stage, STATUS_CPU_TIME, LIMIT_CPU);

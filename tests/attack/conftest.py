@@ -10,6 +10,8 @@ import pytest
 
 @pytest.fixture(scope="module")
 def world():
+    for who in harness.WHO:
+        harness.config_directory(who)  # before the threads, which would make it twice
     world = harness.World()
     yield world
     world.close()

@@ -511,6 +511,34 @@ static void every_ending_has_its_verdict(void **unused)
     }
 }
 
+/* The derived limit of processor time is reached together with the clock. */
+static void who_only_computes_runs_out_of_processor_time(void **unused)
+{
+    (void)unused;
+    const struct {
+        uint64_t cpu_limit_us, used_us;
+        enum status status;
+    } rows[] = {
+        {20 * LIMIT_SECOND, LIMIT_SECOND * 19, STATUS_WALL_TIME},
+        {20 * LIMIT_SECOND, LIMIT_SECOND * 19 + 1, STATUS_CPU_TIME},
+        {20 * LIMIT_SECOND + 1, LIMIT_SECOND * 20, STATUS_WALL_TIME}, /* asked for by itself */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct limits limits = plan_limits();
+        struct keeper_ended ended = {.status = SIGNALED(SIGKILL), .user_us = rows[i].used_us};
+        struct result_stage stage;
+        struct supervise supervise;
+        limits.value[LIMIT_CPUS] = 2000;
+        limits.value[LIMIT_CPU] = rows[i].cpu_limit_us;
+        result_stage_init(&stage);
+        bring_into(&supervise, RUNNING, false);
+        assert_false(supervise_event(&supervise, SUPERVISE_NOTICE, KEEPER_CAUSE_WALL));
+        assert_false(supervise_event(&supervise, SUPERVISE_ENDED, 0));
+        supervise_outcome(&supervise, &ended, &limits, &stage);
+        assert_int_equal(stage.status, rows[i].status);
+    }
+}
+
 static void without_an_end_there_are_no_figures(void **unused)
 {
     (void)unused;
@@ -547,6 +575,7 @@ int main(void)
         cmocka_unit_test(every_notice_has_its_verdict),
         cmocka_unit_test(a_notice_without_a_cause_is_our_fault),
         cmocka_unit_test(every_ending_has_its_verdict),
+        cmocka_unit_test(who_only_computes_runs_out_of_processor_time),
         cmocka_unit_test(without_an_end_there_are_no_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

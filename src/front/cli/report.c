@@ -72,4 +72,7 @@ void report_verdict(const struct cella_result *result)
     bool color = report_has_color(STDERR_FILENO);
     (void)fprintf(stderr, "cella: %s%s%s: %s\n", color ? "\033[1;31m" : "", status,
                   color ? "\033[0m" : "", cella_result_message(result));
+    if (cella_result_error(result)->hint[0] != '\0') {
+        (void)fprintf(stderr, "  hint: %s\n", cella_result_error(result)->hint);
+    }
 }

@@ -32,10 +32,6 @@
 /* Processor time by rlimit, likewise: per process, in whole seconds, behind the supervisor's. */
 #define CPU_SLACK_SECONDS 2
 
-/* Too little for a core file.  The host's handler of core dumps, which a core_pattern with a pipe
- * starts as root whatever the limit is, is left alone for this one number (see core(5)). */
-#define CORE_BYTES_MAX 1
-
 #define LOCKED_MEMORY_MAX       (UINT64_C(8) * 1024 * 1024)
 #define QUEUED_SIGNALS_MAX      1024
 #define MESSAGE_QUEUE_BYTES_MAX (UINT64_C(800) * 1024)
@@ -150,7 +146,6 @@ static int set_rlimits(const struct init_start *start)
         {RLIMIT_STACK, value[LIMIT_STACK]},
         {RLIMIT_NPROC, value[LIMIT_PROCESSES] + 1 + processes_slack},
         {RLIMIT_CPU, value[LIMIT_CPU] / LIMIT_SECOND + CPU_SLACK_SECONDS},
-        {RLIMIT_CORE, CORE_BYTES_MAX},
         {RLIMIT_MEMLOCK, LOCKED_MEMORY_MAX},
         {RLIMIT_SIGPENDING, QUEUED_SIGNALS_MAX},
         {RLIMIT_MSGQUEUE, MESSAGE_QUEUE_BYTES_MAX},

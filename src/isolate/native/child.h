@@ -38,7 +38,8 @@ struct child {
      protection_bit(PROTECTION_IPC_NS) | protection_bit(PROTECTION_UTS_NS) |                       \
      protection_bit(PROTECTION_CGROUP_NS) | protection_bit(PROTECTION_TIME_NS) |                   \
      protection_bit(PROTECTION_KEYRING) | protection_bit(PROTECTION_DIES_WITH_KEEPER) |            \
-     protection_bit(PROTECTION_CORE_SCHED) | protection_bit(PROTECTION_SPECULATION))
+     protection_bit(PROTECTION_CORE_SCHED) | protection_bit(PROTECTION_SPECULATION) |              \
+     protection_bit(PROTECTION_RLIMITS))
 
 /* Walks the SANDBOX rows of the table of steps.  Says INIT_CONFINED or INIT_FAILED on `control`;
  * never returns. */
