@@ -144,7 +144,7 @@ def environment(who, extra=None):
 
 
 def command_line(who, *words):
-    return [*USERS[who], CELLA, *words]
+    return [*USERS.get(who, []), CELLA, *words]
 
 
 class Result(dict):

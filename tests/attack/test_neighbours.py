@@ -326,6 +326,14 @@ def inside(pids):
     return found
 
 
+def streams_of(pid):
+    """Where its descriptors lead, or None: a program that is starting may be reading a file."""
+    with contextlib.suppress(FileNotFoundError):
+        links = {fd.name: os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+        return links if set(links) <= {"0", "1", "2"} else None
+    return None
+
+
 @by_who
 def test_every_thread_of_a_run_is_confined_as_seen_from_outside(who):
     with running({"language": "python", "code": BUSY}, who) as process:
@@ -348,8 +356,7 @@ def test_every_thread_of_a_run_is_confined_as_seen_from_outside(who):
         program = [pid for pid in pids if inner[pid] != "1"]
         for pid in program:
             assert os.getsid(pid) != session_outside, f"{pid} is in the caller's session"
-            links = {fd.name: os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
-            assert set(links) <= {"0", "1", "2"}, links
+            links = harness.wait_until(lambda pid=pid: streams_of(pid), what="three streams alone")
             assert all(link.startswith(("pipe:", "/dev/null")) for link in links.values()), links
             for kind in ("user", "pid", "mnt", "net", "ipc", "uts"):
                 mine, theirs = (os.readlink(f"/proc/{who}/ns/{kind}") for who in ("self", pid))

@@ -126,7 +126,7 @@ def test_memory_of_every_kind_counts(who, how):
     if supervised(result) and how == "dev_shm" and result["status"] == "exit":
         assert result["stdout"] == "64 ENOSPC\n", result.explain()  # as large as the limit
         return
-    if supervised(result) and how in ("memfd", "system_v"):
+    if supervised(result) and how in ("mmap", "memfd", "system_v"):
         # Nobody could count it without a control group: then it is not to be had.
         assert result["stdout"] == "0 EPERM\n", result.explain()
         assert result["refused_calls"], result.explain()
