@@ -56,6 +56,11 @@ def error_lines(done):
         ),
         (["run", "-z"], "'cella run' has no option -z", "arguments of the program follow --"),
         (["run", "--time"], "--time needs a value: TIME", None),
+        (
+            ["run", "--time", "2", "-l", "bash", "-c", ":"],
+            "--time 2 has no unit",
+            "10s is ten seconds, 10ms are milliseconds",
+        ),
         (["run", "-l"], "-l needs a value: LANG", None),
         (["run", "--json=1", "x"], "--json takes no value", None),
         (["run"], "nothing to run", "give a FILE, - for standard input, or -l LANG -c CODE"),
