@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,9 +94,13 @@ static bool is_ordinary(long count, char **words, char **variables)
 }
 
 /* The rest of what it may not inherit the keeper lets go of itself. */
-static void become_keeper(const char *path, int socket)
+static void become_keeper(char *path, int socket)
 {
-    char *const words[] = {(char *)(uintptr_t)path, NULL};
+    char *name = path; /* the last part, as the library gives it */
+    for (char *at = path; *at != '\0'; at++) {
+        name = *at == '/' ? at + 1 : name;
+    }
+    char *const words[] = {name, NULL};
     const long null = call(SYS_open, (long)"/dev/null", O_RDWR, 0, 0);
     call(SYS_setsid, 0, 0, 0, 0);
     if (null >= 0 && call(SYS_dup2, null, 0, 0, 0) == 0 && call(SYS_dup2, null, 1, 0, 0) == 1 &&
