@@ -43,7 +43,7 @@ static long call(long number, long a, long b, long c, long d)
     register long fourth __asm__("r10") = d;
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth), "r"((long)0)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth)
                      : "rcx", "r11", "memory");
     return result;
 }
