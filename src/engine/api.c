@@ -240,14 +240,16 @@ int cella_run_write_stdin(struct cella_run *run, const void *data, size_t size, 
     /* What is left over must wait for the pipe, and not for nothing: the engine has news of a pipe
      * only when that was full. */
     size_t taken = 0, more;
-    stage_feed(&run->run);
     do {
+        stage_feed(&run->run);
         more = feed_take(feed, (const char *)data + taken, size - taken);
         taken += more;
-        stage_feed(&run->run);
     } while (more > 0 && taken < size);
-    if (taken == 0 && size > 0 && feed_is_empty(feed)) {
+    if (taken < size && feed_is_empty(feed)) {
         return error_set_memory(err);
+    }
+    if (more > 0) {
+        stage_feed(&run->run);
     }
     *ret_taken = taken;
     return 0;

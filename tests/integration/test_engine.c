@@ -93,6 +93,7 @@ static void input_of_any_size_gets_through(void **state)
     }
     cella_run_close_stdin(run);
     wait_done(&seen, 1);
+    assert_status(cella_run_result(run), "ok");
     (void)snprintf(block, sizeof(block), "%zu\n", sent);
     assert_string_equal(seen.output[CELLA_STDOUT], block);
     cella_run_free(run);
