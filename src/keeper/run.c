@@ -74,14 +74,16 @@ struct run *run_create(struct sandbox_host *host, int epoll, struct wire *wire,
         return NULL;
     }
     run->id = create->header.run;
-    run->plan = create->plan;
+    run->limits = create->plan.limits;
+    run->waived = create->plan.waived;
     run->epoll = epoll;
     run->timer = -1;
     run->fork_events = -1;
     if (host->fault == STEP_CEILING) {
         error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
-    } else if (ceiling_check(&run->plan, &err) == 0) {
-        IGNORE(sandbox_start(host, &run->plan, pack, &run->sandbox, &step, &err)); /* err says it */
+    } else if (ceiling_check(&create->plan, &err) == 0) {
+        IGNORE(
+            sandbox_start(host, &create->plan, pack, &run->sandbox, &step, &err)); /* err says it */
     }
     if (err.kind != CELLA_ERROR_NONE) {
         free(run);
@@ -147,9 +149,9 @@ static uint64_t cpu_used_us(const struct run *run)
  * the earliest, and, where refused forks cause no event, soon. */
 static uint64_t next_check_us(const struct run *run)
 {
-    const uint64_t limit = run->plan.limits.value[LIMIT_CPU];
+    const uint64_t limit = run->limits.value[LIMIT_CPU];
     const uint64_t used = cpu_used_us(run);
-    const uint64_t cpus = (run->plan.limits.value[LIMIT_CPUS] + 999) / 1000;
+    const uint64_t cpus = (run->limits.value[LIMIT_CPUS] + 999) / 1000;
     const uint64_t left = used < limit ? (limit - used) / cpus : 0;
     const uint64_t now = now_us();
     uint64_t wait = left > CPU_CHECK_MIN_US ? left : CPU_CHECK_MIN_US;
@@ -190,7 +192,7 @@ static void enter_finishing(struct run *run)
             cgroup_free_cpu(&run->sandbox.cgroup);
         }
         enter(run, RUN_FINISHING,
-              FINISH_MAX_US + run->plan.limits.value[LIMIT_COLLECT_BYTES] / COLLECT_BYTES_PER_US);
+              FINISH_MAX_US + run->limits.value[LIMIT_COLLECT_BYTES] / COLLECT_BYTES_PER_US);
     }
 }
 
@@ -252,7 +254,7 @@ static void handle_starting(struct run *run)
     if (run->sandbox.cgroup.host != NULL) {
         run->cpu_at_start_us = cgroup_cpu_us(&run->sandbox.cgroup);
     }
-    enter(run, RUN_RUNNING, run->plan.limits.value[LIMIT_WALL]);
+    enter(run, RUN_RUNNING, run->limits.value[LIMIT_WALL]);
 }
 
 static void announce_start(struct run *run, struct wire *wire)
@@ -262,7 +264,7 @@ static void announce_start(struct run *run, struct wire *wire)
         protection_bit(PROTECTION_DESCRIPTORS) | protection_bit(PROTECTION_RLIMITS);
     const struct keeper_started started = {
         .header = header(KEEPER_STARTED, run->id),
-        .protections = run->sandbox.held | run->protections | (of_init & ~run->plan.waived),
+        .protections = run->sandbox.held | run->protections | (of_init & ~run->waived),
         .mechanism =
             (uint32_t)(run->sandbox.cgroup.host != NULL ? run->sandbox.cgroup.host->mechanism
                                                         : KEEPER_BY_SUPERVISION),
@@ -277,7 +279,7 @@ static void handle_started(struct run *run, const struct init_report *report, st
     const uint64_t now = now_us();
     if (run->state == RUN_RUNNING && report->wall_us <= now - run->started_us) {
         run->started_us = now - report->wall_us;
-        run->deadline_us = run->started_us + run->plan.limits.value[LIMIT_WALL];
+        run->deadline_us = run->started_us + run->limits.value[LIMIT_WALL];
         set_timer(run);
     }
     announce_start(run, wire);
@@ -344,11 +346,11 @@ static void handle_timer(struct run *run, struct wire *wire)
     } else if (now_us() >= run->deadline_us && !run->announced && !run->extended) {
         /* Init, in its program's small share of a processor, has not yet said when that began. */
         run->extended = true;
-        run->deadline_us += run->plan.limits.value[LIMIT_WALL];
+        run->deadline_us += run->limits.value[LIMIT_WALL];
         set_timer(run);
     } else if (now_us() >= run->deadline_us) {
         stop_for(run, wire, KEEPER_CAUSE_WALL);
-    } else if (has_cgroup && cpu_used_us(run) > run->plan.limits.value[LIMIT_CPU]) {
+    } else if (has_cgroup && cpu_used_us(run) > run->limits.value[LIMIT_CPU]) {
         stop_for(run, wire, KEEPER_CAUSE_CPU);
     } else if (has_cgroup && run->fork_events < 0 && forks_exhausted(run)) {
         stop_for(run, wire, KEEPER_CAUSE_PROCESSES);

@@ -30,7 +30,8 @@ enum run_state { RUN_SETTING_UP, RUN_RUNNING, RUN_FINISHING };
 struct run {
     uint64_t id;
     enum run_state state;
-    struct plan plan;
+    struct limits limits;
+    uint64_t waived; /* protections, by the plan */
     struct sandbox sandbox;
     struct init_report report; /* the last of init's that carried figures */
     struct run_watch watches[RUN_SOURCES];

@@ -15,7 +15,7 @@
 
 #define PLAN_VERSION      1U
 #define PLAN_PATH_MAX     192
-#define PLAN_MOUNTS_MAX   64
+#define PLAN_MOUNTS_MAX   32
 #define PLAN_HOSTNAME_MAX 64
 
 enum plan_mount_kind {

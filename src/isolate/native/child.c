@@ -13,12 +13,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -39,9 +37,7 @@ static int set_scheduling(struct child *child, struct cella_error *err);
 static int become_guest(struct child *child, struct cella_error *err);
 static int tie_to_keeper(struct child *child, struct cella_error *err);
 static int join_keyring(struct child *child, struct cella_error *err);
-static int make_network(struct child *child, struct cella_error *err);
 static int receive_plan(struct child *child, struct cella_error *err);
-static int raise_loopback(struct child *child, struct cella_error *err);
 static int place_descriptors(struct child *child, struct cella_error *err);
 static int execute_init(struct child *child, struct cella_error *err);
 
@@ -61,13 +57,13 @@ static const struct child_step {
     {STEP_ETC, child_write_etc},
     {STEP_DEV, child_make_dev},
     {STEP_PROC, child_mount_proc},
-    {STEP_NETWORK, make_network},
     {STEP_PLAN, receive_plan},
     {STEP_UTS, set_host_name},
     {STEP_BINDS, child_bind_files},
     {STEP_SCRATCH, child_mount_scratch},
     {STEP_PIVOT, child_pivot},
-    {STEP_LOOPBACK, raise_loopback},
+    {STEP_NETWORK, child_enter_network},
+    {STEP_LOOPBACK, child_set_loopback},
     {STEP_DESCRIPTORS, place_descriptors},
     {STEP_CAPABILITIES, child_drop_capabilities},
     {STEP_NO_NEW_PRIVS, child_set_no_new_privs},
@@ -86,6 +82,7 @@ NORETURN void child_main(struct child *child)
 {
     struct init_report failure = {.type = INIT_FAILED};
 
+    child_begin_network(child);
     for (size_t i = 0; i < ARRAY_LENGTH(child_steps); i++) {
         failure.step = child_steps[i].step;
         if (child->fault == child_steps[i].step) {
@@ -234,21 +231,6 @@ static int join_keyring(struct child *child, struct cella_error *err)
     return 0;
 }
 
-/* The dearest of the namespaces: half a millisecond, so it is made here, beside what the keeper
- * does meanwhile, and not by clone(), for which the keeper would wait. */
-static int make_network(struct child *child, struct cella_error *err)
-{
-    if (child_waives(child, PROTECTION_NET_NS)) {
-        return 0;
-    }
-    if (unshare(CLONE_NEWNET) != 0) {
-        error_set(err, CELLA_ERROR_HOST, errno, "cannot make a network namespace");
-        return error_set_hint(err, "`cella doctor` says what this host lacks");
-    }
-    child_holds(child, PROTECTION_NET_NS);
-    return 0;
-}
-
 static int receive_plan(struct child *child, struct cella_error *err)
 {
     static struct init_plan message; /* too large for comfort on a stack */
@@ -273,20 +255,6 @@ static int receive_plan(struct child *child, struct cella_error *err)
     memcpy(&child->pack, CMSG_DATA(header), sizeof(child->pack));
     child->plan = &message.plan;
     child->waived = message.plan.waived;
-    return 0;
-}
-
-static int raise_loopback(struct child *child, struct cella_error *err)
-{
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    if (child->plan->loopback == 0 || child_waives(child, PROTECTION_NET_NS)) {
-        return 0;
-    }
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot bring the loopback interface up");
-    }
-    (void)close(fd); /* a socket never used */
     return 0;
 }
 

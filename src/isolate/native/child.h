@@ -14,6 +14,7 @@
 #include <cella/error.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Everything is inherited from the keeper; the descriptors belong to this process alone now. */
 struct child {
@@ -27,7 +28,10 @@ struct child {
     int control;
     int pack; /* -1 until the step `plan` */
     int collected;
-    int lease;     /* -1: none */
+    int lease;           /* -1: none */
+    int network;         /* the network namespace, when it is made */
+    pid_t network_maker; /* -1: it could not be started, and network_errno says why */
+    int network_errno;
     uint64_t held; /* protections that hold so far */
 };
 
@@ -63,6 +67,10 @@ int child_make_dev(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_mount_proc(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_mount_scratch(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_pivot(struct child *child, struct cella_error *err) MUST_CHECK;
+/* network.c: begun before the first step */
+void child_begin_network(struct child *child);
+int child_enter_network(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_set_loopback(struct child *child, struct cella_error *err) MUST_CHECK;
 /* lockdown.c */
 int child_drop_capabilities(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_set_no_new_privs(struct child *child, struct cella_error *err) MUST_CHECK;

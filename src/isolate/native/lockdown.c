@@ -85,11 +85,12 @@ int child_drop_capabilities(struct child *child, struct cella_error *err)
     if (lock_securebits(child, err) != 0) {
         return -1;
     }
-    for (unsigned long capability = 0; sys_prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
-         capability++) {
-        if (sys_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
-            return failed(err, "empty the bounding set");
-        }
+    unsigned long capability = 0;
+    while (sys_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) {
+        capability++;
+    }
+    if (errno != EINVAL || capability == 0) { /* EINVAL: behind the last that this kernel has */
+        return failed(err, "empty the bounding set");
     }
     if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
         return failed(err, "empty the ambient set");

@@ -32,8 +32,6 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
     X(ETC, "etc", SANDBOX, "write passwd, group, hosts and the like")                              \
     X(DEV, "dev", SANDBOX, "make a minimal /dev")                                                  \
     X(PROC, "proc", SANDBOX, "mount an own /proc, read-only and masked")                           \
-    X(NETWORK, "network_namespace", SANDBOX,                                                       \
-      "make a network namespace with nothing but a loopback interface")                            \
     X(CEILING, "ceiling", HOST, "check the plan against what the keeper may ever do")              \
     X(LIMITS, "control_group_limits", HOST, "set the control group's limits")                      \
     X(PLAN, "plan", SANDBOX, "receive the plan and the pack")                                      \
@@ -41,7 +39,9 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
     X(BINDS, "binds", SANDBOX, "bind the runtime's files into it, make all read-only")             \
     X(SCRATCH, "scratch", SANDBOX, "mount the workspace, /tmp and /dev/shm, of limited size")      \
     X(PIVOT, "pivot", SANDBOX, "make it the root, let go of the host's")                           \
-    X(LOOPBACK, "loopback", SANDBOX, "bring the loopback interface up")                            \
+    X(NETWORK, "network_namespace", SANDBOX,                                                       \
+      "enter a network namespace with nothing but a loopback interface, made meanwhile")           \
+    X(LOOPBACK, "loopback", SANDBOX, "take that down where the plan has none")                     \
     X(DESCRIPTORS, "descriptors", SANDBOX, "close every descriptor that init does not need")       \
     X(CAPABILITIES, "capabilities", SANDBOX, "empty all five capability sets, lock securebits")    \
     X(NO_NEW_PRIVS, "no_new_privileges", SANDBOX, "no privilege by executing a program")           \
