@@ -710,16 +710,23 @@ class Terminal:
         while os.readlink(f"/proc/{self.pid}/exe") != os.path.realpath(CELLA):
             time.sleep(0.01)  # still us: a signal now would be Python's
 
+    def read(self, end):
+        """What is there by the time `end`; a program that says nothing until then has failed."""
+        ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
+        if not ready:
+            os.kill(self.pid, signal.SIGKILL)
+        assert ready, self.text
+        return os.read(self.fd, 4096)
+
     def read_until(self, wanted, seconds=30):
         end = time.monotonic() + seconds
         while wanted not in self.text:
-            ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
-            assert ready, self.text
-            self.text += os.read(self.fd, 4096)
+            self.text += self.read(end)
 
-    def finish(self):
+    def finish(self, seconds=30):
+        end = time.monotonic() + seconds
         try:
-            while data := os.read(self.fd, 4096):
+            while data := self.read(end):
                 self.text += data
         except OSError:  # EIO: the other side is closed
             pass
