@@ -36,26 +36,18 @@ static int write_environment(const struct writing *writing, struct cella_error *
 static int write_files(const struct writing *writing, struct cella_error *err);
 static int write_globs(const struct writing *writing, struct cella_error *err);
 
-static const char *entry_name(const struct recipe *recipe)
-{
-    return recipe->spec->entry != NULL ? recipe->spec->entry : recipe->runtime->entry;
-}
-
 int recipe_write(const struct recipe *recipe, enum policy_stage stage, const struct limits *limits,
                  struct pack_writer *writer, struct cella_error *err)
 {
-    const struct spec *spec = recipe->spec;
-    struct writing writing = {.recipe = recipe, .stage = stage, .writer = writer};
-    if (recipe->runtime != NULL) {
-        writing.values = (struct expand_values){
-            .path = recipe->path,
-            .entry = entry_name(recipe),
-            .output = recipe->runtime->output,
-            .args = &spec->args,
-            .compile_args = &spec->compile_args,
-            .limits = limits,
-        };
-    }
+    const struct writing writing = {
+        .recipe = recipe,
+        .stage = stage,
+        .writer = writer,
+        .values = {.runtime = recipe->runtime,
+                   .spec = recipe->spec,
+                   .path = recipe->path,
+                   .limits = limits},
+    };
     if (write_argv(&writing, err) < 0 || write_environment(&writing, err) < 0 ||
         write_files(&writing, err) < 0) {
         return -1;
@@ -69,7 +61,7 @@ int recipe_check(const struct recipe *recipe, struct cella_error *err)
     if (recipe->runtime == NULL) {
         return 0;
     }
-    const char *entry = entry_name(recipe);
+    const char *entry = runtime_entry(recipe->runtime, spec);
     for (size_t i = 0; i < spec->file_count; i++) {
         if (strcmp(spec->files[i].path, entry) != 0) {
             continue;
@@ -222,8 +214,8 @@ static int write_files(const struct writing *writing, struct cella_error *err)
 {
     const struct spec *spec = writing->recipe->spec;
     if (spec->code.data != NULL && writing->recipe->runtime != NULL &&
-        pack_writer_add_file(writing->writer, entry_name(writing->recipe), spec->code.data,
-                             spec->code.size, FILE_MODE, err) < 0) {
+        pack_writer_add_file(writing->writer, runtime_entry(writing->recipe->runtime, spec),
+                             spec->code.data, spec->code.size, FILE_MODE, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < spec->file_count; i++) {

@@ -78,15 +78,10 @@ static int add_argv(const struct explanation *what, const char *label,
                     const struct spec_strings *argv, const struct plan *plan,
                     struct cella_error *err)
 {
-    const struct runtime *runtime = what->runtime;
-    const struct expand_values values = {
-        .path = what->program,
-        .entry = what->spec->entry != NULL ? what->spec->entry : runtime->entry,
-        .output = runtime->output,
-        .args = &what->spec->args,
-        .compile_args = &what->spec->compile_args,
-        .limits = &plan->limits,
-    };
+    const struct expand_values values = {.runtime = what->runtime,
+                                         .spec = what->spec,
+                                         .path = what->program,
+                                         .limits = &plan->limits};
     CLEANUP(spec_strings_done) struct spec_strings words = {0};
     if (expand_words(argv, &values, &words, err) < 0) {
         return -1;

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,70 +16,143 @@
 enum placeholder {
     PLACEHOLDER_PATH,
     PLACEHOLDER_ENTRY,
+    PLACEHOLDER_ENTRY_STEM,
     PLACEHOLDER_OUTPUT,
     PLACEHOLDER_MEMORY_BYTES,
     PLACEHOLDER_MEMORY_MIB,
     PLACEHOLDER_CPUS,
     PLACEHOLDER_STACK_BYTES,
+    PLACEHOLDER_SOURCES,
     PLACEHOLDER_ARGS,
     PLACEHOLDER_COMPILE_ARGS,
     PLACEHOLDER_COUNT, /* an unknown one */
 };
 
-static const char *const placeholder_names[PLACEHOLDER_COUNT] = {
-    "path", "entry",       "output", "memory_bytes", "memory_mib",
-    "cpus", "stack_bytes", "args",   "compile_args",
+enum placeholder_kind {
+    KIND_TEXT,
+    KIND_BYTES, /* may have a percentage */
+    KIND_LIST,  /* any number of words */
 };
 
-/* Whether a placeholder begins at `text`: *ret_size is its size, braces included. */
-static bool find_placeholder(const char *text, enum placeholder *ret_placeholder, size_t *ret_size)
+static const struct {
+    const char *name;
+    enum placeholder_kind kind;
+} placeholders[PLACEHOLDER_COUNT] = {
+    [PLACEHOLDER_PATH] = {"path", KIND_TEXT},
+    [PLACEHOLDER_ENTRY] = {"entry", KIND_TEXT},
+    [PLACEHOLDER_ENTRY_STEM] = {"entry_stem", KIND_TEXT},
+    [PLACEHOLDER_OUTPUT] = {"output", KIND_TEXT},
+    [PLACEHOLDER_MEMORY_BYTES] = {"memory_bytes", KIND_BYTES},
+    [PLACEHOLDER_MEMORY_MIB] = {"memory_mib", KIND_BYTES},
+    [PLACEHOLDER_CPUS] = {"cpus", KIND_TEXT},
+    [PLACEHOLDER_STACK_BYTES] = {"stack_bytes", KIND_BYTES},
+    [PLACEHOLDER_SOURCES] = {"sources", KIND_LIST},
+    [PLACEHOLDER_ARGS] = {"args", KIND_LIST},
+    [PLACEHOLDER_COMPILE_ARGS] = {"compile_args", KIND_LIST},
+};
+
+struct found {
+    enum placeholder placeholder;
+    uint64_t percent; /* 0: no good one */
+    size_t size;      /* braces included */
+};
+
+static enum placeholder placeholder_by_name(const char *name, size_t size)
+{
+    enum placeholder placeholder = 0;
+    while (placeholder < PLACEHOLDER_COUNT &&
+           (strlen(placeholders[placeholder].name) != size ||
+            strncmp(placeholders[placeholder].name, name, size) != 0)) {
+        placeholder++;
+    }
+    return placeholder;
+}
+
+/* One to three digits, from 1 to 100; else 0. */
+static uint64_t read_percent(const char *digits, size_t size)
+{
+    uint64_t percent = 0;
+    for (size_t i = 0; i < size && size <= 3; i++) {
+        percent = percent * 10 + (uint64_t)(digits[i] - '0');
+    }
+    return percent <= 100 ? percent : 0;
+}
+
+/* Whether a placeholder begins at `text`. */
+static bool find_placeholder(const char *text, struct found *ret_found)
 {
     if (text[0] != '{') {
         return false;
     }
-    size_t size = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz_");
-    if (size == 0 || text[1 + size] != '}') {
+    const char *name = text + 1;
+    size_t name_size = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
+    struct found found = {.percent = 100, .size = name_size + 2};
+    if (name_size > 0 && name[name_size] == ':') {
+        const char *digits = name + name_size + 1;
+        size_t digit_count = strspn(digits, "0123456789");
+        found.percent = read_percent(digits, digit_count);
+        found.size += digit_count + 1;
+    }
+    if (name_size == 0 || text[found.size - 1] != '}') {
         return false;
     }
-    enum placeholder placeholder = 0;
-    while (placeholder < PLACEHOLDER_COUNT &&
-           (strlen(placeholder_names[placeholder]) != size ||
-            strncmp(placeholder_names[placeholder], text + 1, size) != 0)) {
-        placeholder++;
+    found.placeholder = placeholder_by_name(name, name_size);
+    if (found.placeholder != PLACEHOLDER_COUNT && name[name_size] == ':' &&
+        placeholders[found.placeholder].kind != KIND_BYTES) {
+        found.percent = 0;
     }
-    *ret_placeholder = placeholder;
-    *ret_size = size + 2;
+    *ret_found = found;
     return true;
+}
+
+static bool is_list(const struct found *found)
+{
+    return found->placeholder != PLACEHOLDER_COUNT &&
+           placeholders[found->placeholder].kind == KIND_LIST;
 }
 
 const char *expand_problem(const char *word, enum expand_place place)
 {
-    enum placeholder placeholder;
-    size_t size;
+    struct found found;
     for (const char *at = word; *at != '\0'; at++) {
-        if (!find_placeholder(at, &placeholder, &size)) {
+        if (!find_placeholder(at, &found)) {
             continue;
         }
-        if (placeholder == PLACEHOLDER_COUNT) {
+        if (found.placeholder == PLACEHOLDER_COUNT) {
             return "has an unknown name in braces";
         }
-        if (placeholder >= PLACEHOLDER_ARGS && place != EXPAND_IN_ARGV) {
-            return "must not have {args} or {compile_args}";
+        if (found.percent == 0) {
+            return "must have a percentage from 1 to 100, of memory_bytes, memory_mib or "
+                   "stack_bytes";
         }
-        if (placeholder >= PLACEHOLDER_ARGS && (at != word || word[size] != '\0')) {
-            return "must have {args} and {compile_args} as words of their own";
+        if (is_list(&found) && place != EXPAND_IN_ARGV) {
+            return "must not have {args}, {compile_args} or {sources}";
+        }
+        if (is_list(&found) && (at != word || word[found.size] != '\0')) {
+            return "must have {args}, {compile_args} and {sources} as words of their own";
         }
     }
     return NULL;
 }
 
-/* A program would take a file "-c" for an option. */
-static int add_entry(struct buffer *out, const char *entry)
+/* A program would take a file "-c" for an option, and a compiler "@x" for one that holds options. */
+static const char *file_prefix(const char *path)
 {
-    if (entry[0] == '-' && buffer_add_string(out, "./") < 0) {
-        return -1;
-    }
-    return buffer_add_string(out, entry);
+    return path[0] == '-' || path[0] == '@' ? "./" : "";
+}
+
+static int add_entry(struct buffer *out, const char *entry, size_t size)
+{
+    return buffer_add_string(out, file_prefix(entry)) < 0 ? -1 : buffer_add(out, entry, size);
+}
+
+/* Without the last name's extension: what a class is called after its file. */
+static size_t stem_size(const char *entry)
+{
+    const char *slash = strrchr(entry, '/');
+    const char *name = slash == NULL ? entry : slash + 1;
+    const char *dot = strrchr(name, '.');
+    return dot == NULL || dot == name ? strlen(entry) : (size_t)(dot - entry);
 }
 
 /* {cpus} is whole, at least 1: what programs take for their number of threads. */
@@ -87,25 +161,37 @@ static uint64_t whole_cpus(uint64_t thousandths)
     return thousandths < LIMIT_ONE_CPU ? 1 : thousandths / LIMIT_ONE_CPU;
 }
 
-static int add_value(struct buffer *out, enum placeholder placeholder,
+/* `percent` of a limit, rounded down; of the largest values without overflow. */
+static uint64_t part_of(uint64_t value, uint64_t percent)
+{
+    return value / 100 * percent + value % 100 * percent / 100;
+}
+
+static int add_value(struct buffer *out, const struct found *found,
                      const struct expand_values *values)
 {
     const uint64_t *limits = values->limits->value;
-    switch (placeholder) {
+    const char *entry = runtime_entry(values->runtime, values->spec);
+    const char *output = values->runtime->output;
+    uint64_t memory = part_of(limits[LIMIT_MEMORY], found->percent);
+    switch (found->placeholder) {
     case PLACEHOLDER_PATH:
         return buffer_add_string(out, values->path);
     case PLACEHOLDER_ENTRY:
-        return add_entry(out, values->entry);
+        return add_entry(out, entry, strlen(entry));
+    case PLACEHOLDER_ENTRY_STEM:
+        return add_entry(out, entry, stem_size(entry));
     case PLACEHOLDER_OUTPUT:
-        return buffer_add_string(out, values->output == NULL ? "" : values->output);
+        return buffer_add_string(out, output == NULL ? "" : output);
     case PLACEHOLDER_MEMORY_BYTES:
-        return buffer_add_format(out, "%" PRIu64, limits[LIMIT_MEMORY]);
+        return buffer_add_format(out, "%" PRIu64, memory);
     case PLACEHOLDER_MEMORY_MIB:
-        return buffer_add_format(out, "%" PRIu64, limits[LIMIT_MEMORY] / LIMIT_MIB);
+        return buffer_add_format(out, "%" PRIu64, memory / LIMIT_MIB);
     case PLACEHOLDER_CPUS:
         return buffer_add_format(out, "%" PRIu64, whole_cpus(limits[LIMIT_CPUS]));
     case PLACEHOLDER_STACK_BYTES:
-        return buffer_add_format(out, "%" PRIu64, limits[LIMIT_STACK]);
+        return buffer_add_format(out, "%" PRIu64, part_of(limits[LIMIT_STACK], found->percent));
+    case PLACEHOLDER_SOURCES:
     case PLACEHOLDER_ARGS:
     case PLACEHOLDER_COMPILE_ARGS:
     case PLACEHOLDER_COUNT:
@@ -121,14 +207,13 @@ int expand_text(const char *text, const struct expand_values *values, char **ret
     buffer_init(&out, EXPANDED_MAX);
     const char *at = text;
     while (*at != '\0') {
-        enum placeholder placeholder;
-        size_t size = 1;
-        int added = find_placeholder(at, &placeholder, &size) ? add_value(&out, placeholder, values)
-                                                              : buffer_add(&out, at, 1);
+        struct found found = {.size = 1};
+        int added = find_placeholder(at, &found) ? add_value(&out, &found, values)
+                                                 : buffer_add(&out, at, 1);
         if (added < 0) {
             return error_set_memory(err);
         }
-        at += size;
+        at += found.size;
     }
     char *copy = alloc_copy(out.data, out.size);
     if (copy == NULL) {
@@ -140,7 +225,7 @@ int expand_text(const char *text, const struct expand_values *values, char **ret
 
 static int add_words(struct spec_strings *words, const struct spec_strings *more)
 {
-    for (size_t i = 0; more != NULL && i < more->count; i++) {
+    for (size_t i = 0; i < more->count; i++) {
         if (spec_strings_add(words, more->items[i]) < 0) {
             return -1;
         }
@@ -148,16 +233,47 @@ static int add_words(struct spec_strings *words, const struct spec_strings *more
     return 0;
 }
 
+static int add_source(struct spec_strings *words, const char *path, struct cella_error *err)
+{
+    AUTO_FREE char *word = NULL;
+    if (asprintf(&word, "%s%s", file_prefix(path), path) < 0) {
+        word = NULL; /* asprintf() leaves it undefined */
+        return error_set_memory(err);
+    }
+    return spec_strings_add(words, word) < 0 ? error_set_memory(err) : 0;
+}
+
+/* The entry comes last: a language whose files build on each other compiles them in this order. */
+static int add_sources(struct spec_strings *words, const struct expand_values *values,
+                       struct cella_error *err)
+{
+    const struct spec *spec = values->spec;
+    const char *entry = runtime_entry(values->runtime, spec);
+    for (size_t i = 0; spec != NULL && i < spec->file_count; i++) {
+        const char *path = spec->files[i].path;
+        if (strcmp(path, entry) != 0 && runtime_has_extension(values->runtime, path) &&
+            add_source(words, path, err) < 0) {
+            return -1;
+        }
+    }
+    return add_source(words, entry, err);
+}
+
 /* One word of the file becomes one word, or as many as the request brings. */
 static int expand_word(struct spec_strings *words, const char *word,
                        const struct expand_values *values, struct cella_error *err)
 {
-    enum placeholder placeholder;
-    size_t size;
-    if (find_placeholder(word, &placeholder, &size) && placeholder >= PLACEHOLDER_ARGS &&
-        placeholder < PLACEHOLDER_COUNT) {
+    struct found found;
+    if (find_placeholder(word, &found) && is_list(&found)) {
+        const struct spec *spec = values->spec;
+        if (found.placeholder == PLACEHOLDER_SOURCES) {
+            return add_sources(words, values, err);
+        }
+        if (spec == NULL) {
+            return 0;
+        }
         const struct spec_strings *more =
-            placeholder == PLACEHOLDER_ARGS ? values->args : values->compile_args;
+            found.placeholder == PLACEHOLDER_ARGS ? &spec->args : &spec->compile_args;
         return add_words(words, more) < 0 ? error_set_memory(err) : 0;
     }
     AUTO_FREE char *text = NULL;

@@ -1,7 +1,7 @@
 /*
- * The words of a runtime with what stands in braces replaced: {path} {entry} {output} {args}
- * {compile_args} {memory_bytes} {memory_mib} {cpus} {stack_bytes}.  Other braces stay as they are:
- * only a lower-case name in them is a placeholder.
+ * The words of a runtime with what stands in braces replaced; the table of them is in expand.c.
+ * Other braces stay as they are: only a lower-case name in them is a placeholder, and after the
+ * name of a number of bytes a percentage may stand: {memory_mib:75} is three quarters of it.
  */
 #ifndef RUNTIME_EXPAND_H
 #define RUNTIME_EXPAND_H
@@ -9,19 +9,18 @@
 #include "base/attributes.h"
 #include "request/limits.h"
 #include "request/spec.h"
+#include "runtime/runtime.h"
 
 #include <cella/error.h>
 
 struct expand_values {
-    const char *path;
-    const char *entry;
-    const char *output; /* NULL when not compiled */
-    const struct spec_strings *args;
-    const struct spec_strings *compile_args;
+    const struct runtime *runtime;
+    const struct spec *spec;     /* NULL outside of a run: there is no more than the runtime says */
+    const char *path;            /* the interpreter or compiler on this host */
     const struct limits *limits; /* of the stage's plan */
 };
 
-/* argv: added to an empty list.  {args} and {compile_args} become any number of words. */
+/* argv: added to an empty list.  Lists such as {args} become any number of words. */
 int expand_words(const struct spec_strings *words, const struct expand_values *values,
                  struct spec_strings *ret_words, struct cella_error *err) MUST_CHECK;
 
@@ -29,8 +28,8 @@ int expand_words(const struct spec_strings *words, const struct expand_values *v
 int expand_text(const char *text, const struct expand_values *values, char **ret_text,
                 struct cella_error *err) MUST_CHECK;
 
-/* What is wrong with a word of a runtime's file, or NULL.  `in_argv`: {args} and {compile_args} may
- * stand there, as words of their own. */
+/* What is wrong with a word of a runtime's file, or NULL.  Lists may stand in argv alone, as words
+ * of their own. */
 enum expand_place { EXPAND_IN_ARGV, EXPAND_IN_ENV };
 const char *expand_problem(const char *word, enum expand_place place);
 

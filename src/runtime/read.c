@@ -26,6 +26,7 @@ void runtime_destroy(struct runtime *runtime)
     spec_strings_done(&runtime->extensions);
     spec_strings_done(&runtime->shebangs);
     spec_strings_done(&runtime->path);
+    spec_strings_done(&runtime->needs);
     spec_strings_done(&runtime->version);
     spec_strings_done(&runtime->run);
     spec_strings_done(&runtime->compile);
@@ -105,6 +106,7 @@ LIST_READER(aliases, aliases, alias_problem)
 LIST_READER(extensions, extensions, extension_problem)
 LIST_READER(shebangs, shebangs, interpreter_problem)
 LIST_READER(path, path, program_problem)
+LIST_READER(needs, needs, program_problem)
 LIST_READER(version, version, argv_problem)
 LIST_READER(run, run, argv_problem)
 LIST_READER(compile_run, compile, argv_problem)
@@ -283,19 +285,20 @@ static int read_compile(void *target, json_t *value, const struct json_where *wh
 }
 
 /* A program that no sandbox sees could only fail there with "not found". */
-static int check_path_is_inside(const struct runtime *runtime, size_t index,
-                                struct cella_error *err)
+static int check_paths_are_inside(const struct runtime *runtime, const char *key,
+                                  const struct spec_strings *paths, struct cella_error *err)
 {
-    const char *path = runtime->path.items[index];
-    bool inside = mounts_base_holds(path);
-    for (size_t i = 0; i < runtime->mount_count && !inside; i++) {
-        inside = mounts_lies_in(path, runtime->mounts[i].target);
-    }
-    if (!inside) {
-        struct json_where list = {.key = "path"};
-        struct json_where where = {.parent = &list, .index = index};
-        (void)json_text_fail(err, &where, "is not in the sandbox");
-        return error_set_hint(err, "add its directory to mounts");
+    for (size_t i = 0; i < paths->count; i++) {
+        bool inside = mounts_base_holds(paths->items[i]);
+        for (size_t j = 0; j < runtime->mount_count && !inside; j++) {
+            inside = mounts_lies_in(paths->items[i], runtime->mounts[j].target);
+        }
+        if (!inside) {
+            struct json_where list = {.key = key};
+            struct json_where where = {.parent = &list, .index = i};
+            (void)json_text_fail(err, &where, "is not in the sandbox");
+            return error_set_hint(err, "add its directory to mounts");
+        }
     }
     return 0;
 }
@@ -314,21 +317,20 @@ static int check_whole(const struct runtime *runtime, struct cella_error *err)
     if (runtime->run.count == 0) {
         return fail_missing(err, NULL, "run");
     }
-    for (size_t i = 0; i < runtime->path.count; i++) {
-        if (check_path_is_inside(runtime, i, err) < 0) {
-            return -1;
-        }
+    if (check_paths_are_inside(runtime, "path", &runtime->path, err) < 0) {
+        return -1;
     }
-    return 0;
+    return check_paths_are_inside(runtime, "needs", &runtime->needs, err);
 }
 
 static int read_into(struct runtime *runtime, json_t *root, struct cella_error *err)
 {
     static const struct json_field fields[] = {
         {"package", read_package},   {"aliases", read_aliases}, {"extensions", read_extensions},
-        {"shebangs", read_shebangs}, {"path", read_path},       {"version", read_version},
-        {"entry", read_entry},       {"run", read_run},         {"compile", read_compile},
-        {"env", read_env},           {"mounts", read_mounts},   {"limits", read_limits},
+        {"shebangs", read_shebangs}, {"path", read_path},       {"needs", read_needs},
+        {"version", read_version},   {"entry", read_entry},     {"run", read_run},
+        {"compile", read_compile},   {"env", read_env},         {"mounts", read_mounts},
+        {"limits", read_limits},
     };
     if (json_text_read_object(root, fields, ARRAY_LENGTH(fields), runtime, NULL, err) < 0) {
         return -1;

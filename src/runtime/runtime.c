@@ -196,14 +196,15 @@ int runtime_find(struct runtime_set *set, const char *name, const struct runtime
 
 /* ---- by file ---- */
 
-static bool has_extension(const struct runtime *runtime, const char *file_name)
+bool runtime_has_extension(const struct runtime *runtime, const char *file_name)
 {
-    size_t size = strlen(file_name);
+    const char *slash = strrchr(file_name, '/');
+    const char *base = slash == NULL ? file_name : slash + 1;
+    size_t size = strlen(base);
     for (size_t i = 0; i < runtime->extensions.count; i++) {
         const char *extension = runtime->extensions.items[i];
         size_t extension_size = strlen(extension);
-        if (size > extension_size &&
-            strcasecmp(file_name + size - extension_size, extension) == 0) {
+        if (size > extension_size && strcasecmp(base + size - extension_size, extension) == 0) {
             return true;
         }
     }
@@ -287,10 +288,8 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
     if (read_all(set, err) < 0) {
         return -1;
     }
-    const char *slash = strrchr(file_name, '/');
-    const char *base = slash == NULL ? file_name : slash + 1;
     for (size_t i = 0; i < set->count; i++) {
-        if (has_extension(set->items[i], base)) {
+        if (runtime_has_extension(set->items[i], file_name)) {
             *ret_runtime = set->items[i];
             return 0;
         }
@@ -306,20 +305,43 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
     return 0;
 }
 
+/* ---- for a run ---- */
+
+const char *runtime_entry(const struct runtime *runtime, const struct spec *spec)
+{
+    return spec != NULL && spec->entry != NULL ? spec->entry : runtime->entry;
+}
+
 /* ---- on this host ---- */
+
+static bool is_program(const char *path)
+{
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISREG(found.st_mode) && access(path, X_OK) == 0;
+}
+
+static int fail_absent(const struct runtime *runtime, const char *path, struct cella_error *err)
+{
+    (void)error_set(err, CELLA_ERROR_RUNTIME, 0, "%s is not installed: there is no %s",
+                    runtime->name, path);
+    (void)error_set_field(err, "language");
+    return error_set_hint(err, "apt install %s", runtime->package);
+}
 
 int runtime_locate(const struct runtime *runtime, const char **ret_path, struct cella_error *err)
 {
-    for (size_t i = 0; i < runtime->path.count; i++) {
-        const char *path = runtime->path.items[i];
-        struct stat found;
-        if (stat(path, &found) == 0 && S_ISREG(found.st_mode) && access(path, X_OK) == 0) {
-            *ret_path = path;
-            return 0;
+    const char *path = NULL;
+    for (size_t i = 0; i < runtime->path.count && path == NULL; i++) {
+        path = is_program(runtime->path.items[i]) ? runtime->path.items[i] : NULL;
+    }
+    if (path == NULL) {
+        return fail_absent(runtime, runtime->path.items[0], err);
+    }
+    for (size_t i = 0; i < runtime->needs.count; i++) {
+        if (!is_program(runtime->needs.items[i])) {
+            return fail_absent(runtime, runtime->needs.items[i], err);
         }
     }
-    (void)error_set(err, CELLA_ERROR_RUNTIME, 0, "%s is not installed: there is no %s",
-                    runtime->name, runtime->path.items[0]);
-    (void)error_set_field(err, "language");
-    return error_set_hint(err, "apt install %s", runtime->package);
+    *ret_path = path;
+    return 0;
 }

@@ -6,8 +6,11 @@
  * reads one file; by an alias or extension, all of them.
  *
  * In argv and environment of a runtime these are replaced: {path} the program found by `path`,
- * {entry} the entry file, {output} the compiled program, {args} (a word of its own) the request's
- * arguments, {compile_args} likewise, {memory_bytes} {memory_mib} {cpus} {stack_bytes} the limits.
+ * {entry} the entry file, {entry_stem} the same without its extension, {output} the compiled
+ * program, {memory_bytes} {memory_mib} {cpus} {stack_bytes} the limits, or of bytes a percentage as
+ * in {memory_mib:75}; in argv, as words of their own, {args} the request's arguments, {compile_args}
+ * likewise, {sources} every file of the request that has one of the language's extensions, the entry
+ * last.
  */
 #ifndef RUNTIME_RUNTIME_H
 #define RUNTIME_RUNTIME_H
@@ -28,6 +31,7 @@ struct runtime {
     struct spec_strings extensions; /* with the dot */
     struct spec_strings shebangs;   /* names of interpreters in a #! line */
     struct spec_strings path;       /* candidates, absolute; the first that exists is {path} */
+    struct spec_strings needs;      /* further programs, absolute, that must exist */
     struct spec_strings version;    /* argv that prints the version */
     struct spec_strings run;        /* argv */
     struct spec_strings compile;    /* argv; empty: not compiled */
@@ -60,6 +64,12 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
 /* Every runtime, by name.  The array belongs to the set. */
 int runtime_all(struct runtime_set *set, const struct runtime *const **ret_runtimes,
                 size_t *ret_count, struct cella_error *err) MUST_CHECK;
+
+/* The entry file's name: the request's, else the runtime's.  `spec` may be NULL. */
+const char *runtime_entry(const struct runtime *runtime, const struct spec *spec);
+
+/* Whether a file's name ends in one of the language's extensions, in either case. */
+bool runtime_has_extension(const struct runtime *runtime, const char *file_name);
 
 /* The interpreter's path on this host.  CELLA_ERROR_RUNTIME naming the package when there is none.
  * The string belongs to the runtime. */

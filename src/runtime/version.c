@@ -182,7 +182,7 @@ static bool ask(const struct runtime *runtime, const char *path, char ret_versio
 {
     struct limits limits;
     limits_init(&limits);
-    struct expand_values values = {.path = path, .entry = runtime->entry, .limits = &limits};
+    struct expand_values values = {.runtime = runtime, .path = path, .limits = &limits};
     CLEANUP(spec_strings_done) struct spec_strings words = {0};
     struct cella_error ignored; /* without a version the result says so; nothing else needs it */
     char *argv[DEFINITION_WORDS_MAX + 1];

@@ -278,13 +278,25 @@ static void test_refused_files(void **state)
     refused("package: p\nentry: a\nrun: [a]\npath:\n  - /usr/bin/x\n  - /home/me/x\n",
             ":6:5: path[1] is not in the sandbox", "add its directory to mounts");
     refused("run: ['{pth}']\n", ":1:7: run[0] has an unknown name in braces", "");
-    refused("run: [a, 'x{args}']\n", ":1:10: run[1] must have {args}", "");
+    refused("run: ['{cpus:50}']\n", "run[0] must have a percentage from 1 to 100, of memory_bytes",
+            "");
+    refused("run: ['{memory_mib:0}']\n", "run[0] must have a percentage", "");
+    refused("run: ['{memory_mib:101}']\n", "run[0] must have a percentage", "");
+    refused("run: ['{memory_mib:}']\n", "run[0] must have a percentage", "");
+    refused("run: ['{memory_mib:0100}']\n", "run[0] must have a percentage", "");
+    refused("run: ['{args:1}']\n", "run[0] must have a percentage", "");
+    refused("run: ['{memory:50}']\n", "run[0] has an unknown name in braces", "");
+    refused("needs: [x]\n", "needs[0] must be an absolute path", "");
+    refused("package: p\nentry: a\nrun: [a]\npath: [/bin/x]\nneeds: [/bin/y, /srv/x]\n",
+            ":5:17: needs[1] is not in the sandbox", "add its directory to mounts");
+    refused("run: [a, 'x{args}']\n",
+            ":1:10: run[1] must have {args}, {compile_args} and {sources} as words", "");
     refused("aliases: [Py]\n", "aliases[0] must be of lower-case letters", "");
     refused("extensions: [py]\n", "extensions[0] must begin with a dot", "");
     refused("shebangs: [/bin/x]\n", "shebangs[0] must be a name without directories", "");
     refused("env: [a]\n", "env must be a mapping", "");
     refused("env: {A: 1}\n", "env.A must be a string", "");
-    refused("env: {A: '{args}'}\n", "env.A must not have {args}", "");
+    refused("env: {A: '{args}'}\n", "env.A must not have {args}, {compile_args} or {sources}", "");
     refused("env: {A-B: x}\n", "env.A-B must not have a '-'", "");
     refused("limits: {memory_byte: 1g}\n", ":1:10: limits.memory_byte is not a limit",
             "did you mean 'memory_bytes'?");
@@ -448,6 +460,13 @@ static void test_locate(void **state)
     assert_int_equal(err.kind, CELLA_ERROR_RUNTIME);
     assert_string_equal(err.text, "gone is not installed: there is no /usr/nonexistent/x");
     assert_string_equal(err.hint, "apt install a-package");
+    scratch_write(scratch, "r/half.yaml", GOOD "needs: [/usr/bin/env, /usr/bin]\n", 0644);
+    scratch_write(scratch, "r/whole.yaml", GOOD "needs: [/usr/bin/env, /bin/sh]\n", 0644);
+    assert_int_equal(runtime_locate(found(set, "half"), &path, &err), -1);
+    assert_null(path);
+    assert_string_equal(err.text, "half is not installed: there is no /usr/bin");
+    assert_int_equal(runtime_locate(found(set, "whole"), &path, &err), 0);
+    assert_string_equal(path, "/usr/bin/true");
     runtime_set_close(set);
 }
 
@@ -457,28 +476,51 @@ static void test_expand(void **state)
 {
     (void)state;
     const char *const args[] = {"{path}", "two words", ""};
-    CLEANUP(spec_strings_done)
-    struct spec_strings request = words_of(args, ARRAY_LENGTH(args));
-    struct spec_strings none = {0};
+    char entry[] = "-s.d/main.tar.x", output[] = "out", extension[] = ".x";
+    char *extensions[] = {extension};
+    struct spec_file files[] = {
+        {.path = (char[]){"b.X"}}, {.path = (char[]){"@a.x"}}, {.path = (char[]){"a.y"}},
+        {.path = entry},           {.path = (char[]){"s/.x"}}, {.path = (char[]){"s/a.x"}},
+    };
+    CLEANUP(spec_strings_done) struct spec_strings request = words_of(args, ARRAY_LENGTH(args));
     struct limits limits;
     limits_init(&limits);
     limits.value[LIMIT_MEMORY] = 256 * LIMIT_MIB + 1;
     limits.value[LIMIT_CPUS] = 1500;
     limits.value[LIMIT_STACK] = 8192;
-    struct expand_values values = {"/bin/x", "-e.x", "out", &request, &none, &limits};
-    const char *const words[] = {"{path}",
-                                 "-m={memory_mib},{memory_bytes}",
-                                 "{cpus}{stack_bytes}",
-                                 "{entry}",
-                                 "{compile_args}",
-                                 "{args}",
-                                 "/w/{output}",
-                                 "{ {} {A} {x"};
+    const struct runtime runtime = {
+        .entry = extension, .output = output, .extensions = {extensions, 1}};
+    const struct spec spec = {
+        .entry = entry, .files = files, .file_count = ARRAY_LENGTH(files), .args = request};
+    struct expand_values values = {&runtime, &spec, "/bin/x", &limits};
+    const char *const words[] = {
+        "{path}",
+        "-m={memory_mib},{memory_bytes}",
+        "{cpus}{stack_bytes}",
+        "{entry}",
+        "{entry_stem}",
+        "{compile_args}",
+        "{args}",
+        "/w/{output}",
+        "{sources}",
+        "{memory_mib:75} {memory_bytes:1} {stack_bytes:100}",
+    };
     CLEANUP(spec_strings_done)
     struct spec_strings template = words_of(words, ARRAY_LENGTH(words));
-    const char *const expected[] = {"/bin/x", "-m=256,268435457", "18192",
-                                    "./-e.x", "{path}",           "two words",
-                                    "",       "/w/out",           "{ {} {A} {x"};
+    const char *const expected[] = {"/bin/x",
+                                    "-m=256,268435457",
+                                    "18192",
+                                    "./-s.d/main.tar.x",
+                                    "./-s.d/main.tar",
+                                    "{path}",
+                                    "two words",
+                                    "",
+                                    "/w/out",
+                                    "b.X",
+                                    "./@a.x",
+                                    "s/a.x",
+                                    "./-s.d/main.tar.x",
+                                    "192 2684354 8192"};
     CLEANUP(spec_strings_done) struct spec_strings expanded = {0};
     struct cella_error err;
     assert_int_equal(expand_words(&template, &values, &expanded, &err), 0);
@@ -488,8 +530,19 @@ static void test_expand(void **state)
     }
     limits.value[LIMIT_CPUS] = 100; /* less than one is still one to count by */
     AUTO_FREE char *text = NULL;
-    assert_int_equal(expand_text("{cpus}", &values, &text, &err), 0);
-    assert_string_equal(text, "1");
+    assert_int_equal(expand_text("{cpus} { {} {A} {x {x:1", &values, &text, &err), 0);
+    assert_string_equal(text, "1 { {} {A} {x {x:1");
+    /* Outside of a run there are no arguments, and the largest limits have parts too. */
+    values.spec = NULL;
+    spec_strings_done(&expanded);
+    assert_int_equal(expand_words(&template, &values, &expanded, &err), 0);
+    assert_string_equal(expanded.items[3], ".x");
+    assert_string_equal(expanded.items[4], ".x");
+    assert_string_equal(expanded.items[6], ".x");
+    AUTO_FREE char *most = NULL;
+    limits.value[LIMIT_MEMORY] = UINT64_MAX;
+    assert_int_equal(expand_text("{memory_bytes:50}", &values, &most, &err), 0);
+    assert_string_equal(most, "9223372036854775807");
 }
 
 static void test_real_versions(void **state)
