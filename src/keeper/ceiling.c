@@ -26,10 +26,12 @@
      protection_bit(PROTECTION_SPECULATION))
 
 /* Where programs and their files live.  Homes, /var, /run and the kernel's file systems are not
- * here and cannot be. */
+ * here and cannot be; of /var one exception, GHC's list of its libraries, without which Debian's
+ * does nothing. */
 static const char *const mount_sources[] = {
-    "/usr",   "/bin",    "/sbin", "/lib",  "/lib32",
-    "/lib64", "/libx32", "/opt",  "/etc/", /* something below it, never all of it */
+    "/usr",         "/bin",    "/sbin", "/lib",  "/lib32",
+    "/lib64",       "/libx32", "/opt",  "/etc/", /* something below it, never all of it */
+    "/var/lib/ghc",
 };
 
 /* The sandbox has its own of these, or they tell of the host's accounts and keys. */

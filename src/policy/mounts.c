@@ -82,8 +82,8 @@ const char *mounts_problem(const char *path)
     /* By what may be seen, not by what may not: homes, state, devices and the sandbox's own places
      * are whatever is not here.  The keeper has a list of its own (keeper/ceiling.c), in which all
      * that passes here must be. */
-    bool is_for_programs =
-        mounts_base_holds(path) || mounts_lies_in(path, "/opt") || strncmp(path, "/etc/", 5) == 0;
+    bool is_for_programs = mounts_base_holds(path) || mounts_lies_in(path, "/opt") ||
+                           mounts_lies_in(path, "/var/lib/ghc") || strncmp(path, "/etc/", 5) == 0;
     if (!is_for_programs || lies_in_any(path, forbidden_files, ARRAY_LENGTH(forbidden_files))) {
         return "is not a place of programs: those are /usr, /opt and single files in /etc";
     }

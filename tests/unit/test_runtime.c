@@ -312,9 +312,10 @@ static void test_refused_mounts(void **state)
 {
     (void)state;
     static const char *const forbidden[] = {
-        "/",           "/home",      "/home/me", "/root",    "/var",        "/var/lib/x", "/run",
-        "/proc",       "/sys/fs",    "/dev/shm", "/etc",     "/etc/passwd", "/tmp",       "/boot",
-        "/etc/shadow", "/workspace", "/usr/..",  "/usr/./x", "etc",         "/a//b",      "/a/",
+        "/",    "/home", "/home/me",    "/root",      "/var",          "/var/lib/x",
+        "/run", "/proc", "/sys/fs",     "/dev/shm",   "/etc",          "/etc/passwd",
+        "/tmp", "/boot", "/etc/shadow", "/workspace", "/usr/..",       "/usr/./x",
+        "etc",  "/a//b", "/a/",         "/var/lib",   "/var/lib/ghcx",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(forbidden); i++) {
         char text[128];
