@@ -1,0 +1,4 @@
+function greeting {
+    local words=("héllo ☃" "from sub")
+    echo "${words[@]}"
+}

@@ -1,0 +1,6 @@
+#include "helper.h"
+
+const char *größe(void)
+{
+    return "héllo ☃ from sub";
+}

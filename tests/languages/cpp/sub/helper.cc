@@ -1,0 +1,6 @@
+#include "helper.hpp"
+
+std::string größe()
+{
+    return "héllo ☃ from sub";
+}

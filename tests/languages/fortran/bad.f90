@@ -1,0 +1,1 @@
+program bad; implicit none; print *, x; end program bad

@@ -1,0 +1,5 @@
+package sub
+
+func Greeting() string {
+	return "héllo ☃ from sub"
+}

@@ -1,0 +1,4 @@
+module Sub.Helper (größe) where
+
+größe :: String
+größe = "héllo ☃ from sub"

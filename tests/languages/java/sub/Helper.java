@@ -1,0 +1,7 @@
+package sub;
+
+public class Helper {
+    public static String größe() {
+        return "héllo ☃ from sub";
+    }
+}

@@ -1,0 +1,1 @@
+exports.größe = () => "héllo ☃ from sub";

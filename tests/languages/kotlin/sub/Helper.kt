@@ -1,0 +1,3 @@
+package sub
+
+fun größe() = "héllo ☃ from sub"

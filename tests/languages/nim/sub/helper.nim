@@ -1,0 +1,2 @@
+proc größe*(): string =
+  "héllo ☃ from sub"

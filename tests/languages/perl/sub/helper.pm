@@ -1,0 +1,8 @@
+package sub::helper;
+use utf8;
+
+sub größe {
+    return "héllo ☃ from sub";
+}
+
+1;

@@ -1,0 +1,5 @@
+<?php
+function größe(): string
+{
+    return "héllo ☃ from sub";
+}

@@ -1,0 +1,1 @@
+größe <- function() "héllo ☃ from sub"

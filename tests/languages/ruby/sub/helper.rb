@@ -1,0 +1,3 @@
+def größe
+  "héllo ☃ from sub"
+end

@@ -1,0 +1,3 @@
+pub fn größe() -> &'static str {
+    "héllo ☃ from sub"
+}

@@ -1,0 +1,1 @@
+object Bad extends App { x() }

@@ -1,0 +1,5 @@
+package sub
+
+object Helper {
+  def größe = "héllo ☃ from sub"
+}

@@ -1,0 +1,3 @@
+greeting() {
+    echo 'héllo ☃ from sub'
+}

@@ -1,0 +1,2 @@
+CREATE TABLE helper(größe);
+INSERT INTO helper VALUES ('héllo ☃ from sub');

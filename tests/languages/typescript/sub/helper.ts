@@ -1,0 +1,2 @@
+export type Mode = "ordinary" | "raise" | "sleep" | "memory" | "flood";
+export const größe = (): string => "héllo ☃ from sub";
