@@ -84,11 +84,12 @@ static const struct check {
     {"clone", SETS_COUNTED, 1, {{0, FILTER_CLONE_REFUSED, ONE_OF, 1, {0}}}},
     {"clone", SETS_SUPERVISED, 1, {{0, 0, ONE_OF, 1, {FILTER_BIRTH_FLAGS}}}},
     /* With one uid for init and program, these could change PID 1.  Of other threads than the
-     * caller programs set the processors (OpenMP does) and the niceness, seldom the rest. */
+     * caller programs set the processors (OpenMP does), the niceness and the scheduler (whoever
+     * asks for a thread with one of its own does, as Free Pascal for each), seldom the rest. */
     {"sched_setaffinity", SETS_ALL, 1, {{0, 0, NONE_OF, 1, {1}}}},
+    {"sched_setscheduler", SETS_ALL, 1, {{0, 0, NONE_OF, 1, {1}}}},
     {"setpriority", SETS_ALL, 2, {{0, 0, ONE_OF, 1, {PRIO_PROCESS}}, {1, 0, NONE_OF, 1, {1}}}},
     {"sched_setparam", SETS_ALL, 1, {{0, 0, ONE_OF, 1, {0}}}},
-    {"sched_setscheduler", SETS_ALL, 1, {{0, 0, ONE_OF, 1, {0}}}},
     {"sched_setattr", SETS_ALL, 1, {{0, 0, ONE_OF, 1, {0}}}},
     {"ioprio_set", SETS_ALL, 2, {{0, 0, ONE_OF, 1, {IOPRIO_WHO_PROCESS}}, {1, 0, ONE_OF, 1, {0}}}},
     /* RLIMIT_CORE stays as it is: 0 would let the host's handler of core dumps run. */
