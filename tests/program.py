@@ -6,6 +6,7 @@ is build-test of the tree.
 import functools
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -28,6 +29,19 @@ if IS_ROOT:
 def _validator():
     schema = json.loads((ROOT / "schema" / "result.schema.json").read_text())
     return jsonschema.Draft202012Validator(schema)
+
+
+def run_request(user, request):
+    """Exit code of the command and result."""
+    done = subprocess.run(
+        USERS[user] + [CELLA, "run", "--json", "--request", "-"],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        timeout=300,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, valid(json.loads(done.stdout))
 
 
 def valid(result):

@@ -6,14 +6,11 @@ that wants a result: CELLA_TEST_LANGUAGES names the languages when it should not
 """
 import concurrent.futures
 import functools
-import json
 import os
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from program import CELLA, ROOT, USERS, valid
+from program import ROOT, USERS, run_request
 
 PROGRAMS = ROOT / "tests" / "languages"
 AT_ONCE = 3
@@ -70,18 +67,6 @@ CASES = [(user, language) for language in CHOSEN for user in USERS]
 
 
 # ---- the programs, a few at a time ----
-
-def run_request(user, request):
-    done = subprocess.run(
-        USERS[user] + [CELLA, "run", "--json", "--request", "-"],
-        input=json.dumps(request).encode(),
-        capture_output=True,
-        timeout=300,
-        env={"PATH": "/usr/bin:/bin"},
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, valid(json.loads(done.stdout))
-
 
 def is_bad(path):
     return path.name.lower().startswith("bad.")

@@ -1,0 +1,5 @@
+export class View {
+  render(): string {
+    return "<p>view</p>";
+  }
+}
