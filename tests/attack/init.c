@@ -95,6 +95,12 @@ static enum verdict do_slow_init_down(void)
     return by_result(setpriority(PRIO_PROCESS, 1, 19));
 }
 
+static enum verdict do_idle_init(void)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    return by_result(sched_setscheduler(1, SCHED_IDLE, &none));
+}
+
 static enum verdict do_limit_init(void)
 {
     struct rlimit limit = {0, 0};
@@ -151,6 +157,11 @@ static enum verdict slow_init_down(const char *argument UNUSED)
     return against_init(do_slow_init_down);
 }
 
+static enum verdict idle_init(const char *argument UNUSED)
+{
+    return against_init(do_idle_init);
+}
+
 static enum verdict limit_init(const char *argument UNUSED)
 {
     return against_init(do_limit_init);
@@ -176,6 +187,8 @@ const struct attack init_attacks[] = {
      "bind PID 1 to a processor"},
     {"slow_init_down", "init", "seccomp", "setpriority", "", slow_init_down,
      "take processor time from PID 1"},
+    {"idle_init", "init", "seccomp", "sched_setscheduler", "", idle_init,
+     "let PID 1 run only when nobody else does"},
     {"limit_init", "init", "seccomp", "prlimit64", "", limit_init, "set PID 1's limits"},
 };
 const size_t init_attack_count = COUNT_OF(init_attacks);
