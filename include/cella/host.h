@@ -52,6 +52,17 @@ CELLA_API int cella_languages(const struct cella_options *options,
 CELLA_API int cella_languages_json(const struct cella_options *options, char **ret_json,
                                    struct cella_error *err);
 
+/* What is wrong with a runtime file, wherever it lies: calls `problem` with each thing, whose text
+ * begins with file, line and column.  Returns 0 when there is nothing: then `row` was called with the
+ * language, without a version, since nothing of the file is executed.  1 when `problem` was called,
+ * -1 when there is no such file.  `options` may be NULL. */
+CELLA_API int cella_language_check(const struct cella_options *options, const char *file,
+                                   void (*problem)(void *context,
+                                                   const struct cella_error *problem),
+                                   void (*row)(void *context,
+                                               const struct cella_language *language),
+                                   void *context, struct cella_error *err);
+
 #define CELLA_LANGUAGE_NAME_MAX 64 /* with its NUL */
 /* The language of a file, by the extension of `file_name`, else by the #! line at the start of
  * `head`, which is the file's first bytes.  CELLA_ERROR_RUNTIME when neither says. */

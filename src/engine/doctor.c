@@ -89,33 +89,36 @@ bool doctor_read_line(const char *path, char *ret_line, size_t size)
     return got >= 0;
 }
 
-static void give_language(void *context, const struct cella_language *language)
+struct language_counts {
+    size_t all;
+    size_t present;
+};
+
+static void count_language(void *context, const struct cella_language *language)
 {
-    const struct doctor_sink *sink = context;
-    struct doctor_row row = {.fitness = CELLA_FIT};
-    char name[96];
-    char remedy[160];
-    (void)snprintf(name, sizeof(name), "language %s", language->name);
-    if (language->path[0] != '\0') {
-        doctor_found(&row, "%s %s", language->path, language->version);
-    } else {
-        (void)snprintf(remedy, sizeof(remedy), "apt install %s", language->package);
-        doctor_found(&row, "not installed");
-        doctor_gap(&row, CELLA_PARTIAL, "programs in it are refused", remedy);
-    }
-    give(sink, name, &row);
+    struct language_counts *counts = context;
+    counts->all++;
+    counts->present += language->path[0] != '\0';
 }
 
+/* Nobody needs all of them: one is enough. */
 static void look_at_languages(const struct cella_options *options, const struct doctor_sink *sink)
 {
     struct cella_error err;
-    struct doctor_sink copy = *sink;
-    if (cella_languages(options, give_language, &copy, &err) < 0) {
-        struct doctor_row row = {.fitness = CELLA_FIT};
+    struct language_counts counts = {0};
+    struct doctor_row row = {.fitness = CELLA_FIT};
+    if (cella_languages(options, count_language, &counts, &err) < 0) {
         doctor_found(&row, "%s", err.text);
-        doctor_gap(&row, CELLA_PARTIAL, "programs in these languages are refused", err.hint);
-        give(sink, "languages", &row);
+        doctor_gap(&row, CELLA_PARTIAL, "languages are refused, all or those of such files",
+                   err.hint);
+    } else {
+        doctor_found(&row, "%zu of %zu are installed; 'cella languages' lists them", counts.present,
+                     counts.all);
     }
+    if (counts.all > 0 && counts.present == 0) {
+        doctor_gap(&row, CELLA_PARTIAL, "commands alone can be run", "cella languages");
+    }
+    give(sink, "languages", &row);
 }
 
 static int run_true(struct cella_engine *engine, struct cella_result **ret_result,

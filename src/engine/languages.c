@@ -9,17 +9,19 @@
 
 #define VERSION_MAX 64
 
-static void give_runtime(const struct runtime *runtime,
+enum give { GIVE_ALL, GIVE_WITHOUT_VERSION };
+
+static void give_runtime(const struct runtime *runtime, enum give give,
                          void (*row)(void *context, const struct cella_language *language),
                          void *context)
 {
     char version[VERSION_MAX] = "";
     const char *path = "";
     struct cella_error absent;
-    if (runtime_locate(runtime, &path, &absent) == 0) {
-        runtime_version(runtime, path, version, sizeof(version));
-    } else {
+    if (runtime_locate(runtime, &path, &absent) < 0) {
         path = "";
+    } else if (give == GIVE_ALL) {
+        runtime_version(runtime, path, version, sizeof(version));
     }
     struct cella_language language = {
         .name = runtime->name,
@@ -47,8 +49,30 @@ int cella_languages(const struct cella_options *options,
     }
     int result = runtime_all(set, &runtimes, &count, err);
     for (size_t i = 0; result == 0 && i < count; i++) {
-        give_runtime(runtimes[i], row, context);
+        give_runtime(runtimes[i], GIVE_ALL, row, context);
     }
+    runtime_set_close(set);
+    return result;
+}
+
+int cella_language_check(const struct cella_options *options, const char *file,
+                         void (*problem)(void *context, const struct cella_error *problem),
+                         void (*row)(void *context, const struct cella_language *language),
+                         void *context, struct cella_error *err)
+{
+    struct runtime_set *set;
+    struct runtime *runtime = NULL;
+    struct cella_options known;
+    const struct runtime_problems problems = {problem, context};
+    if (engine_options(options, &known, err) < 0 ||
+        runtime_set_open(known.runtimes_dir, &set, err) < 0) {
+        return -1;
+    }
+    int result = runtime_check(set, file, &problems, &runtime, err);
+    if (result == 0) {
+        give_runtime(runtime, GIVE_WITHOUT_VERSION, row, context);
+    }
+    runtime_destroy(runtime);
     runtime_set_close(set);
     return result;
 }

@@ -71,14 +71,9 @@ static int read_text(struct definition *definition, int fd, struct cella_error *
     return 0;
 }
 
-/* As definition_read(), for one directory. */
-static int read_in(const char *dir, const char *file_name, struct definition *definition,
-                   struct cella_error *err)
+/* The file whose path is set: 1, 0 when there is none, -1. */
+static int read_path(struct definition *definition, struct cella_error *err)
 {
-    if (asprintf(&definition->file, "%s/%s", dir, file_name) < 0) {
-        definition->file = NULL; /* asprintf() leaves it undefined */
-        return error_set_memory(err);
-    }
     /* O_NONBLOCK: a FIFO of that name must not hold us up. */
     AUTO_CLOSE int fd = open(definition->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
@@ -93,6 +88,34 @@ static int read_in(const char *dir, const char *file_name, struct definition *de
         return -1;
     }
     return 1;
+}
+
+int definition_read_file(const char *path, struct definition *ret_definition,
+                         struct cella_error *err)
+{
+    AUTO_DEFINITION struct definition definition = {.file = strdup(path)};
+    if (definition.file == NULL) {
+        return error_set_memory(err);
+    }
+    int found = read_path(&definition, err);
+    if (found <= 0) {
+        return found < 0 ? -1
+                         : error_set(err, CELLA_ERROR_CALLER, ENOENT, "%s cannot be opened", path);
+    }
+    *ret_definition = definition;
+    definition = (struct definition){0};
+    return 0;
+}
+
+/* As definition_read(), for one directory. */
+static int read_in(const char *dir, const char *file_name, struct definition *definition,
+                   struct cella_error *err)
+{
+    if (asprintf(&definition->file, "%s/%s", dir, file_name) < 0) {
+        definition->file = NULL; /* asprintf() leaves it undefined */
+        return error_set_memory(err);
+    }
+    return read_path(definition, err);
 }
 
 int definition_read(const struct paths_dirs *dirs, const char *name,
@@ -119,17 +142,25 @@ int definition_read(const struct paths_dirs *dirs, const char *name,
 
 /* ---- listing ---- */
 
-/* Adds the name that a file of a directory stands for, if it does and is new. */
-static int list_file(const char *file_name, struct spec_strings *names, struct cella_error *err)
+bool definition_name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1])
 {
-    char name[FILE_NAME_SIZE];
+    const char *slash = strrchr(path, '/');
+    const char *file_name = slash == NULL ? path : slash + 1;
     size_t size = strnlen(file_name, FILE_NAME_SIZE);
     if (size <= SUFFIX_SIZE || size == FILE_NAME_SIZE ||
         strcmp(file_name + size - SUFFIX_SIZE, suffix) != 0) {
-        return 0;
+        return false;
     }
-    (void)snprintf(name, sizeof(name), "%.*s", (int)(size - SUFFIX_SIZE), file_name); /* fits */
-    if (!definition_name_is_good(name) || spec_strings_have(names, name)) {
+    (void)snprintf(ret_name, SPEC_NAME_MAX + 1, "%.*s", (int)(size - SUFFIX_SIZE),
+                   file_name); /* fits */
+    return definition_name_is_good(ret_name);
+}
+
+/* Adds the name that a file of a directory stands for, if it does and is new. */
+static int list_file(const char *file_name, struct spec_strings *names, struct cella_error *err)
+{
+    char name[SPEC_NAME_MAX + 1];
+    if (!definition_name_of_file(file_name, name) || spec_strings_have(names, name)) {
         return 0;
     }
     if (names->count == DEFINITION_FILES_MAX) {

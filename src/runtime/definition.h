@@ -40,6 +40,13 @@ void definition_done(struct definition *definition);
 int definition_read(const struct paths_dirs *dirs, const char *name,
                     struct definition *ret_definition, struct cella_error *err) MUST_CHECK;
 
+/* One file wherever it lies.  CELLA_ERROR_CALLER when there is none. */
+int definition_read_file(const char *path, struct definition *ret_definition,
+                         struct cella_error *err) MUST_CHECK;
+
+/* The name that a file stands for, by its own: false when it is none of a definition. */
+bool definition_name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1]);
+
 /* The names that the directories hold, sorted, each once; added to an empty list. */
 int definition_list(const struct paths_dirs *dirs, struct spec_strings *ret_names,
                     struct cella_error *err) MUST_CHECK;

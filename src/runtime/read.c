@@ -9,6 +9,7 @@
 #include "isolate/pack.h"
 #include "policy/mounts.h"
 #include "runtime/expand.h"
+#include "runtime/version_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ void runtime_destroy(struct runtime *runtime)
     }
     free(runtime->env);
     free(runtime->mounts);
+    free(runtime->version_memo);
     free(runtime);
 }
 
@@ -338,21 +340,31 @@ static int read_into(struct runtime *runtime, json_t *root, struct cella_error *
     return check_whole(runtime, err);
 }
 
-int runtime_read(const char *name, const struct definition *definition,
-                 struct runtime **ret_runtime, struct cella_error *err)
+int runtime_read_tree(const char *name, const char *file, json_t *root,
+                      struct runtime **ret_runtime, struct cella_error *err)
 {
     struct runtime *runtime = calloc(1, sizeof(*runtime));
     if (runtime == NULL || (runtime->name = alloc_copy(name, strlen(name))) == NULL ||
-        (runtime->file = alloc_copy(definition->file, strlen(definition->file))) == NULL) {
+        (runtime->file = alloc_copy(file, strlen(file))) == NULL ||
+        (runtime->version_memo = calloc(1, sizeof(*runtime->version_memo))) == NULL) {
         runtime_destroy(runtime);
         return error_set_memory(err);
     }
     limits_init(&runtime->limits);
     limits_init(&runtime->compile_limits);
-    if (read_into(runtime, yaml_text_root(definition->yaml), err) < 0) {
+    if (read_into(runtime, root, err) < 0) {
         runtime_destroy(runtime);
-        return yaml_text_place(definition->yaml, err);
+        return -1;
     }
     *ret_runtime = runtime;
     return 0;
+}
+
+int runtime_read(const char *name, const struct definition *definition,
+                 struct runtime **ret_runtime, struct cella_error *err)
+{
+    json_t *root = yaml_text_root(definition->yaml);
+    return runtime_read_tree(name, definition->file, root, ret_runtime, err) < 0
+               ? yaml_text_place(definition->yaml, err)
+               : 0;
 }

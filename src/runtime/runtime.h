@@ -22,6 +22,8 @@
 #include <cella/error.h>
 #include <stdbool.h>
 
+struct runtime_version_memo;
+
 struct runtime {
     char *name;    /* "python" */
     char *file;    /* where it was read from */
@@ -43,6 +45,7 @@ struct runtime {
     size_t mount_count;
     struct limits limits; /* defaults that this language needs by nature, else LIMIT_UNSET */
     struct limits compile_limits;
+    struct runtime_version_memo *version_memo; /* NULL: nothing is remembered in the process */
 };
 
 struct runtime_set;
@@ -76,9 +79,22 @@ bool runtime_has_extension(const struct runtime *runtime, const char *file_name)
 int runtime_locate(const struct runtime *runtime, const char **ret_path,
                    struct cella_error *err) MUST_CHECK;
 
-/* The interpreter's version, remembered in the user's cache directory by path, size and time of
- * change of the program; probed by running it (outside a sandbox: it is the host's own program)
- * when not remembered.  `ret_version` gets "" when it does not say. */
+/* What is wrong with one runtime file, wherever it lies: calls `problem` with each thing, which says
+ * file, line and column: what the file itself may not say, and aliases, extensions and #! names that
+ * another runtime of the set has already.  0 with the runtime, which is the caller's, when there is
+ * nothing; 1 when `problem` was called; -1 when the file cannot be read at all. */
+struct runtime_problems {
+    void (*problem)(void *context, const struct cella_error *problem);
+    void *context;
+};
+int runtime_check(struct runtime_set *set, const char *file,
+                  const struct runtime_problems *problems, struct runtime **ret_runtime,
+                  struct cella_error *err) MUST_CHECK;
+void runtime_destroy(struct runtime *runtime);
+
+/* The interpreter's version, remembered in the process and in the user's cache directory by path,
+ * size and time of change of the program; probed by running it (outside a sandbox: it is the host's
+ * own program) when not remembered.  `path` must be as runtime_locate() gave it.  `ret_version` gets "" when it does not say. */
 void runtime_version(const struct runtime *runtime, const char *path, char *ret_version,
                      size_t version_size);
 

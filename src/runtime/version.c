@@ -119,7 +119,7 @@ static bool read_words(int fd, uint64_t deadline_us, char ret_text[PROBE_OUTPUT_
     return true;
 }
 
-/* Whether it said something and then ended well, in time.  Nothing of it is left in any case. */
+/* Whether it ended well, in time, with all that it said.  Nothing of it is left in any case. */
 static bool probe(const char *path, char *const *argv, char ret_text[PROBE_OUTPUT_MAX + 1])
 {
     int ends[2];
@@ -178,6 +178,7 @@ static bool find_version(const char *text, char ret_version[VERSION_SIZE_MAX])
 
 /* ---- the whole ---- */
 
+/* False when it cannot be told; then it may be another time. */
 static bool ask(const struct runtime *runtime, const char *path, char ret_version[VERSION_SIZE_MAX])
 {
     struct limits limits;
@@ -193,7 +194,38 @@ static bool ask(const struct runtime *runtime, const char *path, char ret_versio
     }
     memcpy(argv, words.items, words.count * sizeof(argv[0]));
     argv[words.count] = NULL;
-    return probe(argv[0], argv, text) && find_version(text, ret_version);
+    if (!probe(argv[0], argv, text)) {
+        return false;
+    }
+    if (!find_version(text, ret_version)) {
+        (void)snprintf(ret_version, VERSION_SIZE_MAX, "%s", VERSION_NONE); /* fits */
+    }
+    return true;
+}
+
+/* What is remembered in the process comes before the file: a long-lived one whose user has no
+ * cache directory would otherwise ask for each run. */
+static bool find(const struct runtime *runtime, const struct version_key *key,
+                 char ret_version[VERSION_SIZE_MAX])
+{
+    struct runtime_version_memo *memo = runtime->version_memo;
+    if (memo != NULL && memo->path == key->path && memo->size == key->size &&
+        memo->changed_ns == key->changed_ns) {
+        memcpy(ret_version, memo->version, VERSION_SIZE_MAX);
+        return true;
+    }
+    if (!version_cache_get(key, ret_version)) {
+        if (!ask(runtime, key->path, ret_version)) {
+            return false;
+        }
+        version_cache_put(key, ret_version);
+    }
+    if (memo != NULL) {
+        *memo = (struct runtime_version_memo){
+            .path = key->path, .size = key->size, .changed_ns = key->changed_ns};
+        memcpy(memo->version, ret_version, VERSION_SIZE_MAX);
+    }
+    return true;
 }
 
 void runtime_version(const struct runtime *runtime, const char *path, char *ret_version,
@@ -208,8 +240,8 @@ void runtime_version(const struct runtime *runtime, const char *path, char *ret_
             .changed_ns =
                 (uint64_t)found.st_mtim.tv_sec * 1000000000U + (uint64_t)found.st_mtim.tv_nsec,
         };
-        if (!version_cache_get(&key, version) && ask(runtime, path, version)) {
-            version_cache_put(&key, version);
+        if (!find(runtime, &key, version) || strcmp(version, VERSION_NONE) == 0) {
+            version[0] = '\0';
         }
     }
     (void)snprintf(ret_version, version_size, "%s", version); /* cut when the caller's is smaller */

@@ -14,12 +14,23 @@
 
 #define VERSION_SIZE_MAX 64 /* of a version, with its NUL */
 
+/* The same for one runtime within a process. */
+struct runtime_version_memo {
+    const char *path; /* the runtime's own string */
+    uint64_t size;
+    uint64_t changed_ns;
+    char version[VERSION_SIZE_MAX];
+};
+
 /* A program as it was when it was asked: a new one of that path has another size or time. */
 struct version_key {
     const char *path;
     uint64_t size;
     uint64_t changed_ns;
 };
+
+/* Of a program that ends well and says none: it need not be asked again either. */
+#define VERSION_NONE "-"
 
 /* Whether a text may stand for a version: printable ASCII without space, not empty. */
 bool version_is_good(const char *text);

@@ -249,7 +249,68 @@ def test_languages():
     real = subprocess.run(["/usr/bin/python3", "-V"], capture_output=True).stdout.decode()
     assert by_name["python"]["version"] in real and by_name["python"]["version"] != ""
     assert cella("languages", "--names").stdout.decode().split() == list(by_name)
-    assert "/usr/bin/python3" in cella("languages").stdout.decode()
+    text = cella("languages").stdout.decode()
+    assert re.search(r"^python +3\.[0-9.]+ +/usr/bin/python3 +also py, python3$", text, re.M)
+    present = sum(language["present"] for language in listed)
+    assert f"{len(listed)} languages, {present} of them installed\n" in text
+    directory = pathlib.Path(by_name["python"]["file"]).parent
+    assert text.endswith(f"  {len(listed)} described in {directory}\n")
+
+
+def test_languages_that_are_absent_say_how_to_get_them(tmp_path):
+    directory = tmp_path / "cella" / "runtimes"
+    directory.mkdir(parents=True)
+    (directory / "absent.yaml").write_text(
+        "package: a-package\npath: [/usr/bin/absent]\nentry: a\nrun: [a]\n")
+    env = {"PATH": "/usr/bin:/bin", "XDG_CONFIG_HOME": str(tmp_path)}
+    text = cella("languages", env=env).stdout.decode()
+    assert re.search(r"^absent +- +apt install a-package *$", text, re.M)
+    assert f"  1 described in {directory}\n" in text
+    listed = json.loads(cella("languages", "--json", env=env).stdout)["languages"]
+    (absent,) = [language for language in listed if language["name"] == "absent"]
+    assert (absent["present"], absent["path"], absent["version"]) == (False, None, None)
+
+
+def test_languages_check(tmp_path):
+    good = tmp_path / "good.yaml"
+    good.write_text("package: p\npath: [/usr/bin/true]\nentry: a\nrun: ['{path}']\n")
+    done = cella("languages", "check", str(good))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{good}: ok: good by /usr/bin/true\n"
+    good.write_text("package: pq\npath: [/usr/bin/absent]\nentry: a\nrun: ['{path}']\n")
+    done = cella("languages", "check", str(good))
+    assert done.returncode == 0
+    assert done.stdout.decode() == \
+        f"{good}: ok: good, which is not installed here: apt install pq\n"
+    good.write_text("pakage: p\nrun:\n  - '{cpu}'\n")
+    done = cella("languages", "check", str(good))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == (
+        f"cella: {good}:1:1: pakage is not a field\n  hint: did you mean 'package'?\n"
+        f"cella: {good}:3:5: run[0] has an unknown name in braces\n")
+
+
+def test_languages_check_executes_nothing_of_the_file(tmp_path):
+    mark = tmp_path / "mark"
+    file = tmp_path / "x.yaml"
+    file.write_text("package: p\npath: [/usr/bin/touch]\nentry: a\nrun: [a]\n"
+                    f"version: [/usr/bin/touch, '{mark}']\n")
+    assert cella("languages", "check", str(file)).returncode == 0
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("words,code,message", [
+    (["check", "/nonexistent/x.yaml"], 126, "/nonexistent/x.yaml cannot be opened: No such file"),
+    (["check", "x.yml"], 126, "x.yml is no name for a language's file"),
+    (["check"], 126, "lists them, or checks one file of a language"),
+    (["chek", "x.yaml"], 126, "lists them, or checks one file of a language"),
+    (["check", "a.yaml", "b.yaml"], 126, "lists them, or checks one file of a language"),
+    (["--json", "check", "a.yaml"], 126, "lists them, or checks one file of a language"),
+])
+def test_languages_check_refuses(words, code, message):
+    done = cella("languages", *words)
+    assert done.returncode == code
+    assert message in done.stderr.decode()
 
 
 def test_doctor():
@@ -262,7 +323,7 @@ def test_doctor():
         # Every gap says what it means; none that is there says so.
         assert (finding["meaning"] is None) == (finding["state"] == "ok"), finding
     assert findings["a run"]["state"] in ("ok", "warn"), findings["a run"]
-    assert "language python" in findings
+    assert findings["languages"]["state"] == "ok", findings["languages"]
     assert done.returncode == (1 if report["state"] == "missing" else 0)
     text = cella("doctor").stdout.decode()
     assert all(f"{name}: " in text for name in findings)

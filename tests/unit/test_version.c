@@ -24,6 +24,9 @@ static int set_up(void **state)
 
 /* ---- asking ---- */
 
+/* What the process remembers, in the tests of that. */
+static struct runtime_version_memo *memo;
+
 static void ask_version(const char *path, char *ret_version, size_t version_size)
 {
     const char *const words[] = {"{path}", "--version"};
@@ -32,7 +35,7 @@ static void ask_version(const char *path, char *ret_version, size_t version_size
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         assert_int_equal(spec_strings_add(&argv, words[i]), 0);
     }
-    const struct runtime runtime = {.entry = entry, .version = argv};
+    const struct runtime runtime = {.entry = entry, .version = argv, .version_memo = memo};
     runtime_version(&runtime, path, ret_version, version_size);
 }
 
@@ -135,6 +138,57 @@ static void test_remembered(void **state)
     struct stat file;
     assert_int_equal(stat(path, &file), 0);
     assert_int_equal(file.st_mode & 0777, 0600);
+}
+
+/* Who ends well and says none is asked once, who fails each time. */
+static void test_silence_is_remembered(void **state)
+{
+    (void)state;
+    char mark[SCRATCH_PATH_SIZE];
+    char path[SCRATCH_PATH_SIZE];
+    char script[SCRATCH_PATH_SIZE + 64];
+    char version[VERSION_SIZE_MAX];
+    scratch_path(scratch, "asked", mark);
+    scratch_path(scratch, "interpreter", path);
+    (void)snprintf(script, sizeof(script), "#!/bin/sh\n: >%s\n", mark);
+    version_is(script, "");
+    assert_int_equal(unlink(mark), 0);
+    ask_version(path, version, sizeof(version));
+    assert_string_equal(version, "");
+    assert_int_equal(access(mark, F_OK), -1);
+
+    (void)snprintf(script, sizeof(script), "#!/bin/sh\n: >%s; exit 1\n", mark);
+    version_is(script, "");
+    assert_int_equal(unlink(mark), 0);
+    ask_version(path, version, sizeof(version));
+    assert_int_equal(access(mark, F_OK), 0);
+}
+
+/* A process remembers also where there is no cache directory. */
+static void test_remembered_in_the_process(void **state)
+{
+    (void)state;
+    char mark[SCRATCH_PATH_SIZE];
+    char path[SCRATCH_PATH_SIZE];
+    char script[SCRATCH_PATH_SIZE + 64];
+    char version[VERSION_SIZE_MAX];
+    struct runtime_version_memo its = {.path = NULL};
+    assert_int_equal(unsetenv("HOME"), 0);
+    scratch_path(scratch, "asked", mark);
+    scratch_path(scratch, "interpreter", path);
+    (void)snprintf(script, sizeof(script), "#!/bin/sh\necho 1.2.3\n: >%s\n", mark);
+    scratch_write(scratch, "interpreter", script, 0755);
+    memo = &its;
+    ask_version(path, version, sizeof(version));
+    assert_string_equal(version, "1.2.3");
+    assert_int_equal(unlink(mark), 0);
+    ask_version(path, version, sizeof(version));
+    assert_string_equal(version, "1.2.3");
+    assert_int_equal(access(mark, F_OK), -1);
+    scratch_write(scratch, "interpreter", "#!/bin/sh\necho 1.2.4\n", 0755);
+    ask_version(path, version, sizeof(version));
+    assert_string_equal(version, "1.2.4");
+    memo = NULL;
 }
 
 static void remembered(const char *text, const struct version_key *key, const char *version)
@@ -249,9 +303,16 @@ static void test_cache_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_words),       TEST(test_bounds),        TEST(test_descriptors),
-        TEST(test_time),        TEST(test_remembered),    TEST(test_cache_hostile),
-        TEST(test_cache_files), TEST(test_cache_bounded),
+        TEST(test_words),
+        TEST(test_bounds),
+        TEST(test_descriptors),
+        TEST(test_time),
+        TEST(test_remembered),
+        TEST(test_cache_hostile),
+        TEST(test_cache_files),
+        TEST(test_cache_bounded),
+        TEST(test_silence_is_remembered),
+        TEST(test_remembered_in_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

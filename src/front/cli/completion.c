@@ -89,6 +89,8 @@ static void print_bash(void)
                  "        help:*) COMPREPLY=($(compgen -W '");
     print_command_names();
     (void)printf("' -- \"$current\")) ;;\n"
+                 "        languages:*) if (( COMP_CWORD == 2 )); then COMPREPLY=($(compgen -W "
+                 "check -- \"$current\")); else COMPREPLY=($(compgen -f -- \"$current\")); fi ;;\n"
                  "        run:*|explain:*) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
                  "    esac\n"
                  "}\n"
@@ -155,6 +157,8 @@ static void print_zsh(void)
         }
         if (command == COMMAND_RUN || command == COMMAND_EXPLAIN) {
             (void)printf(" \\\n                '*:file:_files'");
+        } else if (command == COMMAND_LANGUAGES) {
+            (void)printf(" \\\n                '1:action:(check)' '2:file:_files'");
         } else if (command == COMMAND_COMPLETION) {
             (void)printf(" \\\n                '1:shell:(bash zsh fish)'");
         } else if (command == COMMAND_HELP) {
@@ -207,6 +211,7 @@ static void print_fish(void)
     }
     (void)printf("complete -c cella -n '__fish_seen_subcommand_from completion' -f "
                  "-a 'bash zsh fish'\n"
+                 "complete -c cella -n '__fish_seen_subcommand_from languages' -a check\n"
                  "complete -c cella -n '__fish_seen_subcommand_from help' -f -a '");
     print_command_names();
     (void)printf("'\n");

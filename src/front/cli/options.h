@@ -16,7 +16,8 @@
     X(RUN, run, "[FILE | - | -c CODE] [-- ARGS...]", "run a program in a sandbox")                 \
     X(EXPLAIN, explain, "[FILE | - | -c CODE] [-- ARGS...]",                                       \
       "print the plan for a program without running it")                                           \
-    X(LANGUAGES, languages, "", "list the languages and where each comes from")                    \
+    X(LANGUAGES, languages, "[check FILE]",                                                        \
+      "list the languages and where each comes from, or check the file of one")                    \
     X(DOCTOR, doctor, "", "print what this host offers, what is missing and how to get it")        \
     X(VERSION, version, "", "print the version")                                                   \
     X(HELP, help, "[COMMAND]", "print help for a command")                                         \
