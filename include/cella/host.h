@@ -43,6 +43,10 @@ struct cella_language {
     const char *path;    /* the interpreter; "" when absent */
     const char *package; /* the Debian package that brings it */
     const char *file;    /* the runtime file that describes it */
+    const char *entry;   /* what the entry file is called when a request does not say */
+    const char *const *extensions; /* what its files' names end with, with the dot */
+    size_t extension_count;
+    int compiled; /* there is a compile stage */
 };
 /* Every language by name.  `options` may be NULL. */
 CELLA_API int cella_languages(const struct cella_options *options,

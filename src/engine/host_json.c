@@ -52,17 +52,27 @@ static int list_close(struct json_list *list, int result, char **ret_json, struc
     return 0;
 }
 
+static void write_list(struct json_writer *writer, const char *key, const char *const *words,
+                       size_t count)
+{
+    json_write_key(writer, key);
+    json_write_open(writer, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_write_string(writer, words[i]);
+    }
+    json_write_close(writer, ']');
+}
+
 static void write_language(void *context, const struct cella_language *language)
 {
     struct json_writer *writer = &((struct json_list *)context)->writer;
     json_write_open(writer, '{');
     write_member(writer, "name", language->name);
-    json_write_key(writer, "aliases");
-    json_write_open(writer, '[');
-    for (size_t i = 0; i < language->alias_count; i++) {
-        json_write_string(writer, language->aliases[i]);
-    }
-    json_write_close(writer, ']');
+    write_list(writer, "aliases", language->aliases, language->alias_count);
+    write_list(writer, "extensions", language->extensions, language->extension_count);
+    write_member(writer, "entry", language->entry);
+    json_write_key(writer, "compiled");
+    json_write_bool(writer, language->compiled);
     write_member(writer, "version", language->version);
     json_write_key(writer, "present");
     json_write_bool(writer, language->path[0] != '\0');

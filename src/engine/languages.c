@@ -31,6 +31,10 @@ static void give_runtime(const struct runtime *runtime, enum give give,
         .path = path,
         .package = runtime->package != NULL ? runtime->package : "",
         .file = runtime->file,
+        .entry = runtime->entry,
+        .extensions = (const char *const *)runtime->extensions.items,
+        .extension_count = runtime->extensions.count,
+        .compiled = runtime->compile.count > 0,
     };
     row(context, &language);
 }

@@ -246,6 +246,8 @@ def test_languages():
     assert by_name["python"]["path"] == "/usr/bin/python3"
     assert by_name["python"]["present"] is True
     assert {"py", "python3"} <= set(by_name["python"]["aliases"])
+    assert (by_name["python"]["entry"], by_name["python"]["extensions"]) == ("main.py", [".py"])
+    assert (by_name["python"]["compiled"], by_name["c"]["compiled"]) == (False, True)
     real = subprocess.run(["/usr/bin/python3", "-V"], capture_output=True).stdout.decode()
     assert by_name["python"]["version"] in real and by_name["python"]["version"] != ""
     assert cella("languages", "--names").stdout.decode().split() == list(by_name)

@@ -161,6 +161,15 @@ def test_c_compile_arguments():
     assert result["status"] == "compile_error"
 
 
+@only_with("ocaml")
+def test_ocaml_compile_arguments():
+    code = "let f x = match x with Some y -> y\nlet () = print_int (f (Some 3))"
+    assert run("ocaml", code)["stdout"] == "3"
+    result = run("ocaml", code, compile={"args": ["-w", "+a", "-warn-error", "+8"]})
+    assert result["status"] == "compile_error"
+    assert "this pattern-matching is not exhaustive" in result["compile"]["stderr"]
+
+
 @only_with("go")
 def test_go_tests():
     files = {
