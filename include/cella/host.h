@@ -57,9 +57,9 @@ CELLA_API int cella_languages_json(const struct cella_options *options, char **r
                                    struct cella_error *err);
 
 /* What is wrong with a runtime file, wherever it lies: calls `problem` with each thing, whose text
- * begins with file, line and column.  Returns 0 when there is nothing: then `row` was called with the
- * language, without a version, since nothing of the file is executed.  1 when `problem` was called,
- * -1 when there is no such file.  `options` may be NULL. */
+ * begins with file, line and column.  Returns 0 when there is nothing, and has called `row` with
+ * the language, without a version, since nothing of the file is executed; 1 when `problem` was
+ * called; -1 when there is no such file.  `options` may be NULL. */
 CELLA_API int cella_language_check(const struct cella_options *options, const char *file,
                                    void (*problem)(void *context,
                                                    const struct cella_error *problem),

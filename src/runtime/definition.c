@@ -93,8 +93,8 @@ static int read_path(struct definition *definition, struct cella_error *err)
 int definition_read_file(const char *path, struct definition *ret_definition,
                          struct cella_error *err)
 {
-    AUTO_DEFINITION struct definition definition = {.file = strdup(path)};
-    if (definition.file == NULL) {
+    AUTO_DEFINITION struct definition definition = {0};
+    if ((definition.file = alloc_copy(path, strlen(path))) == NULL) {
         return error_set_memory(err);
     }
     int found = read_path(&definition, err);

@@ -135,7 +135,7 @@ const char *expand_problem(const char *word, enum expand_place place)
     return NULL;
 }
 
-/* A program would take a file "-c" for an option, and a compiler "@x" for one that holds options. */
+/* A program would take a file "-c" for an option, a compiler "@x" for a file of options. */
 static const char *file_prefix(const char *path)
 {
     return path[0] == '-' || path[0] == '@' ? "./" : "";

@@ -8,9 +8,9 @@
  * In argv and environment of a runtime these are replaced: {path} the program found by `path`,
  * {entry} the entry file, {entry_stem} the same without its extension, {output} the compiled
  * program, {memory_bytes} {memory_mib} {cpus} {stack_bytes} the limits, or of bytes a percentage as
- * in {memory_mib:75}; in argv, as words of their own, {args} the request's arguments, {compile_args}
- * likewise, {sources} every file of the request that has one of the language's extensions, the entry
- * last.
+ * in {memory_mib:75}; in argv, as words of their own, {args} the request's arguments,
+ * {compile_args} likewise, {sources} every file of the request that has one of the language's
+ * extensions, the entry last.
  */
 #ifndef RUNTIME_RUNTIME_H
 #define RUNTIME_RUNTIME_H
@@ -79,10 +79,10 @@ bool runtime_has_extension(const struct runtime *runtime, const char *file_name)
 int runtime_locate(const struct runtime *runtime, const char **ret_path,
                    struct cella_error *err) MUST_CHECK;
 
-/* What is wrong with one runtime file, wherever it lies: calls `problem` with each thing, which says
- * file, line and column: what the file itself may not say, and aliases, extensions and #! names that
- * another runtime of the set has already.  0 with the runtime, which is the caller's, when there is
- * nothing; 1 when `problem` was called; -1 when the file cannot be read at all. */
+/* What is wrong with one runtime file, wherever it lies: calls `problem` with each thing, which
+ * says file, line and column: what the file itself may not say, and aliases, extensions and #!
+ * names that another runtime of the set has already.  0 with the runtime, which is the caller's,
+ * when there is nothing; 1 when `problem` was called; -1 when the file cannot be read at all. */
 struct runtime_problems {
     void (*problem)(void *context, const struct cella_error *problem);
     void *context;
@@ -94,7 +94,8 @@ void runtime_destroy(struct runtime *runtime);
 
 /* The interpreter's version, remembered in the process and in the user's cache directory by path,
  * size and time of change of the program; probed by running it (outside a sandbox: it is the host's
- * own program) when not remembered.  `path` must be as runtime_locate() gave it.  `ret_version` gets "" when it does not say. */
+ * own program) when not remembered.  `path` must be as runtime_locate() gave it.  `ret_version`
+ * gets "" when it does not say. */
 void runtime_version(const struct runtime *runtime, const char *path, char *ret_version,
                      size_t version_size);
 

@@ -1,4 +1,4 @@
-/* Checking a runtime file: everything that is wrong in it, at its place, and nothing that is not. */
+/* Checking a runtime file: everything that is wrong in it, at its place, and nothing else. */
 #include "runtime/runtime.h"
 #include "scratch.h"
 

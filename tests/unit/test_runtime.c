@@ -1,10 +1,8 @@
 /*
- * Runtimes: the files that are shipped, finding one in every way, what a file may not say, words
- * with placeholders.
+ * Runtimes: the files that are shipped, finding one in every way, what a file may not say.
  */
 #include "base/alloc.h"
 #include "runtime/definition.h"
-#include "runtime/expand.h"
 #include "runtime/runtime.h"
 #include "runtime/version_cache.h"
 #include "scratch.h"
@@ -51,15 +49,6 @@ static const struct runtime *found(struct runtime_set *set, const char *name)
         fail_msg("%s: %s", name, err.text);
     }
     return runtime;
-}
-
-static struct spec_strings words_of(const char *const *words, size_t count)
-{
-    struct spec_strings list = {0};
-    for (size_t i = 0; i < count; i++) {
-        assert_int_equal(spec_strings_add(&list, words[i]), 0);
-    }
-    return list;
 }
 
 /* ---- the shipped ones ---- */
@@ -292,8 +281,6 @@ static void test_refused_files(void **state)
             "");
     refused("run: ['{memory_mib:0}']\n", "run[0] must have a percentage", "");
     refused("run: ['{memory_mib:101}']\n", "run[0] must have a percentage", "");
-    refused("run: ['{memory_mib:}']\n", "run[0] must have a percentage", "");
-    refused("run: ['{memory_mib:0100}']\n", "run[0] must have a percentage", "");
     refused("run: ['{args:1}']\n", "run[0] must have a percentage", "");
     refused("run: ['{memory:50}']\n", "run[0] has an unknown name in braces", "");
     refused("needs: [x]\n", "needs[0] must be an absolute path", "");
@@ -481,81 +468,6 @@ static void test_locate(void **state)
     runtime_set_close(set);
 }
 
-/* ---- placeholders ---- */
-
-static void test_expand(void **state)
-{
-    (void)state;
-    const char *const args[] = {"{path}", "two words", ""};
-    char entry[] = "-s.d/main.tar.x", output[] = "out", extension[] = ".x";
-    char *extensions[] = {extension};
-    struct spec_file files[] = {
-        {.path = (char[]){"b.X"}}, {.path = (char[]){"@a.x"}}, {.path = (char[]){"a.y"}},
-        {.path = entry},           {.path = (char[]){"s/.x"}}, {.path = (char[]){"s/a.x"}},
-    };
-    CLEANUP(spec_strings_done) struct spec_strings request = words_of(args, ARRAY_LENGTH(args));
-    struct limits limits;
-    limits_init(&limits);
-    limits.value[LIMIT_MEMORY] = 256 * LIMIT_MIB + 1;
-    limits.value[LIMIT_CPUS] = 1500;
-    limits.value[LIMIT_STACK] = 8192;
-    const struct runtime runtime = {
-        .entry = extension, .output = output, .extensions = {extensions, 1}};
-    const struct spec spec = {
-        .entry = entry, .files = files, .file_count = ARRAY_LENGTH(files), .args = request};
-    struct expand_values values = {&runtime, &spec, "/bin/x", &limits};
-    const char *const words[] = {
-        "{path}",
-        "-m={memory_mib},{memory_bytes}",
-        "{cpus}{stack_bytes}",
-        "{entry}",
-        "{entry_stem}",
-        "{compile_args}",
-        "{args}",
-        "/w/{output}",
-        "{sources}",
-        "{memory_mib:75} {memory_bytes:1} {stack_bytes:100}",
-    };
-    CLEANUP(spec_strings_done)
-    struct spec_strings template = words_of(words, ARRAY_LENGTH(words));
-    const char *const expected[] = {"/bin/x",
-                                    "-m=256,268435457",
-                                    "18192",
-                                    "./-s.d/main.tar.x",
-                                    "./-s.d/main.tar",
-                                    "{path}",
-                                    "two words",
-                                    "",
-                                    "/w/out",
-                                    "b.X",
-                                    "./@a.x",
-                                    "s/a.x",
-                                    "./-s.d/main.tar.x",
-                                    "192 2684354 8192"};
-    CLEANUP(spec_strings_done) struct spec_strings expanded = {0};
-    struct cella_error err;
-    assert_int_equal(expand_words(&template, &values, &expanded, &err), 0);
-    assert_int_equal(expanded.count, ARRAY_LENGTH(expected));
-    for (size_t i = 0; i < expanded.count; i++) {
-        assert_string_equal(expanded.items[i], expected[i]);
-    }
-    limits.value[LIMIT_CPUS] = 100; /* less than one is still one to count by */
-    AUTO_FREE char *text = NULL;
-    assert_int_equal(expand_text("{cpus} { {} {A} {x {x:1", &values, &text, &err), 0);
-    assert_string_equal(text, "1 { {} {A} {x {x:1");
-    /* Outside of a run there are no arguments, and the largest limits have parts too. */
-    values.spec = NULL;
-    spec_strings_done(&expanded);
-    assert_int_equal(expand_words(&template, &values, &expanded, &err), 0);
-    assert_string_equal(expanded.items[3], ".x");
-    assert_string_equal(expanded.items[4], ".x");
-    assert_string_equal(expanded.items[6], ".x");
-    AUTO_FREE char *most = NULL;
-    limits.value[LIMIT_MEMORY] = UINT64_MAX;
-    assert_int_equal(expand_text("{memory_bytes:50}", &values, &most, &err), 0);
-    assert_string_equal(most, "9223372036854775807");
-}
-
 static void test_real_versions(void **state)
 {
     (void)state;
@@ -595,7 +507,6 @@ int main(void)
         TEST(test_odd_files),
         TEST(test_file_count),
         TEST(test_locate),
-        TEST(test_expand),
         TEST(test_real_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
