@@ -51,6 +51,10 @@ struct cella_options {
      * opening fails.  keeper_pid 0: the engine starts one. */
     int keeper_socket;
     pid_t keeper_pid;
+    /* What the sandboxes of this engine may use at one time, by the limits of their plans added up;
+     * what does not fit waits.  0: what this host has to give, see docs/library.md. */
+    uint64_t budget_memory_bytes;
+    uint64_t budget_millicpus; /* 1500 is one and a half processors */
 };
 
 /* The library's version, "0.1.0": static text. */
@@ -115,8 +119,9 @@ struct cella_callbacks {
 
 #define CELLA_RUN_STDIN_OPEN 1U /* standard input stays open for cella_run_write_stdin() */
 
-/* Starts a run.  The request is copied as far as needed and stays the caller's.
- * `callbacks` may be NULL.  CELLA_ERROR_CALLER, _POLICY or _RUNTIME when it is refused. */
+/* Starts a run, now or as soon as there is room for it (see budget_memory_bytes).  The request is
+ * copied as far as needed and stays the caller's.  `callbacks` may be NULL.  CELLA_ERROR_CALLER,
+ * _POLICY or _RUNTIME when it is refused, _BUSY when too many are there. */
 CELLA_API int cella_run_start(struct cella_engine *engine, const struct cella_request *request,
                               unsigned flags, const struct cella_callbacks *callbacks,
                               struct cella_run **ret_run, struct cella_error *err);

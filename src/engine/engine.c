@@ -74,7 +74,9 @@ static int fill_engine(struct cella_engine *engine, const struct cella_options *
     if (engine->epoll_fd < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot make an epoll descriptor");
     }
-    if (watch_keeper(engine, err) < 0) {
+    if (watch_keeper(engine, err) < 0 ||
+        admission_init(&engine->admission, options, engine->epoll_fd, &engine->wake_source, err) <
+            0) {
         return -1;
     }
     if (options->policies_dir != NULL) {
@@ -98,6 +100,7 @@ int engine_open(const struct cella_options *options, struct cella_engine **ret_e
         return error_set_memory(err);
     }
     engine->epoll_fd = -1;
+    engine->admission.wake_fd = -1;
     TAILQ_INIT(&engine->runs);
     if (fill_engine(engine, &known, err) < 0) {
         engine_close(engine);
@@ -123,6 +126,7 @@ void engine_close(struct cella_engine *engine)
     runtime_set_close(engine->runtimes);
     free(engine->policies_dir);
     free(engine->scratch);
+    admission_done(&engine->admission);
     fd_close(&engine->epoll_fd);
     free(engine);
 }
@@ -132,6 +136,9 @@ void engine_close(struct cella_engine *engine)
 static void handle_event(struct cella_engine *engine, const struct epoll_event *event)
 {
     const struct stage_source *source = event->data.ptr;
+    if (source == &engine->wake_source) {
+        return; /* the end of the step is what it is for */
+    }
     if (source->stage == NULL) {
         handle_keeper(engine, event->events, source == &engine->death_source);
     } else if (source->stage->streams[source->stream] >= 0) { /* not closed by an event before */
@@ -153,6 +160,7 @@ int engine_step(struct cella_engine *engine, int timeout_ms, struct cella_error 
     for (int i = 0; i < count; i++) {
         handle_event(engine, &events[i]);
     }
+    admission_step(engine);
     engine->stepping = false;
     reap_abandoned(engine);
     return 0;

@@ -13,6 +13,7 @@
 
 #include "base/attributes.h"
 #include "base/paths.h"
+#include "engine/admission.h"
 #include "engine/stage.h"
 #include "keeper/client/client.h"
 #include "policy/policy.h"
@@ -47,7 +48,8 @@ struct cella_run {
     struct cella_result result;
     struct stage compile; /* .plan NULL when nothing is compiled */
     struct stage run;
-    struct stage *now;     /* the one that is at work */
+    struct stage *now;     /* the one that is at work, or waits for room */
+    uint64_t turn;         /* in the line of admission; 0: none yet */
     size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
     bool done;             /* the result is complete */
     bool abandoned;        /* the caller has freed it */
@@ -60,6 +62,7 @@ struct cella_engine {
     struct keeper_client *keeper;
     struct stage_source keeper_source; /* its socket */
     struct stage_source death_source;  /* its pidfd */
+    struct stage_source wake_source;   /* admission's descriptor */
     bool keeper_full;                  /* its socket takes nothing for now */
     struct cella_error lost; /* why the keeper is lost; kind CELLA_ERROR_NONE while it is not */
     struct runtime_set *runtimes;
@@ -70,7 +73,8 @@ struct cella_engine {
     size_t run_count;
     size_t abandoned_count; /* of them, those that the caller has freed */
     uint64_t last_number;   /* of a sandbox */
-    bool stepping;          /* inside engine_step() */
+    struct admission admission;
+    bool stepping; /* inside engine_step() */
     char *scratch; /* ENGINE_READ_SIZE bytes, for what is read and not kept as it is: on the stack
                       so large an array would have every page of it touched */
 };

@@ -18,15 +18,10 @@
 /* A record that is added to the batch whole is smaller than this and its own limits allow. */
 #define BATCH_SIZE_MAX ((size_t)1024 * 1024)
 
-int pack_writer_init(struct pack_writer *writer, struct cella_error *err)
+void pack_writer_init(struct pack_writer *writer)
 {
-    int fd = memfd_create("cella-pack", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a file in memory");
-    }
-    writer->fd = fd;
+    writer->fd = -1;
     buffer_init(&writer->batch, BATCH_SIZE_MAX);
-    return 0;
 }
 
 void pack_writer_done(struct pack_writer *writer)
@@ -37,6 +32,10 @@ void pack_writer_done(struct pack_writer *writer)
 
 static int flush(struct pack_writer *writer, struct cella_error *err)
 {
+    if (writer->fd < 0 &&
+        (writer->fd = memfd_create("cella-pack", MFD_CLOEXEC | MFD_ALLOW_SEALING)) < 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a file in memory");
+    }
     if (fd_write_full(writer->fd, writer->batch.data, writer->batch.size) < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot write a file in memory");
     }

@@ -1,6 +1,7 @@
 /*
  * Writes a pack (isolate/pack.h) into a memfd that is sealed at the end, so that what the sandbox
- * reads is what was checked.
+ * reads is what was checked.  A small pack is made into one only then: thousands may wait for room,
+ * and should not each hold a descriptor.
  */
 #ifndef ENGINE_PACK_WRITER_H
 #define ENGINE_PACK_WRITER_H
@@ -12,11 +13,11 @@
 #include <cella/error.h>
 
 struct pack_writer {
-    int fd;              /* -1 when there is none */
+    int fd;              /* -1 when there is none, or none yet */
     struct buffer batch; /* what is not yet written: small records go together */
 };
 
-int pack_writer_init(struct pack_writer *writer, struct cella_error *err) MUST_CHECK;
+void pack_writer_init(struct pack_writer *writer);
 void pack_writer_done(struct pack_writer *writer);
 
 /* One word of the kinds that are a word: program, argument, variable, glob. */

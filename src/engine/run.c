@@ -3,15 +3,16 @@
  *
  *   1 request    what was asked for, checked                                     request/
  *   2 policy     the language, what the operator allows: a plan for each stage   runtime/ policy/
- *   3 admission  whether there is room for it now
+ *   3 admission  a place in line, by what its plan may use; it goes on when there is room  sched/
  *   4 recipe     what is executed, with which files: a pack for each stage
  *   5 keeper     a sandbox by that plan with that pack in it                     keeper/client/
  *   6 isolate    the sandbox: the keeper's work and init's, not ours             isolate/
  *   7 supervise  what happens to it, until nothing of it is left                 supervise/
  *   8 result     what it did                                                     result/
  *
- * run_start() goes from 1 to 5.  The rest comes as events: stage.c tells the supervisor, and
- * run_stage_done() goes on to the next stage or completes the result.
+ * run_start() goes from 1 to 5, where a run that must wait stands still.  The rest comes as events:
+ * admission.c goes on with who has room, stage.c tells the supervisor, and run_stage_done() goes on
+ * to the next stage or completes the result.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -49,7 +50,7 @@ static int find_language(struct cella_engine *engine, const struct spec *spec,
 static int find_policy(struct cella_engine *engine, const struct spec *spec, struct way *way,
                        struct cella_error *err);
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
-static int admit(const struct cella_engine *engine, struct cella_error *err);
+static int get_in_line(struct cella_run *run, struct cella_error *err);
 static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err);
 static void describe(struct cella_run *run, const struct way *way);
 
@@ -71,9 +72,9 @@ int run_start(struct cella_engine *engine, const struct spec *spec, unsigned fla
         find_language(engine, spec, &way.recipe, err) < 0 || /* 2 */
         find_policy(engine, spec, &way, err) < 0 ||          /* 2 */
         make_plans(run, &way, err) < 0 ||                    /* 2 */
-        admit(engine, err) < 0 ||                            /* 3 */
+        get_in_line(run, err) < 0 ||                         /* 3 */
         make_packs(run, &way, err) < 0 ||                    /* 4 */
-        stage_begin(run->now, err) < 0) {                    /* 5 */
+        admission_start(run->now, err) < 0) {                /* 5 */
         run_destroy(run);
         return -1;
     }
@@ -195,15 +196,19 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
         return -1;
     }
     run->result.data->waived = run->run.plan->waived;
-    return is_compiled(&way->recipe) ? make_plan(way, POLICY_STAGE_COMPILE, &run->compile.plan, err)
-                                     : 0;
+    if (!is_compiled(&way->recipe)) {
+        return 0;
+    }
+    run->now = &run->compile;
+    return make_plan(way, POLICY_STAGE_COMPILE, &run->compile.plan, err);
 }
 
 /* ---- 3 admission ---- */
 
-static int admit(const struct cella_engine *engine, struct cella_error *err)
+static int get_in_line(struct cella_run *run, struct cella_error *err)
 {
-    if (engine->run_count <= ENGINE_RUNS_MAX) { /* this one is counted already */
+    if (run->engine->run_count <= ENGINE_RUNS_MAX) { /* this one is counted already */
+        stage_wait(run->now);
         return 0;
     }
     error_set(err, CELLA_ERROR_BUSY, 0, "the engine has %u runs, and no room for more",
@@ -216,9 +221,7 @@ static int admit(const struct cella_engine *engine, struct cella_error *err)
 static int make_pack(struct stage *stage, const struct recipe *recipe, enum policy_stage which,
                      struct cella_error *err)
 {
-    if (pack_writer_init(&stage->pack, err) < 0) {
-        return -1;
-    }
+    pack_writer_init(&stage->pack);
     return recipe_write(recipe, which, &stage->plan->limits, &stage->pack, err);
 }
 
@@ -239,14 +242,13 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
     }
     result_stage_init(result->compile);
     run->compile.outcome = result->compile;
-    run->now = &run->compile;
     if (feed_init(&run->compile.feed, NULL, 0, false) < 0) {
         return error_set_memory(err);
     }
     return make_pack(&run->compile, &way->recipe, POLICY_STAGE_COMPILE, err);
 }
 
-/* ---- 5 keeper: stage_begin() ---- */
+/* ---- 5 keeper: admission_start(), stage_begin() ---- */
 
 static void describe(struct cella_run *run, const struct way *way)
 {
@@ -378,10 +380,12 @@ static void compile_done(struct cella_run *run)
     }
     stage_done(&run->compile); /* the program's pack has what it needs */
     run->now = &run->run;
-    if (added < 0 || stage_begin(&run->run, &error) < 0) {
+    if (added < 0) {
         fail_run(run, &error);
         complete(run);
+        return;
     }
+    stage_wait(&run->run);
 }
 
 void run_stage_done(struct cella_run *run)

@@ -85,6 +85,7 @@ static void close_stream(struct stage *stage, enum keeper_stream stream)
 
 void stage_done(struct stage *stage)
 {
+    admission_leave(stage);
     for (size_t i = 0; i < KEEPER_STREAMS; i++) {
         close_stream(stage, (enum keeper_stream)i);
     }
@@ -103,6 +104,12 @@ uint64_t stage_elapsed_us(const struct stage *stage)
 
 /* ---- the way out ---- */
 
+void stage_wait(struct stage *stage)
+{
+    supervise_init(&stage->supervise, stage->plan->stop_on_output != 0);
+    admission_enter(stage);
+}
+
 int stage_begin(struct stage *stage, struct cella_error *err)
 {
     const uint64_t *limit = stage->plan->limits.value;
@@ -113,7 +120,6 @@ int stage_begin(struct stage *stage, struct cella_error *err)
     buffer_init(&stage->outcome->streams[RESULT_STDOUT].kept, limit[LIMIT_STDOUT]);
     buffer_init(&stage->outcome->streams[RESULT_STDERR].kept, limit[LIMIT_STDERR]);
     collect_init(&stage->collect, limit[LIMIT_COLLECT_BYTES], limit[LIMIT_COLLECT_FILES]);
-    supervise_init(&stage->supervise, stage->plan->stop_on_output != 0);
     stage->number = ++engine_of(stage)->last_number;
     stage->create_pending = true;
     engine_send(engine_of(stage), stage);
@@ -146,7 +152,22 @@ static void fail(struct stage *stage, const struct cella_error *error)
 
 void stage_cancel(struct stage *stage)
 {
-    happened(stage, SUPERVISE_CANCEL, 0);
+    if (stage->place.state == SCHED_WAITING) {
+        /* There is no sandbox whose end would tell of it. */
+        IGNORE(supervise_event(&stage->supervise, SUPERVISE_CANCEL, 0));
+        admission_leave(stage);
+        stage->given_up = true;
+        admission_wake(engine_of(stage));
+    } else {
+        happened(stage, SUPERVISE_CANCEL, 0);
+    }
+}
+
+void stage_give_up(struct stage *stage)
+{
+    stage->given_up = false;
+    happened(stage, SUPERVISE_REFUSED, 0); /* the cause stands already */
+    finish(stage);
 }
 
 /* ---- output ---- */
@@ -324,6 +345,13 @@ static void on_started(struct stage *stage, const struct keeper_started *started
     happened(stage, SUPERVISE_STARTED, 0);
 }
 
+void stage_refuse(struct stage *stage, const struct cella_error *error)
+{
+    remember_error(stage, error);
+    happened(stage, SUPERVISE_REFUSED, error->kind);
+    finish(stage);
+}
+
 static void on_refused(struct stage *stage, const struct keeper_refused *refused)
 {
     struct cella_error error = refused->error;
@@ -334,9 +362,7 @@ static void on_refused(struct stage *stage, const struct keeper_refused *refused
         error.sys_errno = refused->error.sys_errno;
         error_set_hint(&error, "%s", refused->error.hint);
     }
-    remember_error(stage, &error);
-    happened(stage, SUPERVISE_REFUSED, error.kind);
-    finish(stage);
+    stage_refuse(stage, &error);
 }
 
 /* Init says PACK_END last of all; without it files may be missing that nobody speaks of. */
@@ -420,6 +446,8 @@ static void finish(struct stage *stage)
     fd_close(&stage->sealed_pack);
     stage->create_pending = false;
     stage->stop_pending = false;
+    stage->given_up = false;
+    admission_leave(stage);
     supervise_outcome(&stage->supervise, stage->has_ended ? &stage->ended : NULL,
                       &stage->plan->limits, outcome);
     bool ours = outcome->status == STATUS_INTERNAL || outcome->status == STATUS_REFUSED;

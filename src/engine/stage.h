@@ -1,6 +1,6 @@
 /*
- * A stage: one sandbox of a run, from the frame that asks for it until nothing of it is left.  A
- * run has one for its program and, with a compiled language, one before it for the compiler.
+ * A stage: one sandbox of a run, from waiting for room until nothing of it is left.  A run has one
+ * for its program and, with a compiled language, one before it for the compiler.
  *
  * A stage holds the ends of the program's pipes, feeds its standard input, keeps its output up to
  * the limits, reads the files that come out, and tells the supervisor everything that happens.
@@ -15,6 +15,7 @@
 #include "keeper/client/client.h"
 #include "policy/plan.h"
 #include "result/result.h"
+#include "sched/sched.h"
 #include "supervise/supervise.h"
 
 #include <cella/error.h>
@@ -31,6 +32,8 @@ struct stage {
     struct plan *plan;
     struct pack_writer pack; /* until it begins */
     struct result_stage *outcome;
+    struct sched_place place; /* in the line of admission.h */
+    bool given_up;            /* cancelled while it waited, and that is still to be told */
 
     uint64_t number;     /* the keeper's name for it; 0: not yet begun */
     int sealed_pack;     /* -1 when it is sent */
@@ -53,7 +56,10 @@ struct stage {
 void stage_init(struct stage *stage, struct cella_run *run, struct result_stage *outcome);
 void stage_done(struct stage *stage);
 
-/* Asks the keeper for the sandbox.  The plan, the pack and the feed are complete. */
+/* Gets in line for room.  The plan is complete. */
+void stage_wait(struct stage *stage);
+
+/* Asks the keeper for the sandbox.  The pack and the feed are complete. */
 int stage_begin(struct stage *stage, struct cella_error *err) MUST_CHECK;
 
 /* What happened to it.  Each may end the stage, which calls run_stage_done(). */
@@ -61,6 +67,10 @@ void stage_message(struct stage *stage, struct keeper_message *message);
 void stage_stream_ready(struct stage *stage, enum keeper_stream stream);
 void stage_cancel(struct stage *stage);
 void stage_keeper_lost(struct stage *stage, const struct cella_error *error);
+/* It could not begin. */
+void stage_refuse(struct stage *stage, const struct cella_error *error);
+/* Tells of the end of a stage that was `given_up`. */
+void stage_give_up(struct stage *stage);
 
 /* Standard input that comes while the program runs. */
 void stage_feed(struct stage *stage);

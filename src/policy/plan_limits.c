@@ -7,14 +7,13 @@
  */
 #include "policy/plan_limits.h"
 
+#include "base/cpus.h"
 #include "base/error.h"
 #include "request/limit_value.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *plan_limit_source_text(enum plan_limit_source source)
 {
@@ -29,17 +28,6 @@ const char *plan_limit_source_text(enum plan_limit_source source)
         break;
     }
     return "derived";
-}
-
-/* Processors that we may use, in thousandths. */
-static uint64_t host_cpus(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-        return (uint64_t)CPU_COUNT(&set) * LIMIT_ONE_CPU;
-    }
-    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more of them than the set has room for */
-    return online > 0 ? (uint64_t)online * LIMIT_ONE_CPU : LIMIT_ONE_CPU;
 }
 
 static uint64_t min_of(uint64_t a, uint64_t b)
@@ -124,7 +112,8 @@ int plan_limits(const struct policy *policy, const struct spec *spec, const stru
     struct plan_limit limits[LIMIT_COUNT] = {0};
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
         struct plan_limit *row = &limits[limit];
-        row->cap = caps->value[limit] == LIMIT_DERIVED ? host_cpus() : caps->value[limit];
+        row->cap = caps->value[limit] == LIMIT_DERIVED ? cpus_usable() * LIMIT_ONE_CPU
+                                                       : caps->value[limit];
         row->value = asked->value[limit];
         if (row->value == LIMIT_UNSET) {
             continue;

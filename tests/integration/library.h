@@ -129,6 +129,19 @@ static inline size_t count_descriptors(void)
     return count;
 }
 
+/* The pid of the one child that this process has. */
+static inline pid_t keeper_pid(void)
+{
+    char path[64];
+    int pid = 0;
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *children = fopen(path, "re");
+    assert_non_null(children);
+    assert_int_equal(fscanf(children, "%d", &pid), 1);
+    (void)fclose(children);
+    return pid;
+}
+
 /* What the callbacks saw of one run. */
 struct seen {
     struct cella_engine *engine;

@@ -279,19 +279,6 @@ static void closing_ends_everything(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
-/* The pid of the one child that this process has. */
-static pid_t keeper_pid(void)
-{
-    char path[64];
-    int pid = 0;
-    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-    FILE *children = fopen(path, "re");
-    assert_non_null(children);
-    assert_int_equal(fscanf(children, "%d", &pid), 1);
-    (void)fclose(children);
-    return pid;
-}
-
 static void a_keeper_that_dies(void **state)
 {
     (void)state;

@@ -49,7 +49,9 @@ static void session_done(struct session *session)
 static int session_open(const struct invocation *invocation, struct session *session,
                         bool *ret_passes_stdin, struct cella_error *err)
 {
-    struct cella_options options = {.size = sizeof(options)};
+    /* One run shares nothing with others, so the host need not be asked what it has to share. */
+    struct cella_options options = {
+        .size = sizeof(options), .budget_memory_bytes = UINT64_MAX, .budget_millicpus = UINT64_MAX};
     struct cli_request made;
     early_take(&options);
     if (cella_engine_open(&options, &session->engine, err) < 0 ||
