@@ -827,6 +827,39 @@ def test_verdict_is_coloured_on_a_terminal_alone():
     assert b"\x1b" not in cella(*SLEEP, env={**os.environ, "TERM": "xterm"}).stderr
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_we_say_on_a_terminal_begins_on_a_line_of_its_own(stream):
+    code = f"import sys, time; sys.{stream}.write('unfinished'); sys.{stream}.flush(); time.sleep(60)"
+    words = ["run", "-l", "python", "--time", "500ms", "-c", code]
+    terminal = Terminal(*words, NO_COLOR="1")
+    assert terminal.finish() == 124
+    assert b"unfinished\r\ncella: wall_time: " in terminal.text
+    # What is finished needs nothing, nor does a program about which there is nothing to say.
+    terminal = Terminal(*words[:-1], code.replace("unfinished", "finished\\n"), NO_COLOR="1")
+    assert terminal.finish() == 124
+    assert b"finished\r\ncella: wall_time: " in terminal.text
+    terminal = Terminal(*words[:-1], code.replace("time.sleep(60)", "0"), "--quiet")
+    assert terminal.finish() == 0
+    assert terminal.text == b"unfinished"
+
+
+def test_what_we_say_elsewhere_breaks_no_line(tmp_path):
+    """Only where both go to the same terminal is the program's line ours to end."""
+    code = "import time; print('unfinished', end='', flush=True); time.sleep(60)"
+    for redirection, file_has, terminal_has in [("2>", b"cella: wall_time: ", b"unfinished"),
+                                                (">", b"unfinished", b"cella: wall_time: ")]:
+        words = f'"$0" run -l python --time 500ms -c "$1" {redirection} "$2"'
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve("/bin/sh", ["sh", "-c", words, CELLA, code, str(tmp_path / "file")],
+                      {"PATH": os.environ["PATH"], "TERM": "dumb"})
+        terminal = Terminal.__new__(Terminal)
+        terminal.pid, terminal.fd, terminal.text = pid, fd, b""
+        assert terminal.finish() == 124
+        assert (tmp_path / "file").read_bytes().startswith(file_has)
+        assert terminal.text.startswith(terminal_has)
+
+
 def test_ctrl_c_on_a_terminal():
     code = "print('begun', flush=True)\nimport time\ntime.sleep(60)"
     terminal = Terminal("run", "-l", "python", "-c", code, "--time", "1m")

@@ -220,6 +220,7 @@ int file_write_collected(const struct cella_result *result, const char *director
     struct cella_file file;
     for (size_t i = 0; i < OUTPUT_FILES_MAX && cella_result_file(result, i, &file); i++) {
         if (file.content == NULL) {
+            report_begin();
             (void)fprintf(stderr, "cella: %s was left behind: %s\n", file.path, file.skipped);
             continue;
         }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WATCH_ENGINE, WATCH_SIGNALS, WATCH_STDIN, WATCH_STDOUT, WATCH_STDERR, WATCH_COUNT };
@@ -19,6 +20,8 @@ struct live {
     struct cella_engine *engine;
     struct cella_run *run;
     struct outlet outlets[2]; /* by enum cella_stream */
+    bool on_terminal[2];      /* they go to the terminal that standard error is */
+    bool line_is_open;        /* there, by what was written last */
     struct inlet inlet;
     bool done;
     bool reader_gone;
@@ -98,7 +101,9 @@ static bool output_is_pending(const struct live *live)
 static void write_output(struct live *live, enum cella_stream stream)
 {
     struct outlet *outlet = &live->outlets[stream];
-    outlet_write(outlet);
+    if (outlet_write(outlet) && live->on_terminal[stream]) {
+        live->line_is_open = outlet->last != '\n';
+    }
     /* Without a reader of its output the program works for nobody. */
     if (outlet->broken && stream == CELLA_STDOUT && !live->reader_gone) {
         live->reader_gone = true;
@@ -159,6 +164,13 @@ static int loop(struct live *live, const struct interrupts *interrupts, struct c
     return 0;
 }
 
+static bool is_same_terminal(int one, int other)
+{
+    struct stat status, others;
+    return isatty(one) && isatty(other) && fstat(one, &status) == 0 && fstat(other, &others) == 0 &&
+           status.st_rdev == others.st_rdev;
+}
+
 int live_run(struct cella_engine *engine, const struct cella_request *request,
              const struct interrupts *interrupts, const struct live_options *options,
              struct live_outcome *ret_outcome, struct cella_error *err)
@@ -173,13 +185,12 @@ int live_run(struct cella_engine *engine, const struct cella_request *request,
     unsigned flags = options->stdin_fd >= 0 ? CELLA_RUN_STDIN_OPEN : 0;
     outlet_init(&live.outlets[CELLA_STDOUT], STDOUT_FILENO);
     outlet_init(&live.outlets[CELLA_STDERR], STDERR_FILENO);
+    live.on_terminal[CELLA_STDERR] = isatty(STDERR_FILENO);
+    live.on_terminal[CELLA_STDOUT] = is_same_terminal(STDOUT_FILENO, STDERR_FILENO);
     inlet_init(&live.inlet, options->stdin_fd);
     int result = cella_run_start(engine, request, flags, &callbacks, &live.run, err);
     if (result == 0) {
         result = loop(&live, interrupts, err);
-    }
-    if (result == 0 && live.outlets[CELLA_STDERR].last != '\n' && isatty(STDERR_FILENO)) {
-        (void)!write(STDERR_FILENO, "\n", 1); /* what we say begins on a line of its own */
     }
     inlet_done(&live.inlet);
     outlet_done(&live.outlets[CELLA_STDERR]);
@@ -191,6 +202,7 @@ int live_run(struct cella_engine *engine, const struct cella_request *request,
     *ret_outcome = (struct live_outcome){
         .run = live.run,
         .insisted = live.insisted,
+        .line_is_open = live.line_is_open,
         .reader_gone = live.reader_gone,
     };
     return 0;

@@ -27,6 +27,7 @@ struct live_options {
 struct live_outcome {
     struct cella_run *run; /* the caller's to free */
     bool insisted;         /* a second signal: close the engine now */
+    bool line_is_open;     /* what came last on standard error's terminal has no newline */
     bool reader_gone;      /* nobody reads our standard output: say nothing more */
 };
 

@@ -44,8 +44,25 @@ bool report_has_color(int fd)
            strcmp(terminal, "dumb") != 0;
 }
 
+/* About the one terminal that we have, like what stdio remembers of it. */
+static bool line_is_open;
+
+void report_break_line(void)
+{
+    line_is_open = true;
+}
+
+void report_begin(void)
+{
+    if (line_is_open) {
+        (void)fputc('\n', stderr);
+        line_is_open = false;
+    }
+}
+
 int report_error(const struct cella_error *err)
 {
+    report_begin();
     bool color = report_has_color(STDERR_FILENO);
     (void)fprintf(stderr, "%scella:%s %s\n", color ? "\033[1;31m" : "", color ? "\033[0m" : "",
                   err->text);
@@ -60,6 +77,7 @@ int report_error(const struct cella_error *err)
 
 void report_note(const char *note)
 {
+    report_begin();
     (void)fprintf(stderr, "cella: note: %s\n", note);
 }
 
@@ -69,6 +87,7 @@ void report_verdict(const struct cella_result *result)
     if (strcmp(status, "ok") == 0 || strcmp(status, "exit") == 0) {
         return;
     }
+    report_begin();
     bool color = report_has_color(STDERR_FILENO);
     (void)fprintf(stderr, "cella: %s%s%s: %s\n", color ? "\033[1;31m" : "", status,
                   color ? "\033[0m" : "", cella_result_message(result));

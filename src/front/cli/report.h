@@ -22,6 +22,12 @@ void report_note(const char *note);
  * code says it, and standard error stays the program's. */
 void report_verdict(const struct cella_result *result);
 
+/* The program left a line unfinished where standard error goes: what is said next begins on a line
+ * of its own. */
+void report_break_line(void);
+/* Before anything is printed to standard error that is not from here. */
+void report_begin(void);
+
 /* Whether text for `fd` may be coloured: a terminal that understands it, and NO_COLOR not set. */
 bool report_has_color(int fd);
 

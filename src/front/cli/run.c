@@ -140,6 +140,7 @@ static void say_compiler_output(const struct cella_result *result)
         size_t size;
         const char *text = cella_result_compiler_output(result, (enum cella_stream)stream, &size);
         if (text != NULL) {
+            report_begin();
             (void)fwrite(text, 1, size, stderr);
         }
     }
@@ -171,6 +172,9 @@ static int say_result(const struct invocation *invocation, const struct live_out
     struct cella_error err;
     int code = cella_result_cli_code(result);
     bool failed = false;
+    if (outcome->line_is_open) {
+        report_break_line();
+    }
     if (invocation_has(invocation, OPTION_JSON)) {
         if (print_json(result, &err) < 0) {
             (void)report_error(&err);

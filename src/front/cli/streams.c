@@ -29,7 +29,7 @@ static int open_anew(int fd, int access_mode)
 void outlet_init(struct outlet *outlet, int fd)
 {
     struct stat status;
-    *outlet = (struct outlet){.fd = open_anew(fd, O_WRONLY), .last = '\n'};
+    *outlet = (struct outlet){.fd = open_anew(fd, O_WRONLY)};
     outlet->reopened = outlet->fd != fd;
     outlet->socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
@@ -85,7 +85,7 @@ void outlet_add(struct outlet *outlet, const void *data, size_t size)
     outlet->end += size;
 }
 
-void outlet_write(struct outlet *outlet)
+bool outlet_write(struct outlet *outlet)
 {
     const char *data = outlet->data + outlet->start;
     size_t size = outlet->end - outlet->start;
@@ -105,6 +105,7 @@ void outlet_write(struct outlet *outlet)
     } else if (written < 0 && errno != EAGAIN && errno != EINTR) {
         outlet->broken = true;
     }
+    return written > 0;
 }
 
 void inlet_init(struct inlet *inlet, int fd)

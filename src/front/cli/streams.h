@@ -20,7 +20,7 @@ struct outlet {
     bool reopened; /* fd is ours: close it */
     bool socket;
     bool broken; /* nobody reads, or memory ran out: what comes is dropped */
-    char last;   /* byte written, '\n' when none was */
+    char last;   /* byte written */
     char *data;
     size_t start;
     size_t end;
@@ -31,8 +31,8 @@ void outlet_init(struct outlet *outlet, int fd);
 void outlet_done(struct outlet *outlet);
 void outlet_add(struct outlet *outlet, const void *data, size_t size);
 bool outlet_is_pending(const struct outlet *outlet);
-/* After poll() said that there is room. */
-void outlet_write(struct outlet *outlet);
+/* After poll() said that there is room.  Whether anything was written. */
+bool outlet_write(struct outlet *outlet);
 
 #define INLET_SIZE 65536
 
