@@ -105,7 +105,7 @@ CELLA_API const char *cella_result_compiler_output(const struct cella_result *re
 
 #define CELLA_NOTE_MAX 192 /* with its NUL */
 /* What a person should know besides the verdict, a sentence each: output that was cut, limits held
- * without a control group.  Returns 0 when there is no such note. */
+ * without a control group, patterns that no file matched.  Returns 0 when there is no such note. */
 CELLA_API int cella_result_note(const struct cella_result *result, size_t index,
                                 char ret_note[CELLA_NOTE_MAX]);
 

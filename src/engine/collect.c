@@ -8,10 +8,14 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/glob.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Steps of matching that a note is worth: some tens of milliseconds, of names chosen by a guest. */
+#define UNMATCHED_WORK_MAX ((size_t)16 * 1024 * 1024)
 
 static int malformed(struct cella_error *err, const char *what)
 {
@@ -179,6 +183,8 @@ static int keep_file(struct collect *collect, struct cella_error *err)
         collect->room -= file.size;
         collect->came++;
     } else {
+        collect->cut_short |= header->mode == PACK_SKIP_TOO_MANY ||
+                              collect->file_count - collect->came + 1 >= PACK_SKIPPED_MAX;
         file.size = header->file_size;
         file.skipped = pack_skip_text((enum pack_skip)header->mode);
     }
@@ -230,4 +236,37 @@ int collect_add(struct collect *collect, const void *data, size_t size, struct c
         }
     }
     return 0;
+}
+
+/* Steps that matching one with the other takes at most. */
+static size_t work_of(const char *glob, const char *path)
+{
+    size_t stars = 1;
+    for (const char *at = glob; *at != '\0'; at++) {
+        stars += *at == '*';
+    }
+    return (strlen(glob) + 1) * (strlen(path) + 1) * stars; /* each of them is short */
+}
+
+void collect_keep_unmatched(const struct collect *collect, struct spec_strings *globs)
+{
+    size_t kept = 0, work = 0;
+    bool known = collect->state == COLLECT_COMPLETE && !collect->cut_short;
+    for (size_t i = 0; i < globs->count; i++) {
+        bool matched = false;
+        for (size_t f = 0; f < collect->file_count && !matched && known; f++) {
+            work += work_of(globs->items[i], collect->files[f].path);
+            known = work <= UNMATCHED_WORK_MAX;
+            matched = known && glob_match(globs->items[i], collect->files[f].path);
+        }
+        if (known && !matched) {
+            char *glob = globs->items[kept];
+            globs->items[kept++] = globs->items[i];
+            globs->items[i] = glob;
+        }
+    }
+    kept = known ? kept : 0;
+    while (globs->count > kept) {
+        free(globs->items[--globs->count]);
+    }
 }

@@ -31,6 +31,7 @@ struct collect {
     size_t came;     /* of them so far */
     struct result_file *files;
     size_t file_count;
+    bool cut_short; /* by collect_files, or by how many that are left behind are named */
 };
 
 void collect_init(struct collect *collect, uint64_t bytes_max, uint64_t files_max);
@@ -39,6 +40,10 @@ void collect_done(struct collect *collect);
 /* CELLA_ERROR_BUG when the pack is malformed or passes a limit: init would have kept to it. */
 int collect_add(struct collect *collect, const void *data, size_t size,
                 struct cella_error *err) MUST_CHECK;
+
+/* Leaves of the globs those that no file matched.  None, when that is not known: the search was cut
+ * short, or finding out would take too long. */
+void collect_keep_unmatched(const struct collect *collect, struct spec_strings *globs);
 
 /* Hands over the files that came whole. */
 void collect_take_files(struct collect *collect, struct result_file **ret_files, size_t *ret_count);

@@ -142,6 +142,11 @@ static int take_request(struct cella_run *run, const struct spec *spec, unsigned
     if (spec->tag != NULL && (result->tag = strdup(spec->tag)) == NULL) {
         return error_set_memory(err);
     }
+    for (size_t i = 0; i < spec->collect.count; i++) {
+        if (spec_strings_add(&result->unmatched, spec->collect.items[i]) < 0) {
+            return error_set_memory(err);
+        }
+    }
     if (feed_init(&run->run.feed, spec->stdin_bytes.data, spec->stdin_bytes.size,
                   (flags & CELLA_RUN_STDIN_OPEN) != 0) < 0) {
         return error_set_memory(err);
@@ -436,6 +441,7 @@ static void complete(struct cella_run *run)
     if (run->run.has_ended) {
         name_refused_calls(result, &run->run.ended);
     }
+    collect_keep_unmatched(&run->run.collect, &result->unmatched);
     collect_take_files(&run->run.collect, &result->files, &result->file_count);
     result->finished_at_ms = clock_realtime_ms();
     run->done = true;

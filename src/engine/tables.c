@@ -4,12 +4,17 @@
 #include "base/error.h"
 #include "base/names.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "engine/engine.h"
 #include "request/limit_value.h"
 #include "request/limits.h"
 
 #include <cella/host.h>
 #include <stdio.h>
+#include <string.h>
+
+/* Bytes of a pattern in a note. */
+#define NOTED_GLOB_MAX 128
 
 static const char *const unit_arguments[] = {
     [UNIT_TIME] = "TIME", [UNIT_SIZE] = "SIZE", [UNIT_NUMBER] = "COUNT", [UNIT_CPUS] = "NUMBER"};
@@ -93,7 +98,13 @@ int cella_result_note(const struct cella_result *result, size_t index,
             return 1;
         }
     }
-    return 0;
+    if (index >= result->data->unmatched.count) {
+        return 0;
+    }
+    const char *glob = result->data->unmatched.items[index];
+    (void)snprintf(ret_note, CELLA_NOTE_MAX, "no file matches '%.*s', which was to be collected",
+                   (int)utf8_cut(glob, strnlen(glob, NOTED_GLOB_MAX)), glob);
+    return 1;
 }
 
 const char *cella_result_compiler_output(const struct cella_result *result,

@@ -52,6 +52,7 @@ void result_destroy(struct result *result)
     }
     free(result->chunks);
     result_free_files(result->files, result->file_count);
+    spec_strings_done(&result->unmatched);
     free(result->refused_calls);
     free(result->tag);
     free(result);

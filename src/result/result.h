@@ -82,6 +82,7 @@ struct result {
     size_t chunk_count;
     struct result_file *files;
     size_t file_count;
+    struct spec_strings unmatched; /* globs of `collect` that no file matched */
     struct result_refused_call *refused_calls;
     size_t refused_call_count;
     uint64_t protections; /* that held, by protection_bit() */

@@ -603,6 +603,27 @@ def test_collected_files_without_a_place():
     assert [file["path"] for file in result["files"]] == ["y"]
 
 
+def test_patterns_that_match_nothing_are_named(tmp_path):
+    args = ["--collect", "*.png", "--collect", "d/**", "--collect", "z*", "-o", str(tmp_path)]
+    said = ["cella: note: no file matches '*.png', which was to be collected",
+            "cella: note: no file matches 'z*', which was to be collected"]
+    done = python(WRITES, *args)
+    assert done.returncode == 0
+    assert [line for line in error_lines(done) if "no file" in line] == said
+    (tmp_path / "d/e/x.txt").unlink()
+    done = python(WRITES + "; import sys; sys.exit(3)", *args)
+    assert (done.returncode, [x for x in error_lines(done) if "no file" in x]) == (3, said)
+    for option in ("--quiet", "--json"):
+        done = python(WRITES, *args, option, "--force")
+        assert done.returncode == 0 and b"no file" not in done.stderr
+    # Nothing is known of what was not searched, or not to the end.
+    done = python("import os\nfor i in range(9): open(f'{i}', 'w')", "--collect", "*", "--collect",
+                  "*.png", "--collect-files", "3", "-o", str(tmp_path))
+    assert b"no file" not in done.stderr
+    done = cella("run", "-l", "c", "-c", "int main(", "--collect", "*.png")
+    assert done.returncode == 1 and b"no file" not in done.stderr
+
+
 # ---- live ----
 
 

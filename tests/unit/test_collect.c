@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,6 +244,92 @@ static void bytes_of_chance(void **unused)
     }
 }
 
+/* ---- patterns that no file matched ---- */
+
+/* Those left of `globs`, which NULL ends, behind one another; of the pack so far. */
+static const char *unmatched(const struct buffer *pack, const char *const *globs)
+{
+    static char left[256];
+    struct collect collect;
+    struct cella_error err;
+    CLEANUP(spec_strings_done) struct spec_strings strings = {0};
+    left[0] = '\0';
+    for (; *globs != NULL; globs++) {
+        assert_int_equal(spec_strings_add(&strings, *globs), 0);
+    }
+    collect_init(&collect, BYTES_MAX, FILES_MAX);
+    assert_int_equal(collect_add(&collect, pack->data, pack->size, &err), 0);
+    collect_keep_unmatched(&collect, &strings);
+    for (size_t i = 0; i < strings.count; i++) {
+        size_t used = strlen(left);
+        (void)snprintf(left + used, sizeof(left) - used, "%s ", strings.items[i]);
+    }
+    collect_done(&collect);
+    return left;
+}
+
+static void patterns_without_a_file(void **unused)
+{
+    (void)unused;
+    static const char *const globs[] = {"*.png", "a.*", "**/empty", "x", "link", "b", "y", NULL};
+    static const char *const none[] = {NULL};
+    CLEANUP(buffer_done) struct buffer pack;
+    make_good_pack(&pack);
+    assert_string_equal(unmatched(&pack, globs), "*.png x y ");
+    assert_string_equal(unmatched(&pack, none), "");
+    pack.size -= sizeof(struct pack_header); /* its end has not come */
+    assert_string_equal(unmatched(&pack, globs), "");
+    buffer_done(&pack);
+    buffer_init(&pack, 0);
+    add_end(&pack);
+    assert_string_equal(unmatched(&pack, globs), "*.png a.* **/empty x link b y ");
+}
+
+static void patterns_are_not_named_after_half_a_search(void **unused)
+{
+    (void)unused;
+    static const char *const globs[] = {"*.png", NULL};
+    CLEANUP(buffer_done) struct buffer pack;
+    buffer_init(&pack, 0);
+    add_skipped(&pack, "a", PACK_SKIP_TOO_MANY);
+    add_end(&pack);
+    assert_string_equal(unmatched(&pack, globs), "");
+    buffer_done(&pack);
+    buffer_init(&pack, 0);
+    for (size_t i = 1; i < PACK_SKIPPED_MAX; i++) {
+        add_skipped(&pack, "a", PACK_SKIP_TOO_LARGE);
+    }
+    const size_t before = pack.size;
+    add_end(&pack);
+    assert_string_equal(unmatched(&pack, globs), "*.png ");
+    pack.size = before;
+    add_skipped(&pack, "a", PACK_SKIP_TOO_LARGE);
+    add_end(&pack);
+    assert_string_equal(unmatched(&pack, globs), "");
+}
+
+/* Names and patterns that would take long to match are not looked at for a note. */
+static void looking_for_patterns_is_bounded(void **unused)
+{
+    (void)unused;
+    char path[1000], glob[1000];
+    const char *const globs[] = {glob, NULL};
+    CLEANUP(buffer_done) struct buffer pack;
+    memset(path, 'a', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    for (size_t i = 200; i < sizeof(path) - 1; i += 200) {
+        path[i] = '/';
+    }
+    for (size_t i = 0; i < sizeof(glob) - 2; i += 2) {
+        memcpy(glob + i, "*a", 3);
+    }
+    memcpy(glob + sizeof(glob) - 4, "*b", 3);
+    buffer_init(&pack, 0);
+    add_file(&pack, path, "");
+    add_end(&pack);
+    assert_string_equal(unmatched(&pack, globs), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +339,9 @@ int main(void)
         cmocka_unit_test(bad_paths),
         cmocka_unit_test(more_than_the_limits),
         cmocka_unit_test(bytes_of_chance),
+        cmocka_unit_test(patterns_without_a_file),
+        cmocka_unit_test(patterns_are_not_named_after_half_a_search),
+        cmocka_unit_test(looking_for_patterns_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 
 #define EXIT_INTERRUPTED 130
 #define EXIT_FAILED      125
-#define NOTES_MAX        16
+#define NOTES_MAX        128
 
 /* What a run holds, so that it can all be let go in one place. */
 struct session {
