@@ -596,6 +596,38 @@ def test_output_dir_follows_no_link(tmp_path):
     assert (out / "d" / "e" / "x.txt").read_text() == "new"
 
 
+@pytest.mark.parametrize("how, problem", [
+    ("file", "Not a directory"), ("file/below", "Not a directory"),
+    ("missing/out", "No such file or directory"), ("closed/out", "Permission denied"),
+    ("closed", "Permission denied"), ("closed/", "Permission denied"), ("", "No such file")])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_output_dir_that_cannot_be_is_found_out_before_the_run(how, problem, as_json, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "closed").mkdir(mode=0o555)
+    out = f"{tmp_path}/{how}" if how else ""
+    words = ["setpriv", "--reuid=65534", "--clear-groups", "--"] if IS_ROOT else []
+    for directory in (tmp_path, *tmp_path.parents[:-2]):
+        directory.chmod(directory.stat().st_mode | 0o055)
+    done = subprocess.run(
+        [*words, CELLA, "run", "-l", "python", "-c", "print('ran')", "--collect", "*", "-o", out,
+         *(["--json"] if as_json else [])], capture_output=True, timeout=30)
+    text = f"cannot write collected files to {out}: {problem}"
+    assert done.returncode == 126, done.stderr
+    if as_json:
+        result = valid(json.loads(done.stdout))
+        assert result["status"] == "refused" and result["error"]["text"].startswith(text)
+    else:
+        assert done.stdout == b"" and error_lines(done)[0].startswith("cella: " + text)
+
+
+def test_output_dir_that_will_be_made_is_made(tmp_path):
+    for name in ("one", "two/"):
+        assert python(WRITES, "--collect", "y", "-o", f"{tmp_path}/{name}").returncode == 0
+        assert (tmp_path / name / "y").exists()
+    done = python("print('ran')", "--collect", "*", "-o", "three", cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "three").is_dir()
+
+
 def test_collected_files_without_a_place():
     done = python(WRITES, "--collect", "y")
     assert error_lines(done)[-1].startswith("cella: note: collected files are in the result alone")

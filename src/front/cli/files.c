@@ -204,6 +204,40 @@ static int write_file(int top, const struct cella_file *file, bool force)
     return fd < 0 ? -1 : write_all(fd, file->content, file->size);
 }
 
+/* The directory that `path` lies in, to be freed; NULL when memory is short. */
+static char *parent_of(const char *path)
+{
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/') { /* "out/" lies where "out" does */
+        size--;
+    }
+    while (size > 0 && path[size - 1] != '/') {
+        size--;
+    }
+    return size == 0 ? strdup(".") : strndup(path, size);
+}
+
+int file_check_directory(const char *directory, struct cella_error *err)
+{
+    struct stat status;
+    int found = stat(directory, &status);
+    if (found == 0 && !S_ISDIR(status.st_mode)) {
+        errno = ENOTDIR;
+    } else if (found == 0 && faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0) {
+        return 0;
+    } else if (found < 0 && errno == ENOENT && directory[0] != '\0') {
+        char *parent = parent_of(directory);
+        bool writable = parent != NULL && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
+        int saved_errno = errno;
+        free(parent);
+        if (writable) {
+            return 0;
+        }
+        errno = saved_errno;
+    }
+    return cli_fail_errno(err, CELLA_ERROR_CALLER, "cannot write collected files to %s", directory);
+}
+
 int file_write_collected(const struct cella_result *result, const char *directory, bool force)
 {
     struct cella_error err;

@@ -103,10 +103,14 @@ static int run_request(const struct invocation *invocation, struct session *sess
                        bool passes_stdin, struct live_outcome *ret_outcome, struct cella_error *err)
 {
     const char *stdin_file = invocation_value(invocation, OPTION_STDIN);
+    const char *directory = invocation_value(invocation, OPTION_OUTPUT_DIR);
     struct live_options options = {
         .stdin_fd = passes_stdin ? STDIN_FILENO : -1,
         .pass_output = !invocation_has(invocation, OPTION_JSON),
     };
+    if (directory != NULL && file_check_directory(directory, err) < 0) {
+        return -1;
+    }
     if (stdin_file != NULL) {
         session->stdin_fd = file_open(stdin_file, err);
         if (session->stdin_fd < 0) {
