@@ -172,9 +172,14 @@ def test_help_of_an_unknown_command():
     assert done.returncode == 126
 
 
-def test_help_fails_when_it_cannot_be_written():
-    with open("/dev/full", "wb") as full:
-        assert subprocess.run([CELLA, "help"], stdout=full).returncode == 125
+@pytest.mark.parametrize("words", [["help"], ["languages"], ["version"], ["manual"],
+                                   ["explain", "-l", "bash", "-c", ":"]])
+def test_what_cannot_be_written_is_an_error(words):
+    """Whether it fits into stdio's buffer or not."""
+    with open("/dev/full", "w") as full:
+        done = start(*words, stdout=full)
+        assert done.communicate(timeout=30)[1].startswith(b"cella: cannot write to standard output")
+    assert done.returncode == 125
 
 
 def test_manual_in_the_tree_is_up_to_date():
@@ -708,6 +713,32 @@ def test_reader_that_goes_away_ends_the_run_quietly():
     assert process.wait(30) == 130
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("stream, name", [("stdout", "output"), ("stderr", "error")])
+def test_output_that_cannot_be_written_is_an_error(stream, name):
+    """A full device is no reader that has gone: silence would look like success."""
+    code = f"import sys, time\nprint('x', file=sys.{stream}, flush=True)\ntime.sleep(60)"
+    with open("/dev/full", "w") as full:
+        process = start("run", "-l", "python", "-c", code, "--time", "1m", **{stream: full})
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 125
+    if stream == "stdout":
+        text = f"cella: cannot pass on the program's standard {name}: No space left on device\n"
+        assert without_notes(err) == text.encode()
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_result_that_cannot_be_written_is_an_error(code):
+    with open("/dev/full", "w") as full:
+        process = start("run", "--json", "-l", "bash", "-c", f"exit {code}", stdout=full)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 125
+    assert err == b"cella: cannot write the result: No space left on device\n"
+    with open("/dev/full", "w") as full:
+        process = start("run", "--json", "-l", "nonsense", "-c", "", stdout=full)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 127 and b"cannot write the result: No space left" in err
 
 
 REAPER = """

@@ -25,8 +25,9 @@ struct live {
     struct inlet inlet;
     bool done;
     bool reader_gone;
-    bool cancelled; /* by a signal */
-    bool insisted;  /* by another, or by one that came when only output was left to write */
+    struct cella_error failure; /* an output that could not be written */
+    bool cancelled;             /* by a signal */
+    bool insisted; /* by another, or by one that came when only output was left to write */
 };
 
 int interrupts_open(struct interrupts *interrupts, struct cella_error *err)
@@ -98,16 +99,31 @@ static bool output_is_pending(const struct live *live)
            outlet_is_pending(&live->outlets[CELLA_STDERR]);
 }
 
+/* Without its output the program works for nobody: a reader that has gone knows that, a device that
+ * takes no more is an error. */
+static void end_for(struct live *live, enum cella_stream stream)
+{
+    int error = live->outlets[stream].error;
+    if (error != 0 && live->failure.kind == CELLA_ERROR_NONE) {
+        errno = error;
+        (void)cli_fail_errno(&live->failure, CELLA_ERROR_HOST,
+                             "cannot pass on the program's standard %s",
+                             stream == CELLA_STDOUT ? "output" : "error");
+        cella_run_cancel(live->run);
+    } else if (error == 0 && stream == CELLA_STDOUT && !live->reader_gone) {
+        live->reader_gone = true;
+        cella_run_cancel(live->run);
+    }
+}
+
 static void write_output(struct live *live, enum cella_stream stream)
 {
     struct outlet *outlet = &live->outlets[stream];
     if (outlet_write(outlet) && live->on_terminal[stream]) {
         live->line_is_open = outlet->last != '\n';
     }
-    /* Without a reader of its output the program works for nobody. */
-    if (outlet->broken && stream == CELLA_STDOUT && !live->reader_gone) {
-        live->reader_gone = true;
-        cella_run_cancel(live->run);
+    if (outlet->broken) {
+        end_for(live, stream);
     }
 }
 
@@ -204,6 +220,7 @@ int live_run(struct cella_engine *engine, const struct cella_request *request,
         .insisted = live.insisted,
         .line_is_open = live.line_is_open,
         .reader_gone = live.reader_gone,
+        .failure = live.failure,
     };
     return 0;
 }

@@ -29,6 +29,8 @@ struct live_outcome {
     bool insisted;         /* a second signal: close the engine now */
     bool line_is_open;     /* what came last on standard error's terminal has no newline */
     bool reader_gone;      /* nobody reads our standard output: say nothing more */
+    struct cella_error
+        failure; /* an output that could not be written; kind CELLA_ERROR_NONE: none */
 };
 
 /* Runs until nothing of the run is left and its output is passed on. */

@@ -26,6 +26,16 @@ static int fill_standard_streams(void)
     return 0;
 }
 
+static int flush_output(struct cella_error *err)
+{
+    static const char problem[] = "cannot write to standard output";
+    if (fflush(stdout) == EOF) {
+        return cli_fail_errno(err, CELLA_ERROR_HOST, problem);
+    }
+    /* What did not fit into stdio's buffer has failed earlier, by whatever errno. */
+    return ferror(stdout) ? cli_fail(err, CELLA_ERROR_HOST, NULL, problem) : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct invocation invocation;
@@ -42,8 +52,8 @@ int main(int argc, char **argv)
                    : command_table[invocation.command].carry_out(&invocation);
     invocation_done(&invocation);
     early_done();
-    if (fflush(stdout) == EOF && code == 0) {
-        code = EXIT_FAILED;
+    if (code == 0 && flush_output(&err) < 0) {
+        code = report_error(&err);
     }
     return code;
 }

@@ -8,6 +8,7 @@
 #include "front/cli/report.h"
 #include "front/cli/request.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,21 +170,28 @@ static void say_notes(const struct invocation *invocation, const struct cella_re
     }
 }
 
+/* When we failed and the program's code does not say already that something is wrong. */
+static int or_failed(int code)
+{
+    return code == 0 ? EXIT_FAILED : code;
+}
+
 static int say_result(const struct invocation *invocation, const struct live_outcome *outcome)
 {
     const struct cella_result *result = cella_run_result(outcome->run);
     const char *directory = invocation_value(invocation, OPTION_OUTPUT_DIR);
     struct cella_error err;
     int code = cella_result_cli_code(result);
-    bool failed = false;
     if (outcome->line_is_open) {
         report_break_line();
     }
     if (invocation_has(invocation, OPTION_JSON)) {
         if (print_json(result, &err) < 0) {
             (void)report_error(&err);
-            failed = true;
+            code = err.sys_errno == EPIPE ? or_failed(code) : EXIT_FAILED;
         }
+    } else if (outcome->failure.kind != CELLA_ERROR_NONE) {
+        code = report_error(&outcome->failure); /* the run ended for that */
     } else if (!outcome->reader_gone) {
         say_compiler_output(result);
         if (!invocation_has(invocation, OPTION_QUIET)) {
@@ -193,9 +201,9 @@ static int say_result(const struct invocation *invocation, const struct live_out
     }
     if (directory != NULL &&
         file_write_collected(result, directory, invocation_has(invocation, OPTION_FORCE)) < 0) {
-        failed = true;
+        code = or_failed(code);
     }
-    return failed && code == 0 ? EXIT_FAILED : code;
+    return code;
 }
 
 /* Nothing was run.  With --json that is a result too. */

@@ -31,6 +31,7 @@ void outlet_init(struct outlet *outlet, int fd)
     struct stat status;
     *outlet = (struct outlet){.fd = open_anew(fd, O_WRONLY)};
     outlet->reopened = outlet->fd != fd;
+    outlet->terminal = isatty(fd) != 0;
     outlet->socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
@@ -46,6 +47,14 @@ void outlet_done(struct outlet *outlet)
 bool outlet_is_pending(const struct outlet *outlet)
 {
     return !outlet->broken && outlet->start < outlet->end;
+}
+
+static void break_outlet(struct outlet *outlet, int error)
+{
+    bool gone = error == EPIPE || error == ECONNRESET ||
+                (error == EIO && outlet->terminal); /* what is left of one that was closed */
+    outlet->broken = true;
+    outlet->error = gone ? 0 : error;
 }
 
 static bool make_room(struct outlet *outlet, size_t size)
@@ -78,7 +87,7 @@ void outlet_add(struct outlet *outlet, const void *data, size_t size)
         return;
     }
     if (size > outlet->capacity - outlet->end && !make_room(outlet, size)) {
-        outlet->broken = true;
+        break_outlet(outlet, ENOMEM);
         return;
     }
     memcpy(outlet->data + outlet->end, data, size);
@@ -103,7 +112,7 @@ bool outlet_write(struct outlet *outlet)
         outlet->start += (size_t)written;
         outlet->last = outlet->data[outlet->start - 1];
     } else if (written < 0 && errno != EAGAIN && errno != EINTR) {
-        outlet->broken = true;
+        break_outlet(outlet, errno);
     }
     return written > 0;
 }

@@ -19,7 +19,9 @@ struct outlet {
     int fd;
     bool reopened; /* fd is ours: close it */
     bool socket;
-    bool broken; /* nobody reads, or memory ran out: what comes is dropped */
+    bool terminal;
+    bool broken; /* what comes is dropped */
+    int error;   /* why it is broken; 0: its reader is gone */
     char last;   /* byte written */
     char *data;
     size_t start;
