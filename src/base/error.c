@@ -80,6 +80,13 @@ int error_set(struct cella_error *err, enum cella_error_kind kind, int sys_errno
         size_t room = sizeof(err->text) - size;
         (void)snprintf(err->text + size, room, ": %s", errno_text(sys_errno)); /* a cut is fine */
     }
+    if (kind == CELLA_ERROR_HOST && (sys_errno == EMFILE || sys_errno == ENFILE)) {
+        /* The host lacks nothing for good: there are descriptors again when others are closed. */
+        err->kind = CELLA_ERROR_BUSY;
+        (void)error_set_hint(err, "free runs that are done, try again later, or raise %s",
+                             sys_errno == EMFILE ? "the limit on open files (`ulimit -n`)"
+                                                 : "the host's limit on open files (fs.file-max)");
+    }
     errno = saved_errno;
     return -1;
 }

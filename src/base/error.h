@@ -9,7 +9,8 @@
 #include <cella/error.h>
 
 /* Sets kind, errno and text, clears field and hint.  Returns -1, so that a function can end with
- * `return error_set(err, ...)`.  With a sys_errno the text gets ": <its description>" appended. */
+ * `return error_set(err, ...)`.  With a sys_errno the text gets ": <its description>" appended.
+ * Of EMFILE and ENFILE CELLA_ERROR_HOST becomes CELLA_ERROR_BUSY, with a hint. */
 int error_set(struct cella_error *err, enum cella_error_kind kind, int sys_errno,
               const char *format, ...) PRINTF_LIKE(4, 5);
 

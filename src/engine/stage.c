@@ -147,7 +147,7 @@ static void remember_error(struct stage *stage, const struct cella_error *error)
 static void fail(struct stage *stage, const struct cella_error *error)
 {
     remember_error(stage, error);
-    happened(stage, SUPERVISE_FAILED, 0);
+    happened(stage, SUPERVISE_FAILED, error->kind);
 }
 
 void stage_cancel(struct stage *stage)

@@ -24,15 +24,21 @@
 #define ENGINE_SOCKET 3
 #define RUNS_MAX      4096
 
+/* What a run holds; and what is kept for whatever is opened for a moment, to start one or to read
+ * its figures: without a descriptor for that a limit would be held, and its verdict be wrong. */
+#define RUN_DESCRIPTORS     12
+#define DESCRIPTORS_RESERVE 64
+
 struct keeper {
     struct sandbox_host host;
     struct wire wire;
     int epoll;
     struct run *runs[RUNS_MAX]; /* those alive, in no order */
     size_t run_count;
+    size_t runs_max; /* RUNS_MAX, or fewer where descriptors are few */
 };
 
-static void forget_inherited(void);
+static void forget_inherited(struct keeper *keeper);
 static int greet(struct keeper *keeper);
 static int serve(struct keeper *keeper);
 static int handle_engine(struct keeper *keeper);
@@ -43,7 +49,7 @@ int main(void)
 {
     static struct keeper keeper; /* too large for comfort on a stack */
 
-    forget_inherited();
+    forget_inherited(&keeper);
     wire_init(&keeper.wire, ENGINE_SOCKET);
     int result = greet(&keeper);
     while (result == 0) {
@@ -58,18 +64,27 @@ int main(void)
     return 0;
 }
 
+/* The usual soft limit is 1024.  How many runs fit below it: an engine that keeps to three quarters
+ * of its own soft limit at this price asks for no more. */
+static void raise_descriptors(struct keeper *keeper)
+{
+    struct rlimit files = {.rlim_cur = 0};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        IGNORE(setrlimit(RLIMIT_NOFILE, &files) != 0); /* then EMFILE is answered as it comes */
+    }
+    const rlim_t all = files.rlim_cur;
+    const rlim_t reserve = all / 4 < DESCRIPTORS_RESERVE ? all / 4 : DESCRIPTORS_RESERVE;
+    const rlim_t fit = (all - reserve) / RUN_DESCRIPTORS;
+    keeper->runs_max = fit > RUNS_MAX ? RUNS_MAX : fit > 0 ? (size_t)fit : 1;
+}
+
 /* A caller's ignored signals, mask, terminal and descriptors must reach neither us nor a guest. */
-static void forget_inherited(void)
+static void forget_inherited(struct keeper *keeper)
 {
     sigset_t none;
 
-    struct rlimit files;
-
-    /* Each run takes ten descriptors or so, and the usual soft limit is 1024. */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        IGNORE(setrlimit(RLIMIT_NOFILE, &files) != 0); /* then fewer runs fit */
-    }
+    raise_descriptors(keeper);
     IGNORE(personality(PER_LINUX) < 0); /* a caller's may turn address randomization off */
     IGNORE(setsid() < 0);               /* fails when we lead a session already */
     sys_reset_signals();
@@ -178,16 +193,24 @@ static int handle_engine(struct keeper *keeper)
         return 0;
     }
     const int result = run == NULL ? create_run(keeper, &request.create, pack) : -1;
-    (void)close(pack); /* the sandbox has its own */
+    if (pack >= 0) {
+        (void)close(pack); /* the sandbox has its own */
+    }
     return result;
 }
 
 static int create_run(struct keeper *keeper, const struct keeper_create *create, int pack)
 {
-    if (keeper->run_count == RUNS_MAX) {
+    if (keeper->run_count >= keeper->runs_max || pack < 0) {
         struct keeper_refused refused = {
             .header = {KEEPER_REFUSED, KEEPER_PROTOCOL_VERSION, create->header.run}};
-        error_set(&refused.error, CELLA_ERROR_BUSY, 0, "%d runs are going already", RUNS_MAX);
+        if (pack < 0) {
+            error_set(&refused.error, CELLA_ERROR_HOST, EMFILE, "the keeper cannot take a run");
+        } else {
+            error_set(&refused.error, CELLA_ERROR_BUSY, 0, "%zu runs are going already",
+                      keeper->run_count);
+            error_set_hint(&refused.error, "try again later; `ulimit -Hn` bounds how many fit");
+        }
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
         return 0;
     }

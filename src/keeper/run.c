@@ -142,7 +142,9 @@ static int watch_all(struct run *run, struct cella_error *err)
 
 static uint64_t cpu_used_us(const struct run *run)
 {
-    return cgroup_cpu_us(&run->sandbox.cgroup) - run->cpu_at_start_us;
+    const uint64_t used = cgroup_cpu_us(&run->sandbox.cgroup);
+    /* Not to be read, for want of a descriptor: that is no limit reached. */
+    return used == UINT64_MAX || used < run->cpu_at_start_us ? 0 : used - run->cpu_at_start_us;
 }
 
 /* When a running program must be looked at again: when it can have used up its processor time at

@@ -71,14 +71,14 @@ static int take_descriptors(struct msghdr *message)
     return taken;
 }
 
-static bool is_well_formed(const union wire_request *request, size_t size, int pack)
+static bool is_well_formed(const union wire_request *request, size_t size, int pack, bool lost)
 {
     if (size < sizeof(request->header) || request->header.version != KEEPER_PROTOCOL_VERSION) {
         return false;
     }
     switch (request->header.type) {
     case KEEPER_CREATE:
-        return size == sizeof(request->create) && pack >= 0;
+        return size == sizeof(request->create) && (pack >= 0 || lost);
     case KEEPER_STOP:
         return size == sizeof(request->stop) && pack < 0;
     default:
@@ -102,8 +102,10 @@ int wire_receive(struct wire *wire, union wire_request *ret_request, int *ret_pa
         return errno == EAGAIN ? 0 : -1;
     }
     const int pack = take_descriptors(&message);
-    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-        !is_well_formed(ret_request, (size_t)got, pack)) {
+    /* Cut to none at all: we have no room for it.  Cut to some: too many came. */
+    const bool cut = (message.msg_flags & MSG_CTRUNC) != 0;
+    if ((message.msg_flags & MSG_TRUNC) != 0 || (cut && pack >= 0) ||
+        !is_well_formed(ret_request, (size_t)got, pack, cut)) {
         if (pack >= 0) {
             (void)close(pack); /* of a frame that is not read */
         }

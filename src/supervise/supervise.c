@@ -147,11 +147,14 @@ static bool note_output(struct supervise *supervise, enum limit limit)
     return true;
 }
 
-/* The status of a run that ended with nothing to account for. */
-static enum status status_without_run(enum supervise_event event, uint32_t detail)
+/* The status of a run that we ended, or that never was: by who must act. */
+static enum status status_of(enum supervise_event event, uint32_t detail)
 {
-    bool refused =
-        event == SUPERVISE_REFUSED && detail != CELLA_ERROR_HOST && detail != CELLA_ERROR_BUG;
+    if (event == SUPERVISE_CANCEL) {
+        return STATUS_CANCELLED;
+    }
+    bool refused = event != SUPERVISE_KEEPER_LOST && detail != CELLA_ERROR_NONE &&
+                   detail != CELLA_ERROR_HOST && detail != CELLA_ERROR_BUG;
     return refused ? STATUS_REFUSED : STATUS_INTERNAL;
 }
 
@@ -186,13 +189,12 @@ bool supervise_event(struct supervise *supervise, enum supervise_event event, ui
         }
         break;
     case STOP_IT:
-        set_cause(supervise, event == SUPERVISE_CANCEL ? STATUS_CANCELLED : STATUS_INTERNAL,
-                  LIMIT_COUNT);
+        set_cause(supervise, status_of(event, detail), LIMIT_COUNT);
         stop = true;
         break;
     case END_IT:
         /* Whatever came first, nobody can say any more that it is what ended the run. */
-        supervise->cause = status_without_run(event, detail);
+        supervise->cause = status_of(event, detail);
         supervise->cause_limit = LIMIT_COUNT;
         break;
     }

@@ -22,7 +22,7 @@ enum supervise_event {
     SUPERVISE_STDOUT_LIMIT, /* more output than kept */
     SUPERVISE_STDERR_LIMIT,
     SUPERVISE_CANCEL,  /* the caller wants it ended */
-    SUPERVISE_FAILED,  /* we cannot go on with it: no memory, no descriptors */
+    SUPERVISE_FAILED,  /* we cannot go on with it; `detail` is the enum cella_error_kind */
     SUPERVISE_ENDED,   /* nothing of the run is left, and all its output is read */
     SUPERVISE_REFUSED, /* it was not set up; `detail` is the enum cella_error_kind */
     SUPERVISE_KEEPER_LOST,

@@ -5,6 +5,7 @@
 #include "library.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define MIB ((size_t)1024 * 1024)
@@ -313,13 +314,12 @@ static void a_keeper_that_dies(void **state)
     cella_engine_close(engine);
 }
 
-static void a_keeper_that_the_caller_started(void **state)
+/* A keeper of ours, with so many descriptors (0: as many as we), and its socket. */
+static pid_t start_keeper(rlim_t descriptors, int *ret_socket)
 {
-    (void)state;
     char path[4096];
     int pair[2];
-    void *engine = NULL;
-    struct cella_error err;
+    const struct rlimit limit = {descriptors, descriptors};
     ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 16);
     assert_true(size > 0);
     path[size] = '\0';
@@ -327,22 +327,141 @@ static void a_keeper_that_the_caller_started(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        if (dup2(pair[1], 3) == 3) {
+        if (dup2(pair[1], 3) == 3 && (descriptors == 0 || setrlimit(RLIMIT_NOFILE, &limit) == 0)) {
             (void)execl(path, "cella-keeper", (char *)NULL);
         }
         _exit(127);
     }
     assert_true(pid > 0);
     close(pair[1]);
-    const struct cella_options options = {
-        .size = sizeof(options), .keeper_socket = pair[0], .keeper_pid = pid};
+    *ret_socket = pair[0];
+    return pid;
+}
+
+static void a_keeper_that_the_caller_started(void **state)
+{
+    (void)state;
+    void *engine = NULL;
+    struct cella_error err;
+    struct cella_options options = {.size = sizeof(options)};
+    options.keeper_pid = start_keeper(0, &options.keeper_socket);
     assert_int_equal(cella_engine_open(&options, (struct cella_engine **)&engine, &err), 0);
     struct cella_result *result = run(engine, shell("echo by it"));
     assert_stdout(result, "by it\n");
     cella_result_destroy(result);
     cella_engine_close(engine);
-    assert_int_equal(waitpid(pid, NULL, 0), -1); /* reaped */
-    assert_int_equal(fcntl(pair[0], F_GETFD), -1);
+    assert_int_equal(waitpid(options.keeper_pid, NULL, 0), -1); /* reaped */
+    assert_int_equal(fcntl(options.keeper_socket, F_GETFD), -1);
+}
+
+/* ---- descriptors run out ---- */
+
+/* A run that went well, or that says: later. */
+static bool runs_or_is_busy(struct cella_engine *engine)
+{
+    struct cella_request *request = shell("echo fine");
+    struct cella_result *result = NULL;
+    struct cella_error err;
+    const struct cella_error *said = &err;
+    bool ok = false;
+    if (cella_run(engine, request, &result, &err) == 0) {
+        ok = strcmp(cella_result_status(result), "ok") == 0;
+        said = cella_result_error(result);
+        assert_status(result, ok ? "ok" : "refused");
+        assert_int_equal(cella_result_cli_code(result), ok ? 0 : 125);
+    }
+    if (!ok && said->kind != CELLA_ERROR_BUSY) {
+        fail_msg("kind %d: %s", said->kind, said->text);
+    }
+    if (!ok) {
+        assert_int_equal(said->sys_errno, EMFILE);
+        assert_non_null(strstr(said->hint, "try again later"));
+    }
+    cella_result_destroy(result);
+    cella_request_destroy(request);
+    return ok;
+}
+
+/* Wherever the engine meets the end of its descriptors. */
+static void an_engine_without_descriptors_is_busy(void **state)
+{
+    (void)state;
+    void *engine = NULL;
+    struct rlimit before, few;
+    int busy = 0;
+    assert_int_equal(open_engine(&engine), 0);
+    assert_true(runs_or_is_busy(engine)); /* so that it knows its policy and its budget */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    int next = dup(0);
+    assert_true(next > 0);
+    close(next);
+    for (int more = 0; more < 8; more++) {
+        few.rlim_cur = (rlim_t)(next + more);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        busy += !runs_or_is_busy(engine);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(busy > 0);
+    assert_true(runs_or_is_busy(engine));
+    cella_engine_close(engine);
+}
+
+/* Likewise the keeper, which goes on. */
+static void a_keeper_without_descriptors_is_busy(void **state)
+{
+    (void)state;
+    void *engine = NULL;
+    struct rlimit before, few;
+    int busy = 0;
+    assert_int_equal(open_engine(&engine), 0);
+    assert_true(runs_or_is_busy(engine));
+    pid_t keeper = keeper_pid();
+    if (prlimit(keeper, RLIMIT_NOFILE, NULL, &before) != 0) {
+        skip(); /* an ordinary user's keeper is in a user namespace of its own */
+    }
+    few = before;
+    for (rlim_t limit = 5; limit < 100; limit++) {
+        few.rlim_cur = limit;
+        assert_int_equal(prlimit(keeper, RLIMIT_NOFILE, &few, NULL), 0);
+        busy += !runs_or_is_busy(engine);
+    }
+    assert_true(busy > 0 && busy < 95);
+    assert_int_equal(prlimit(keeper, RLIMIT_NOFILE, &before, NULL), 0);
+    assert_true(runs_or_is_busy(engine));
+    assert_int_equal(keeper_pid(), keeper);
+    cella_engine_close(engine);
+}
+
+/* It takes no more than it has descriptors for, whatever an engine asks. */
+static void a_keeper_of_few_descriptors_takes_few_runs(void **state)
+{
+    (void)state;
+    enum { DESCRIPTORS = 100, FIT = 6, RUNS = 8 };
+    void *engine = NULL;
+    struct cella_error err;
+    struct seen seen[RUNS] = {0};
+    struct cella_options options = {.size = sizeof(options), .budget_millicpus = 1000000};
+    options.keeper_pid = start_keeper(DESCRIPTORS, &options.keeper_socket);
+    assert_int_equal(cella_engine_open(&options, (struct cella_engine **)&engine, &err), 0);
+    for (int i = 0; i < RUNS; i++) {
+        (void)start(engine, shell("echo up; sleep 60"), 0, &seen[i]);
+    }
+    for (int i = 0; i < FIT; i++) {
+        wait_output(&seen[i]);
+    }
+    for (int i = FIT; i < RUNS; i++) {
+        wait_done(&seen[i], 1);
+        const struct cella_result *result = cella_run_result(seen[i].run);
+        assert_status(result, "refused");
+        assert_int_equal(cella_result_error(result)->kind, CELLA_ERROR_BUSY);
+        assert_string_equal(cella_result_message(result), "6 runs are going already");
+    }
+    cella_run_free(seen[0].run);
+    cella_run_cancel(seen[1].run);
+    wait_done(&seen[1], 1);
+    cella_result_destroy(run(engine, shell("true")));
+    cella_engine_close(engine);
 }
 
 static void engines_are_independent(void **state)
@@ -383,6 +502,9 @@ int main(void)
         cmocka_unit_test(closing_ends_everything),
         cmocka_unit_test(a_keeper_that_dies),
         cmocka_unit_test(a_keeper_that_the_caller_started),
+        cmocka_unit_test(an_engine_without_descriptors_is_busy),
+        cmocka_unit_test(a_keeper_without_descriptors_is_busy),
+        cmocka_unit_test(a_keeper_of_few_descriptors_takes_few_runs),
         cmocka_unit_test(engines_are_independent),
     };
     int failed = cmocka_run_group_tests_name("runs", runs, open_engine, close_engine);

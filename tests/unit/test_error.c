@@ -49,6 +49,24 @@ static void test_setting_again_clears(void **state)
     assert_int_equal(err.sys_errno, 0);
 }
 
+/* One place for all who open something. */
+static void test_running_out_of_descriptors_is_busy(void **state)
+{
+    (void)state;
+    struct cella_error err;
+    (void)error_set(&err, CELLA_ERROR_HOST, EMFILE, "cannot make a pipe");
+    assert_int_equal(err.kind, CELLA_ERROR_BUSY);
+    assert_string_equal(err.text, "cannot make a pipe: Too many open files");
+    assert_string_equal(err.hint, "free runs that are done, try again later, or raise the limit on "
+                                  "open files (`ulimit -n`)");
+    (void)error_set(&err, CELLA_ERROR_HOST, ENFILE, "cannot make a pipe");
+    assert_int_equal(err.kind, CELLA_ERROR_BUSY);
+    assert_non_null(strstr(err.hint, "(fs.file-max)"));
+    (void)error_set(&err, CELLA_ERROR_CALLER, EMFILE, "cannot open that file");
+    assert_int_equal(err.kind, CELLA_ERROR_CALLER);
+    assert_string_equal(err.hint, "");
+}
+
 static void test_cut_at_a_character(void **state)
 {
     (void)state;
@@ -107,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sets_everything),
         cmocka_unit_test(test_setting_again_clears),
+        cmocka_unit_test(test_running_out_of_descriptors_is_busy),
         cmocka_unit_test(test_cut_at_a_character),
         cmocka_unit_test(test_nothing_steers_a_terminal),
         cmocka_unit_test(test_kinds),

@@ -159,6 +159,9 @@ static void refusals_say_who_must_act(void **unused)
         bring_into(&supervise, CREATING, false);
         assert_false(supervise_event(&supervise, SUPERVISE_REFUSED, rows[i].kind));
         assert_int_equal(supervise.cause, rows[i].status);
+        bring_into(&supervise, RUNNING, false);
+        assert_true(supervise_event(&supervise, SUPERVISE_FAILED, rows[i].kind));
+        assert_int_equal(supervise.cause, rows[i].status);
     }
 }
 

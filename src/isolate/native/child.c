@@ -274,10 +274,13 @@ static int place_descriptors(struct child *child, struct cella_error *err)
     };
     for (int i = 0; i < INIT_FD_COUNT; i++) {
         if (places[i] != NULL && *places[i] >= 0) {
-            *places[i] = fcntl(*places[i], F_DUPFD, DESCRIPTOR_PARKING);
-            if (*places[i] < 0) {
-                return error_set(err, CELLA_ERROR_HOST, errno, "cannot move a descriptor");
+            const int moved = fcntl(*places[i], F_DUPFD, DESCRIPTOR_PARKING);
+            if (moved < 0) { /* by the control socket, still where it was, this is told */
+                /* EINVAL: the limit on descriptors is below the place asked for. */
+                return error_set(err, CELLA_ERROR_HOST, errno == EINVAL ? EMFILE : errno,
+                                 "cannot move a descriptor");
             }
+            *places[i] = moved;
         }
     }
     for (int i = 0; i < INIT_FD_COUNT; i++) {

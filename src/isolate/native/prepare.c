@@ -215,7 +215,9 @@ static int clone_child(struct start *start, struct cella_error *err)
     }
     if (pid < 0) {
         error_set(err, CELLA_ERROR_HOST, clone_errno, "cannot make the namespaces");
-        return error_set_hint(err, "`cella doctor` says which one this host lacks");
+        return err->kind != CELLA_ERROR_HOST
+                   ? -1
+                   : error_set_hint(err, "`cella doctor` says which one this host lacks");
     }
     sandbox->held |= protection_bit(PROTECTION_USER_NS) | protection_bit(PROTECTION_PID_NS) |
                      protection_bit(PROTECTION_INIT_SEALED) |
