@@ -363,6 +363,47 @@ def test_every_thread_of_a_run_is_confined_as_seen_from_outside(who):
                 assert mine != theirs, f"{pid} shares the {kind} namespace"
 
 
+PRIORITY = r"""
+import os, subprocess
+print(os.nice(0), os.sched_getscheduler(0), open("/proc/self/oom_score_adj").read().strip(),
+      subprocess.run(["ionice"], capture_output=True, text=True).stdout.strip())
+"""
+OTHER, IDLE = os.SCHED_OTHER, os.SCHED_IDLE
+OWN_SCORE = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+SCORE = min(max(OWN_SCORE + 100, 500), 1000)
+BETTER_IO = re.compile("realtime|best-effort: prio [0-3]")
+
+
+@by_who
+@pytest.mark.parametrize(("words", "niceness", "scheduler", "score", "io"), [
+    ("", 0, OTHER, SCORE, None),
+    ("nice -n -10", -10, OTHER, SCORE, None),
+    ("nice -n 7", 7, OTHER, SCORE, None),
+    ("chrt -f 10", 0, OTHER, SCORE, None),
+    ("chrt -r 10", 0, OTHER, SCORE, None),
+    ("chrt -i 0", 0, IDLE, SCORE, None),
+    ("ionice -c1 -n0", 0, OTHER, SCORE, None),
+    ("ionice -c2 -n0", 0, OTHER, SCORE, None),
+    ("ionice -c3", 0, OTHER, SCORE, "idle"),
+    ("choom -n 700 --", 0, OTHER, 800, None),
+    ("choom -n 1000 --", 0, OTHER, 1000, None),
+])
+def test_no_better_priority_than_normal_by_the_caller(who, words, niceness, scheduler, score, io):
+    """And the first to go when the host's memory runs out, before the keeper.  What the caller has
+    that is worse stays: these tests may be nice themselves."""
+    if subprocess.run([*words.split(), "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("not ours to have")
+    done = subprocess.run([*words.split(),
+                           *command_line(who, "run", "-l", "python", "-c", PRIORITY)],
+                          capture_output=True, text=True, timeout=30, env=environment(who), cwd="/",
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    found = done.stdout.strip().split(" ", 3)
+    expected = [max(0, min(os.nice(0) + niceness, 19)), scheduler, score]
+    assert found[:3] == list(map(str, expected)), done.stdout
+    assert not BETTER_IO.match(found[3]) and io in (None, found[3]), done.stdout
+
+
 @by_who
 def test_a_run_ends_when_its_keeper_is_killed(who):
     word = f"77{os.getpid()}"

@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,8 +24,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The kernel's memory killer, when the whole host is short, takes sandboxes before services. */
-#define OOM_SCORE_ADJ "500"
+/* The kernel's memory killer, when the whole host is short, takes sandboxes before services, and
+ * before the keeper, whatever score its caller has given it. */
+#define MEMORY_SCORE         500
+#define MEMORY_SCORE_TO_KEEP 100 /* above the keeper's */
+#define MEMORY_SCORE_MAX     1000
+
+/* Of ioprio_set(2), which no header of the library has. */
+#define IO_WHO_PROCESS    1
+#define IO_CLASS_SHIFT    13
+#define IO_CLASS_REALTIME 1
+#define IO_CLASS_BEST     2
+#define IO_LEVEL_NORMAL   4
+#define IO_BY_NICENESS    0L
 
 /* Where descriptors wait while the low numbers are given out; above every INIT_FD_*. */
 #define DESCRIPTOR_PARKING 64
@@ -46,10 +58,10 @@ static const struct child_step {
     enum step step;
     int (*run)(struct child *child, struct cella_error *err);
 } child_steps[] = {
+    {STEP_SCHEDULING, set_scheduling}, /* a real-time process is refused by some groups */
     {STEP_JOIN, enter_cgroup},
     {STEP_CGROUP_NS, hide_cgroup},
     {STEP_TIME_NS, start_clocks},
-    {STEP_SCHEDULING, set_scheduling},
     {STEP_IDENTITY, become_guest},
     {STEP_TIE, tie_to_keeper},
     {STEP_KEYRING, join_keyring},
@@ -168,13 +180,54 @@ static int forbid_core_dumps(struct cella_error *err)
     return error_set(err, CELLA_ERROR_HOST, errno, "cannot limit core dumps");
 }
 
+/* What the keeper's caller has that is better than normal is not for guests; what is worse they
+ * share.  By raw system calls: musl's functions for the scheduler do nothing. */
+static int lower_priority(struct cella_error *err)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    const long policy = syscall(SYS_sched_getscheduler, 0) & ~(long)SCHED_RESET_ON_FORK;
+    if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE &&
+        syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot leave the real-time scheduler");
+    }
+    if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set the niceness");
+    }
+    const long io = syscall(SYS_ioprio_get, IO_WHO_PROCESS, 0); /* -1: a kernel without disks */
+    const long class = io < 0 ? 0 : io >> IO_CLASS_SHIFT;
+    const bool better =
+        class == IO_CLASS_REALTIME || (class == IO_CLASS_BEST && (io & 7) < IO_LEVEL_NORMAL);
+    if (better && syscall(SYS_ioprio_set, IO_WHO_PROCESS, 0, IO_BY_NICENESS) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set the priority of reads");
+    }
+    return 0;
+}
+
+/* Never below the keeper's own, which the kernel would refuse as well. */
+static int raise_memory_score(struct cella_error *err)
+{
+    static const char file[] = "/proc/self/oom_score_adj";
+    char text[16];
+    if (sys_read_file(AT_FDCWD, file, text, sizeof(text)) <= 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot read oom_score_adj");
+    }
+    long score = strtol(text, NULL, 10) + MEMORY_SCORE_TO_KEEP;
+    score = score < MEMORY_SCORE ? MEMORY_SCORE : score;
+    score = score > MEMORY_SCORE_MAX ? MEMORY_SCORE_MAX : score;
+    (void)snprintf(text, sizeof(text), "%ld", score);
+    if (sys_write_file(AT_FDCWD, file, text) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set oom_score_adj");
+    }
+    return 0;
+}
+
 static int set_scheduling(struct child *child, struct cella_error *err)
 {
     if (!child_waives(child, PROTECTION_RLIMITS) && forbid_core_dumps(err) != 0) {
         return -1;
     }
-    if (sys_write_file(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE_ADJ) != 0) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot set oom_score_adj");
+    if (lower_priority(err) != 0 || raise_memory_score(err) != 0) {
+        return -1;
     }
     if (!child_waives(child, PROTECTION_CORE_SCHED) &&
         sys_prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) ==

@@ -21,10 +21,11 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
     X(CGROUP, "control_group", HOST, "make a control group")                                       \
     X(CLONE, "namespaces", HOST, "start the first process in new namespaces")                      \
     X(MAPS, "id_maps", HOST, "map the one uid and gid")                                            \
+    X(SCHEDULING, "scheduling", SANDBOX,                                                           \
+      "no better priority than normal, memory score, core scheduling, speculation controls")       \
     X(JOIN, "join_control_group", SANDBOX, "enter the control group")                              \
     X(CGROUP_NS, "cgroup_namespace", SANDBOX, "hide where the control group lies")                 \
     X(TIME_NS, "time_namespace", SANDBOX, "start the clocks of uptime at zero")                    \
-    X(SCHEDULING, "scheduling", SANDBOX, "core scheduling, speculation controls, memory score")    \
     X(IDENTITY, "identity", SANDBOX, "drop supplementary groups, become the run's uid and gid")    \
     X(TIE, "die_with_keeper", SANDBOX, "die when the keeper dies")                                 \
     X(KEYRING, "keyring", SANDBOX, "join a new empty session keyring")                             \
