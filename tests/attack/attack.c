@@ -1,6 +1,7 @@
 /*
- * The attack program: `attack NAME [ARGUMENT]` tries one attack, `attack list` prints the table for
- * the tests (fields apart by tabs), `attack take NAME [ARGUMENT]` uses up something (take.c).
+ * What the attack program does, and the libraries by which other languages do the same:
+ * `attack NAME [ARGUMENT]` tries one attack, `attack list` prints the table for the tests (fields
+ * apart by tabs), `attack take NAME [ARGUMENT]` uses up something (take.c).
  */
 #include "attack.h"
 
@@ -19,7 +20,7 @@
 static int list_attacks(void);
 static const struct attack *find_attack(const char *name);
 
-int main(int argc, char **argv)
+int attack_main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
         return list_attacks();

@@ -37,6 +37,9 @@ extern const size_t world_attack_count;
 extern const struct attack network_attacks[];
 extern const size_t network_attack_count;
 
+/* The whole program, for main.c and for those who load it as a library. */
+int attack_main(int argc, char **argv);
+
 /* Programs that take more than they should; they end when they are ended, or by the status that
  * take.c says. */
 int take_main(int argc, char **argv);

@@ -61,10 +61,83 @@ def attack_program():
 
 
 @functools.cache
+def attack_library(name):
+    """The same for other languages: libattack.so to load, libattack.a to link."""
+    sources = sorted(str(source) for source in HERE.glob("*.c") if source.name != "main.c")
+    flags = ["-std=c17", "-D_GNU_SOURCE", "-O1", "-fPIC", "-pthread"]
+    with _library_lock:
+        library = scratch() / name
+        if library.exists():  # made by another thread meanwhile
+            return library
+        if name.endswith(".so"):
+            subprocess.run(["gcc", *flags, "-shared", "-s", "-o", library, *sources], check=True)
+        else:
+            objects = scratch() / "objects"
+            objects.mkdir(exist_ok=True)
+            subprocess.run(["gcc", *flags, "-c", *sources], cwd=objects, check=True)
+            subprocess.run(["ar", "rcs", library, *sorted(objects.glob("*.o"))], check=True)
+    return library
+
+
+_library_lock = threading.Lock()
+
+
+def as_file(path, executable=False):
+    """A file of the host as one of a request."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return {"path": path.name, "content": content, "encoding": "base64", "executable": executable}
+
+
+@functools.cache
 def attack_file():
     """The attack program as a file of a request."""
-    content = base64.b64encode(attack_program().read_bytes()).decode()
-    return {"path": "attack", "content": content, "encoding": "base64", "executable": True}
+    return as_file(attack_program(), executable=True)
+
+
+# How a program in each of these languages becomes the attack program, within its own process.
+IN_LANGUAGES = {
+    "c": {"library": "libattack.a", "compile": {"args": ["libattack.a", "-pthread"]}, "code": """
+int attack_main(int argc, char **argv);
+int main(int argc, char **argv) { return attack_main(argc, argv); }
+"""},
+    "rust": {"library": "libattack.a", "compile": {"args": ["-L", ".", "-l", "static=attack"]},
+             "code": """
+use std::os::raw::{c_char, c_int};
+extern "C" { fn attack_main(argc: c_int, argv: *mut *mut c_char) -> c_int; }
+fn main() {
+    let args: Vec<std::ffi::CString> =
+        std::env::args().map(|word| std::ffi::CString::new(word).unwrap()).collect();
+    let mut argv: Vec<*mut c_char> = args.iter().map(|word| word.as_ptr() as *mut c_char).collect();
+    argv.push(std::ptr::null_mut());
+    std::process::exit(unsafe { attack_main(args.len() as c_int, argv.as_mut_ptr()) });
+}
+"""},
+    "python": {"library": "libattack.so", "code": """
+import ctypes, os, sys
+words = [word.encode() for word in sys.argv]
+argv = (ctypes.c_char_p * (len(words) + 1))(*words, None)
+sys.stdout.flush()
+os._exit(ctypes.PyDLL("/workspace/libattack.so").attack_main(len(words), argv))
+"""},
+    "ruby": {"library": "libattack.so", "code": """
+require "fiddle"
+words = ["main.rb", *ARGV].map { |word| Fiddle::Pointer[word + "\0"] }
+argv = Fiddle::Pointer[(words.map(&:to_i) + [0]).pack("Q*")]
+main = Fiddle::Function.new(Fiddle.dlopen("/workspace/libattack.so")["attack_main"],
+                            [Fiddle::TYPE_INT, Fiddle::TYPE_VOIDP], Fiddle::TYPE_INT)
+exit!(main.call(words.size, argv))
+"""},
+}
+
+
+def attack_request_in(language, *words, **fields):
+    """As attack_request(), by a program in that language."""
+    how = IN_LANGUAGES[language]
+    limits = {**LIMITS, **fields.pop("limits", {})}
+    files = [as_file(attack_library(how["library"])), *fields.pop("files", [])]
+    request = {"language": language, "code": how["code"], "args": list(words), "files": files,
+               "limits": limits, **fields}
+    return request | ({"compile": how["compile"]} if "compile" in how else {})
 
 
 @dataclass(frozen=True)
@@ -326,6 +399,7 @@ class World:
     def _start_services(self):
         path = str(scratch() / "socket")
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, path, path)
+        self.stack.callback(os.unlink, path)
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{TOKEN}")
         self.values.update(socket=path, abstract=TOKEN)
         port = self._listen(socket.AF_INET, socket.SOCK_STREAM, ("0.0.0.0", 0)).getsockname()[1]
