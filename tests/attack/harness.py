@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -442,6 +443,33 @@ def processes_with(word):
             if word.encode() in (directory / "cmdline").read_bytes():
                 found.append(int(directory.name))
     return [pid for pid in found if pid != os.getpid()]
+
+
+def status_of(directory):
+    return dict(re.findall(r"^(\w+):\t(.*)$", (directory / "status").read_text(), re.MULTILINE))
+
+
+def descendants(pid):
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def inside(pids):
+    """Those in a PID namespace below ours that have not ended meanwhile."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if len(status_of(Path(f"/proc/{pid}"))["NSpid"].split()) > 1:
+                found.append(pid)
+    return found
+
+
+# What every thread of a run must show.
+CONFINED = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16, "CapPrm": "0" * 16,
+            "CapInh": "0" * 16, "CapBnd": "0" * 16, "CapAmb": "0" * 16}
 
 
 def wait_until(condition, seconds=5, what="it"):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import harness
 import pytest
-from harness import IS_ROOT, WHO, attack_request, command_line, environment, python, run, running
+from harness import (CONFINED, IS_ROOT, WHO, attack_request, command_line, descendants, environment,
+                     inside, python, run, running, status_of)
 
 by_who = pytest.mark.parametrize("who", WHO)
 
@@ -157,8 +158,6 @@ def test_200_launches_inherit_nothing():
 
 # ---- hooks act after the lock-down ----
 
-CONFINED = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16, "CapPrm": "0" * 16,
-            "CapInh": "0" * 16, "CapBnd": "0" * 16, "CapAmb": "0" * 16}
 IN_PYTHON = "import sys; sys.stderr.write(open('/proc/self/status').read() + 'HOOK\\n')\n"
 IN_NODE = "process.stderr.write(require('fs').readFileSync('/proc/self/status','utf8')+'HOOK\\n')"
 IN_RUBY = "$stderr.write(File.read('/proc/self/status') + \"HOOK\\n\")\n"
@@ -302,28 +301,6 @@ if os.fork() == 0:
     os.setsid(); time.sleep(20)
 print("ready", flush=True); time.sleep(20)
 """
-
-
-def status_of(directory):
-    return dict(re.findall(r"^(\w+):\t(.*)$", (directory / "status").read_text(), re.MULTILINE))
-
-
-def descendants(pid):
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
-
-
-def inside(pids):
-    """Those in a PID namespace below ours that have not ended meanwhile."""
-    found = []
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            if len(status_of(Path(f"/proc/{pid}"))["NSpid"].split()) > 1:
-                found.append(pid)
-    return found
 
 
 def streams_of(pid):
