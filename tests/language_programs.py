@@ -3,6 +3,7 @@
 Each is of several files, and its first argument says what it is to do; beside it is one that does
 not compile.
 """
+import os
 from dataclasses import dataclass
 
 from program import ROOT
@@ -12,7 +13,9 @@ ARGUMENTS = ["a b", "$HOME", "é;`id`", ""]
 INPUT = "one\ntwo ☃\n" * 1000
 DATA = {"path": "data/in.txt", "content": "from a file ☃\n"}
 MIB = 1 << 20
-PATIENT = {"wall_ms": 60000, "cpu_ms": 60000}  # where no limit of time is what is tested
+SLOWNESS = int(os.environ.get("CELLA_TEST_SLOWNESS", 1))
+# Where no limit of time is what is tested.
+PATIENT = {"wall_ms": 60000 * SLOWNESS, "cpu_ms": 60000 * SLOWNESS}
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def request_of(language, what):
         return {**request, "entry": path.name, "code": path.read_text()}
     request |= {"files": [*sources(language), DATA], "args": [what, *ARGUMENTS], **WHAT[what]}
     if what == "sleep":
-        request["limits"] = {"wall_ms": LANGUAGES[language].sleep_ms}
+        request["limits"] = {"wall_ms": LANGUAGES[language].sleep_ms * SLOWNESS}
     if not LANGUAGES[language].prints_arguments:  # nor can it be told by them what to do
         (path,) = directory.glob(f"{what}.*")
         request |= {"entry": path.name, "args": []}
