@@ -102,11 +102,15 @@ static enum verdict list_sys(const char *argument UNUSED)
     if (directory == NULL) {
         return by_result(-1);
     }
-    while (readdir(directory) != NULL) {
-        entries++;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        /* Of devices there is the number of processors, by which programs go. */
+        entries += entry->d_name[0] != '.' && strcmp(entry->d_name, "devices") != 0;
     }
     (void)closedir(directory); /* only read */
-    return entries > 2 ? achieved("%d entries", entries) : refused("/sys is empty");
+    return entries > 0 || access("/sys/devices/pci0000:00", F_OK) == 0 ||
+                   access("/sys/devices/system/node", F_OK) == 0
+               ? achieved("%d entries", entries)
+               : refused("/sys is empty");
 }
 
 /* ---- /proc ---- */

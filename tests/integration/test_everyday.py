@@ -248,7 +248,7 @@ TOLD = {
              "Runtime.getRuntime().maxMemory() <= 140 << 20)); } }", "1 true"),
     "javascript": ("const v8 = require('v8');\nconsole.log("
                    "v8.getHeapStatistics().heap_size_limit >> 20 <= 256)", "true"),
-    "python": ("import os\nprint(os.environ['OPENBLAS_NUM_THREADS'])", "1"),
+    "python": ("import os\nprint(os.environ['OPENBLAS_NUM_THREADS'], os.cpu_count())", "1 1"),
 }
 
 

@@ -204,6 +204,27 @@ static int bind_one(const struct plan_mount *mount, uint64_t attributes, struct 
     return result;
 }
 
+/* How many processors there are, where the C library looks first: /proc/stat, where it looks next,
+ * tells of the host's, and a pool of processes that has one for each would be over the limit of
+ * processes.  Nothing else of /sys is here. */
+static int write_processors(const struct child *child, struct cella_error *err)
+{
+    static const char *const parts[] = {"sys/devices", "sys/devices/system",
+                                        "sys/devices/system/cpu"};
+    const uint64_t whole = child->plan->limits.value[LIMIT_CPUS] / LIMIT_ONE_CPU;
+    char text[32];
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        if (mkdir(parts[i], 0755) != 0) {
+            return failed(err, "make", parts[i]);
+        }
+    }
+    if (whole <= 1) {
+        return write_new_file("sys/devices/system/cpu/online", "0\n", err);
+    }
+    (void)snprintf(text, sizeof(text), "0-%" PRIu64 "\n", whole - 1); /* fits */
+    return write_new_file("sys/devices/system/cpu/online", text, err);
+}
+
 int child_bind_files(struct child *child, struct cella_error *err)
 {
     const bool read_only = !child_waives(child, PROTECTION_READ_ONLY);
@@ -217,6 +238,9 @@ int child_bind_files(struct child *child, struct cella_error *err)
     }
     if (read_only) {
         child_holds(child, PROTECTION_READ_ONLY);
+    }
+    if (write_processors(child, err) != 0) {
+        return -1;
     }
     /* Every place that something is mounted on exists by now. */
     if (!child_waives(child, PROTECTION_ROOT_READ_ONLY)) {
@@ -270,8 +294,8 @@ int child_mount_proc(struct child *child, struct cella_error *err)
         }
     }
     for (size_t i = 0; i < ARRAY_LENGTH(masked_directories); i++) {
-        /* By /sys of the new root, which is empty. */
-        const bool there = sys_mount("sys", masked_directories[i], NULL, MS_BIND, NULL) == 0;
+        /* By /run of the new root, which is empty. */
+        const bool there = sys_mount("run", masked_directories[i], NULL, MS_BIND, NULL) == 0;
         if (there ? sys_mount_setattr(masked_directories[i], MOUNT_ATTR_RDONLY) != 0
                   : errno != ENOENT) {
             return failed(err, "mask", masked_directories[i]);
