@@ -127,7 +127,8 @@ static void test_compiled(void **state)
     assert_int_equal(spec_add_compile_arg(scene->spec, "-DX=1", &err), 0);
     scene->spec->compile_limits.value[LIMIT_MEMORY] = 100 * LIMIT_MIB;
     explained(scene, "waive: []\n", "c", "/usr/bin/gcc");
-    has_line(scene, "  compile    /usr/bin/gcc -O2 -std=gnu17 -Wall -I. -o program main.c -DX=1 -lm");
+    has_line(scene,
+             "  compile    /usr/bin/gcc -O2 -std=gnu17 -Wall -I. -o program main.c -DX=1 -lm");
     has_line(scene, "  run        /workspace/program");
     has_line(scene, "Limits when compiling");
     has_line(scene, "Limits when running");
