@@ -103,7 +103,8 @@ def run(language, code="", files=None, user="user", **more):
 
 
 def only_with(language):
-    return pytest.mark.skipif(language not in CHOSEN, reason="not among CELLA_TEST_LANGUAGES")
+    """There is no such test where the language is not among CELLA_TEST_LANGUAGES."""
+    return lambda function: function if language in CHOSEN else None
 
 
 # ---- TypeScript ----
@@ -151,6 +152,16 @@ def test_typescript_checks_types_on_request():
 
 
 # ---- compile arguments ----
+
+@only_with("javascript")
+def test_javascript_modules_by_package():
+    files = {"package.json": '{"type": "module"}', "lib/é.js": "export const name = 'é';",
+             "main.js": "import { name } from './lib/é.js';\nconsole.log(await name);"}
+    assert run("javascript", files=files)["stdout"] == "é\n"
+    files = {"node_modules/greeter/index.js": "module.exports = () => 'hello';",
+             "main.js": "console.log(require('greeter')());"}
+    assert run("javascript", files=files)["stdout"] == "hello\n"
+
 
 @only_with("c")
 def test_c_compile_arguments():

@@ -150,3 +150,17 @@ def test_a_limit_hit_while_compiling_names_the_stage(user):
     assert result["status"] in ("wall_time", "cpu_time", "memory"), result["message"]
     assert result["limit"]["stage"] == "compile"
     assert result["exit_code"] is None
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_hundred_at_once(user):
+    """Each compiles and runs on its own, and none gets another's output."""
+    code = '#include <stdio.h>\nint main(int n, char **v) { return printf("%s\\n", v[n - 1]) < 0; }'
+
+    def one(number):
+        return run_request(user, {"language": "c", "code": code, "args": [str(number)],
+                                  "limits": PATIENT, "compile": {"limits": PATIENT}})[1]
+    with concurrent.futures.ThreadPoolExecutor(100) as executor:
+        results = list(executor.map(one, range(100)))
+    assert [(result["status"], result["stdout"]) for result in results] == \
+        [("ok", f"{number}\n") for number in range(100)]
