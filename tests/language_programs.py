@@ -29,7 +29,7 @@ class Language:
     sleep_ms: int = 2000
 
 
-VIRTUAL_MACHINE = {"memory": ("exit", 1, "java.lang.OutOfMemoryError"), "sleep_ms": 5000}
+VIRTUAL_MACHINE = {"memory": ("memory", 1, "java.lang.OutOfMemoryError"), "sleep_ms": 5000}
 LANGUAGES = {
     "awk": Language(raises=("exit", 2)),
     "bash": Language(),

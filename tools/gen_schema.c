@@ -280,6 +280,12 @@ SCHEMA(SIGNAL)
     return or_null(must(json_pack("{s:s, s:s}", "type", "string", "pattern", "^SIG[A-Z0-9+]+$")));
 }
 
+SCHEMA(POSITION)
+{
+    (void)field;
+    return or_null(must(json_pack("{s:s, s:i}", "type", "integer", "minimum", 1)));
+}
+
 SCHEMA(LIMIT_VALUE)
 {
     return schema_MS(field);
@@ -378,6 +384,14 @@ OBJECT_SCHEMA(one_chunk, RESULT_CHUNK_FIELDS)
 OBJECT_SCHEMA(compile_stage, RESULT_COMPILE_FIELDS)
 OBJECT_SCHEMA(one_limit, RESULT_LIMIT_FIELDS)
 OBJECT_SCHEMA(one_file, RESULT_FILE_FIELDS)
+OBJECT_SCHEMA(one_frame, RESULT_FRAME_FIELDS)
+
+SCHEMA(FRAMES)
+{
+    return array_of(schema_one_frame(field));
+}
+
+OBJECT_SCHEMA(one_diagnosis, RESULT_DIAGNOSIS_FIELDS)
 OBJECT_SCHEMA(one_call, RESULT_REFUSED_CALL_FIELDS)
 OBJECT_SCHEMA(one_language, RESULT_LANGUAGE_FIELDS)
 OBJECT_SCHEMA(one_policy, RESULT_POLICY_FIELDS)
@@ -400,8 +414,7 @@ SCHEMA(LIMIT)
 
 SCHEMA(DIAGNOSIS)
 {
-    (void)field;
-    return or_null(of_type("object"));
+    return or_null(schema_one_diagnosis(field));
 }
 
 SCHEMA(FILES)

@@ -181,6 +181,27 @@ struct cella_file {
 };
 CELLA_API int cella_result_file(const struct cella_result *result, size_t index,
                                 struct cella_file *ret_file);
+/* Why the program failed, in its own terms; texts are NULL and numbers 0 where it does not say.
+ * False when there is no diagnosis: it ended well, or without a word. */
+struct cella_diagnosis {
+    const char *class_name; /* "ZeroDivisionError", "E0425", "SIGSEGV" */
+    const char *message;
+    const char *file; /* relative to the workspace when it lies there */
+    unsigned line, column;
+    const char *hint; /* what to do about it */
+    size_t frame_count;
+};
+CELLA_API int cella_result_diagnosis(const struct cella_result *result,
+                                     struct cella_diagnosis *ret_diagnosis);
+/* The calls that led there, innermost first.  False when there is no such frame. */
+struct cella_frame {
+    const char *file;
+    unsigned line;
+    const char *function;
+    const char *source; /* the line, of a file of the request */
+};
+CELLA_API int cella_result_frame(const struct cella_result *result, size_t index,
+                                 struct cella_frame *ret_frame);
 CELLA_API void cella_result_destroy(struct cella_result *result);
 
 #ifdef __cplusplus

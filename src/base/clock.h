@@ -8,6 +8,8 @@
 
 /* Microseconds since some moment before the host's start: for durations and deadlines. */
 uint64_t clock_monotonic_us(void);
+/* Microseconds of processor time of this thread: what bounds work, however busy the host is. */
+uint64_t clock_thread_us(void);
 /* Milliseconds of Unix time: for people. */
 int64_t clock_realtime_ms(void);
 /* RFC 3339, UTC, with milliseconds.  Years outside 0000–9999 become the nearest moment inside. */

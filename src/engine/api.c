@@ -412,6 +412,36 @@ int cella_result_file(const struct cella_result *result, size_t index, struct ce
     return 1;
 }
 
+int cella_result_diagnosis(const struct cella_result *result, struct cella_diagnosis *ret_diagnosis)
+{
+    const struct result_diagnosis *diagnosis = result->data->diagnosis;
+    if (diagnosis == NULL) {
+        return 0;
+    }
+    *ret_diagnosis = (struct cella_diagnosis){
+        .class_name = diagnosis->class,
+        .message = diagnosis->message,
+        .file = diagnosis->file,
+        .line = diagnosis->line,
+        .column = diagnosis->column,
+        .hint = diagnosis->hint,
+        .frame_count = diagnosis->frame_count,
+    };
+    return 1;
+}
+
+int cella_result_frame(const struct cella_result *result, size_t index,
+                       struct cella_frame *ret_frame)
+{
+    const struct result_diagnosis *diagnosis = result->data->diagnosis;
+    if (diagnosis == NULL || index >= diagnosis->frame_count) {
+        return 0;
+    }
+    const struct result_frame *frame = &diagnosis->frames[index];
+    *ret_frame = (struct cella_frame){frame->file, frame->line, frame->function, frame->source};
+    return 1;
+}
+
 void cella_result_destroy(struct cella_result *result)
 {
     if (result != NULL) {

@@ -13,6 +13,7 @@
 
 #include "base/attributes.h"
 #include "base/paths.h"
+#include "diagnose/diagnose.h"
 #include "engine/admission.h"
 #include "engine/stage.h"
 #include "keeper/client/client.h"
@@ -48,8 +49,10 @@ struct cella_run {
     struct cella_result result;
     struct stage compile; /* .plan NULL when nothing is compiled */
     struct stage run;
-    struct stage *now;     /* the one that is at work, or waits for room */
-    uint64_t turn;         /* in the line of admission; 0: none yet */
+    struct stage *now;             /* the one that is at work, or waits for room */
+    uint64_t turn;                 /* in the line of admission; 0: none yet */
+    const struct runtime *runtime; /* NULL for a command */
+    struct diagnose_sources sources;
     size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
     bool done;             /* the result is complete */
     bool abandoned;        /* the caller has freed it */
@@ -116,6 +119,14 @@ void run_output(struct cella_run *run, enum result_stream stream, size_t offset,
 void run_free(struct cella_run *run);
 /* Nothing may point at it any more. */
 void run_destroy(struct cella_run *run);
+
+/* ---- diagnosis.c ---- */
+
+/* A stage has ended: if it ended badly, the result learns why.  Where the program's own words say
+ * that it reached a limit, the stage's outcome becomes that limit. */
+void run_diagnose(struct cella_run *run, enum errors_stage which);
+
+/* ---- run.c again ---- */
 
 /* What the plan of a request looks like.  The text is the caller's. */
 int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret_text,

@@ -8,7 +8,7 @@
  *   5 keeper     a sandbox by that plan with that pack in it                     keeper/client/
  *   6 isolate    the sandbox: the keeper's work and init's, not ours             isolate/
  *   7 supervise  what happens to it, until nothing of it is left                 supervise/
- *   8 result     what it did                                                     result/
+ *   8 result     what it did, and why it failed                        result/ diagnose/
  *
  * run_start() goes from 1 to 5, where a run that must wait stands still.  The rest comes as events:
  * admission.c goes on with who has room, stage.c tells the supervisor, and run_stage_done() goes on
@@ -113,6 +113,7 @@ void run_destroy(struct cella_run *run)
 {
     stage_done(&run->compile);
     stage_done(&run->run);
+    diagnose_sources_done(&run->sources);
     result_destroy(run->result.data);
     TAILQ_REMOVE(&run->engine->runs, run, link);
     run->engine->run_count--;
@@ -235,7 +236,14 @@ static int make_pack(struct stage *stage, const struct recipe *recipe, enum poli
 static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err)
 {
     struct result *result = run->result.data;
-    if (make_pack(&run->run, &way->recipe, POLICY_STAGE_RUN, err) < 0) {
+    const struct recipe *recipe = &way->recipe;
+    const char *entry = recipe->spec->entry;
+    run->runtime = recipe->runtime;
+    if (recipe->runtime != NULL && entry == NULL) {
+        entry = recipe->runtime->entry;
+    }
+    if (diagnose_sources_init(&run->sources, recipe->spec, entry, err) < 0 ||
+        make_pack(&run->run, recipe, POLICY_STAGE_RUN, err) < 0) {
         return -1;
     }
     if (!is_compiled(&way->recipe)) {
@@ -370,6 +378,7 @@ static void compile_done(struct cella_run *run)
 {
     struct cella_error error;
     if (run->result.data->compile->status != STATUS_OK) {
+        run_diagnose(run, ERRORS_IN_COMPILE);
         end_in_compile(run);
         complete(run);
         return;
@@ -440,6 +449,7 @@ static void complete(struct cella_run *run)
     settle_error(result);
     if (run->run.has_ended) {
         name_refused_calls(result, &run->run.ended);
+        run_diagnose(run, ERRORS_IN_RUN);
     }
     collect_keep_unmatched(&run->run.collect, &result->unmatched);
     collect_take_files(&run->run.collect, &result->files, &result->file_count);
@@ -447,6 +457,7 @@ static void complete(struct cella_run *run)
     run->done = true;
     stage_done(&run->compile);
     stage_done(&run->run);
+    diagnose_sources_done(&run->sources); /* the caller may keep the result for long */
     if (run->callbacks.done != NULL && !run->abandoned) {
         run->callbacks.done(run->callbacks.context, run);
     }

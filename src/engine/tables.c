@@ -86,11 +86,17 @@ static bool note_stderr_cut(const struct result *result, char note[CELLA_NOTE_MA
     return note_cut(result, RESULT_STDERR, "error", note);
 }
 
+static bool note_no_diagnosis(const struct result *result, char note[CELLA_NOTE_MAX])
+{
+    (void)snprintf(note, CELLA_NOTE_MAX, "no diagnosis: %s", result->diagnosis_problem);
+    return result->diagnosis_problem[0] != '\0';
+}
+
 int cella_result_note(const struct cella_result *result, size_t index,
                       char ret_note[CELLA_NOTE_MAX])
 {
     static bool (*const notes[])(const struct result *result, char note[CELLA_NOTE_MAX]) = {
-        note_supervision, note_stdout_cut, note_stderr_cut};
+        note_supervision, note_stdout_cut, note_stderr_cut, note_no_diagnosis};
     for (size_t i = 0; i < ARRAY_LENGTH(notes); i++) {
         char note[CELLA_NOTE_MAX];
         if (notes[i](result->data, note) && index-- == 0) {

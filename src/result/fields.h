@@ -91,6 +91,22 @@
     X("name", TEXT, call->name, "of the system call")                                              \
     X("count", SIZE, call->count, "how often")
 
+#define RESULT_DIAGNOSIS_FIELDS(X)                                                                 \
+    X("class", TEXT, diagnosis->class, "the kind of error, as the language or compiler names it")  \
+    X("message", TEXT, diagnosis->message, "what it says of it")                                   \
+    X("file", TEXT_OR_NULL, diagnosis->file, "where: the innermost place in the workspace")        \
+    X("line", POSITION, diagnosis->line, "from 1")                                                 \
+    X("column", POSITION, diagnosis->column, "from 1, as the language counts")                     \
+    X("frames", FRAMES, diagnosis, "the calls that led there, innermost first")                    \
+    X("hint", TEXT_OR_NULL, diagnosis->hint,                                                       \
+      "what to do about it, where there is something obvious")
+
+#define RESULT_FRAME_FIELDS(X)                                                                     \
+    X("file", TEXT_OR_NULL, frame->file, "relative to the workspace when it lies there")           \
+    X("line", POSITION, frame->line, "from 1")                                                     \
+    X("function", TEXT_OR_NULL, frame->function, "as the language names it")                       \
+    X("source", TEXT_OR_NULL, frame->source, "that line, of a file of the request")
+
 #define RESULT_LANGUAGE_FIELDS(X)                                                                  \
     X("name", TEXT, result->language_name, "of the runtime")                                       \
     X("version", TEXT_OR_NULL, result->language_version, "as its interpreter says")                \

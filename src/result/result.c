@@ -3,7 +3,10 @@
 
 #include "base/error.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct result *result_create(void)
 {
@@ -40,6 +43,24 @@ void result_free_files(struct result_file *files, size_t count)
     free(files);
 }
 
+void result_diagnosis_destroy(struct result_diagnosis *diagnosis)
+{
+    if (diagnosis == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < diagnosis->frame_count; i++) {
+        free(diagnosis->frames[i].file);
+        free(diagnosis->frames[i].function);
+        free(diagnosis->frames[i].source);
+    }
+    free(diagnosis->frames);
+    free(diagnosis->class);
+    free(diagnosis->message);
+    free(diagnosis->file);
+    free(diagnosis->hint);
+    free(diagnosis);
+}
+
 void result_destroy(struct result *result)
 {
     if (result == NULL) {
@@ -54,8 +75,21 @@ void result_destroy(struct result *result)
     result_free_files(result->files, result->file_count);
     spec_strings_done(&result->unmatched);
     free(result->refused_calls);
+    result_diagnosis_destroy(result->diagnosis);
     free(result->tag);
     free(result);
+}
+
+void result_signal_name(int number, char ret_name[RESULT_SIGNAL_SIZE])
+{
+    const char *abbreviation = sigabbrev_np(number);
+    if (abbreviation != NULL) {
+        (void)snprintf(ret_name, RESULT_SIGNAL_SIZE, "SIG%s", abbreviation);
+    } else if (number >= SIGRTMIN && number <= SIGRTMAX) {
+        (void)snprintf(ret_name, RESULT_SIGNAL_SIZE, "SIGRTMIN+%d", number - SIGRTMIN);
+    } else {
+        (void)snprintf(ret_name, RESULT_SIGNAL_SIZE, "SIG%d", number);
+    }
 }
 
 int result_exit_code(const struct result *result)

@@ -60,6 +60,26 @@ struct result_refused_call {
     uint32_t count;
 };
 
+/* One call that the program was in.  Texts are UTF-8, without control characters but tab and
+ * newline; NULL or 0: not known. */
+struct result_frame {
+    char *file; /* relative to the workspace when it lies there */
+    uint32_t line;
+    char *function;
+    char *source; /* the line, of a file of the request */
+};
+
+/* Why a program failed, in its own terms. */
+struct result_diagnosis {
+    char *class;   /* never NULL */
+    char *message; /* never NULL; may be empty */
+    char *file;
+    uint32_t line, column;
+    struct result_frame *frames; /* innermost first */
+    size_t frame_count;
+    char *hint;
+};
+
 /* How a stage (compile or run) ended. */
 struct result_stage {
     enum status status;
@@ -85,7 +105,9 @@ struct result {
     struct spec_strings unmatched; /* globs of `collect` that no file matched */
     struct result_refused_call *refused_calls;
     size_t refused_call_count;
-    uint64_t protections; /* that held, by protection_bit() */
+    struct result_diagnosis *diagnosis; /* NULL: none */
+    char diagnosis_problem[160];        /* why there is none although there could be, or "" */
+    uint64_t protections;               /* that held, by protection_bit() */
     uint64_t waived;
     enum result_mechanism mechanism;
     struct cella_error error; /* for STATUS_REFUSED and STATUS_INTERNAL */
@@ -101,11 +123,16 @@ struct result {
 struct result *result_create(void);
 void result_stage_init(struct result_stage *stage);
 void result_destroy(struct result *result);
+void result_diagnosis_destroy(struct result_diagnosis *diagnosis);
 void result_free_files(struct result_file *files, size_t count);
 
 /* Appends the result as one JSON object, without a newline, to `out`. */
 int result_to_json(const struct result *result, struct buffer *out,
                    struct cella_error *err) MUST_CHECK;
+
+#define RESULT_SIGNAL_SIZE 32
+/* "SIGSEGV". */
+void result_signal_name(int number, char ret_name[RESULT_SIGNAL_SIZE]);
 
 /* The exit code of `cella run` for this result (interface table in result/status.h). */
 int result_exit_code(const struct result *result);

@@ -14,8 +14,6 @@
 #include "isolate/protections.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #define WRITE_FIELD(name, type, value, meaning)                                                    \
@@ -125,15 +123,8 @@ static void write_SIGNAL(struct json_writer *writer, int number)
         json_write_null(writer);
         return;
     }
-    char name[32];
-    const char *abbreviation = sigabbrev_np(number);
-    if (abbreviation != NULL) {
-        (void)snprintf(name, sizeof(name), "SIG%s", abbreviation);
-    } else if (number >= SIGRTMIN && number <= SIGRTMAX) {
-        (void)snprintf(name, sizeof(name), "SIGRTMIN+%d", number - SIGRTMIN);
-    } else {
-        (void)snprintf(name, sizeof(name), "SIG%d", number);
-    }
+    char name[RESULT_SIGNAL_SIZE];
+    result_signal_name(number, name);
     json_write_string(writer, name);
 }
 
@@ -351,13 +342,42 @@ static void write_MECHANISMS(struct json_writer *writer, const struct result *re
     json_write_close(writer, '}');
 }
 
-/* ---- language, policy, error ---- */
+/* ---- the diagnosis ---- */
+
+static void write_POSITION(struct json_writer *writer, uint32_t position)
+{
+    if (position == 0) {
+        json_write_null(writer);
+    } else {
+        json_write_unsigned(writer, position);
+    }
+}
+
+static void write_FRAMES(struct json_writer *writer, const struct result_diagnosis *diagnosis)
+{
+    json_write_open(writer, '[');
+    for (size_t i = 0; i < diagnosis->frame_count; i++) {
+        const struct result_frame *frame = &diagnosis->frames[i];
+        json_write_open(writer, '{');
+        RESULT_FRAME_FIELDS(WRITE_FIELD)
+        json_write_close(writer, '}');
+    }
+    json_write_close(writer, ']');
+}
 
 static void write_DIAGNOSIS(struct json_writer *writer, const struct result *result)
 {
-    (void)result; /* no diagnosis is made yet */
-    json_write_null(writer);
+    const struct result_diagnosis *diagnosis = result->diagnosis;
+    if (diagnosis == NULL) {
+        json_write_null(writer);
+        return;
+    }
+    json_write_open(writer, '{');
+    RESULT_DIAGNOSIS_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
 }
+
+/* ---- language, policy, error ---- */
 
 static void write_LANGUAGE(struct json_writer *writer, const struct result *result)
 {

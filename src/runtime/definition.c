@@ -45,6 +45,50 @@ static int fail_file(struct cella_error *err, int sys_errno, const struct defini
     return error_set(err, CELLA_ERROR_HOST, sys_errno, "%s %s", definition->file, problem);
 }
 
+/* Whether everything behind the line at `at` belongs to the value of that line's key: a line that
+ * is not indented, and no comment, would begin something else. */
+static bool is_last(const char *text, size_t size, size_t at)
+{
+    const char *line = memchr(text + at, '\n', size - at);
+    while (line != NULL && ++line < text + size) {
+        if (strchr(" #\r\n", *line) == NULL || *line == '\0') {
+            return false;
+        }
+        line = memchr(line, '\n', size - (size_t)(line - text));
+    }
+    return true;
+}
+
+/* Bytes of the text before its last key when that is `key`, else all of them. */
+static size_t size_before(const char *text, size_t size, const char *key)
+{
+    size_t key_size = strlen(key);
+    for (size_t at = 0; at + key_size < size;) {
+        if (memcmp(text + at, key, key_size) == 0 && text[at + key_size] == ':') {
+            return is_last(text, size, at) ? at : size;
+        }
+        const char *end = memchr(text + at, '\n', size - at);
+        at = end == NULL ? size : (size_t)(end - text) + 1;
+    }
+    return size;
+}
+
+/* The tree of the text, or of what is before its last key.  What looks like a key and is none, in
+ * the middle of a quoted text, say, leaves a first part that is no good YAML. */
+static int parse(struct definition *definition, struct cella_error *err)
+{
+    size_t size = definition->last_key == NULL || definition->size > YAML_TEXT_SIZE_MAX
+                      ? definition->size
+                      : size_before(definition->text, definition->size, definition->last_key);
+    if (size < definition->size &&
+        yaml_text_parse(definition->file, definition->text, size, &definition->yaml, err) == 0) {
+        definition->cut = true;
+        return 0;
+    }
+    return yaml_text_parse(definition->file, definition->text, definition->size, &definition->yaml,
+                           err);
+}
+
 static int read_text(struct definition *definition, int fd, struct cella_error *err)
 {
     struct stat found;
@@ -82,9 +126,7 @@ static int read_path(struct definition *definition, struct cella_error *err)
     if (fd < 0) {
         return fail_file(err, errno, definition, "cannot be opened");
     }
-    if (read_text(definition, fd, err) < 0 ||
-        yaml_text_parse(definition->file, definition->text, definition->size, &definition->yaml,
-                        err) < 0) {
+    if (read_text(definition, fd, err) < 0 || parse(definition, err) < 0) {
         return -1;
     }
     return 1;
@@ -121,13 +163,19 @@ static int read_in(const char *dir, const char *file_name, struct definition *de
 int definition_read(const struct paths_dirs *dirs, const char *name,
                     struct definition *ret_definition, struct cella_error *err)
 {
+    return definition_read_before(dirs, name, NULL, ret_definition, err);
+}
+
+int definition_read_before(const struct paths_dirs *dirs, const char *name, const char *last_key,
+                           struct definition *ret_definition, struct cella_error *err)
+{
     if (!definition_name_is_good(name)) {
         return 0;
     }
     char file_name[FILE_NAME_SIZE];
     (void)snprintf(file_name, sizeof(file_name), "%s%s", name, suffix); /* fits: checked above */
     for (size_t i = 0; i < dirs->count; i++) {
-        AUTO_DEFINITION struct definition definition = {0};
+        AUTO_DEFINITION struct definition definition = {.last_key = last_key};
         int found = read_in(dirs->items[i], file_name, &definition, err);
         if (found != 0) {
             if (found > 0) {

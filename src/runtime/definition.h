@@ -27,9 +27,11 @@ bool definition_name_is_good(const char *name);
 
 struct definition {
     char *file; /* its path */
-    char *text;
+    char *text; /* all of it */
     size_t size;
     struct yaml_text *yaml;
+    const char *last_key; /* that definition_read_before() was given, or NULL */
+    bool cut;             /* the tree ends before it */
 };
 
 #define AUTO_DEFINITION CLEANUP(definition_done)
@@ -46,6 +48,11 @@ int definition_read_file(const char *path, struct definition *ret_definition,
 
 /* The name that a file stands for, by its own: false when it is none of a definition. */
 bool definition_name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1]);
+/* The same, without the trouble of parsing what the member `last_key` of the root holds, which may
+ * be as long as all the rest and is seldom needed: when that key is the file's last, and its value
+ * indented as people write it, the tree ends before it. */
+int definition_read_before(const struct paths_dirs *dirs, const char *name, const char *last_key,
+                           struct definition *ret_definition, struct cella_error *err) MUST_CHECK;
 
 /* The names that the directories hold, sorted, each once; added to an empty list. */
 int definition_list(const struct paths_dirs *dirs, struct spec_strings *ret_names,

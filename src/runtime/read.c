@@ -8,6 +8,7 @@
 #include "base/glob.h"
 #include "isolate/pack.h"
 #include "policy/mounts.h"
+#include "runtime/errors.h"
 #include "runtime/expand.h"
 #include "runtime/version_cache.h"
 
@@ -40,6 +41,8 @@ void runtime_destroy(struct runtime *runtime)
     free(runtime->env);
     free(runtime->mounts);
     free(runtime->version_memo);
+    free(runtime->text);
+    errors_destroy(runtime->errors);
     free(runtime);
 }
 
@@ -256,6 +259,13 @@ static int read_compile_limits(void *target, json_t *value, const struct json_wh
     return read_limit_values(&runtime->compile_limits, value, where, err);
 }
 
+static int read_errors(void *target, json_t *value, const struct json_where *where,
+                       struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    return errors_read(value, where, &runtime->errors, err);
+}
+
 /* ---- the whole ---- */
 
 static int fail_missing(struct cella_error *err, const struct json_where *parent, const char *key)
@@ -328,11 +338,20 @@ static int check_whole(const struct runtime *runtime, struct cella_error *err)
 static int read_into(struct runtime *runtime, json_t *root, struct cella_error *err)
 {
     static const struct json_field fields[] = {
-        {"package", read_package},   {"aliases", read_aliases}, {"extensions", read_extensions},
-        {"shebangs", read_shebangs}, {"path", read_path},       {"needs", read_needs},
-        {"version", read_version},   {"entry", read_entry},     {"run", read_run},
-        {"compile", read_compile},   {"env", read_env},         {"mounts", read_mounts},
+        {"package", read_package},
+        {"aliases", read_aliases},
+        {"extensions", read_extensions},
+        {"shebangs", read_shebangs},
+        {"path", read_path},
+        {"needs", read_needs},
+        {"version", read_version},
+        {"entry", read_entry},
+        {"run", read_run},
+        {"compile", read_compile},
+        {"env", read_env},
+        {"mounts", read_mounts},
         {"limits", read_limits},
+        {RUNTIME_ERRORS_KEY, read_errors},
     };
     if (json_text_read_object(root, fields, ARRAY_LENGTH(fields), runtime, NULL, err) < 0) {
         return -1;
@@ -360,11 +379,30 @@ int runtime_read_tree(const char *name, const char *file, json_t *root,
     return 0;
 }
 
+/* What was left out may be wanted later, and its file be another one by then. */
+static int keep_text(struct runtime *runtime, const struct definition *definition,
+                     struct cella_error *err)
+{
+    if (!definition->cut) {
+        return 0;
+    }
+    runtime->text_size = definition->size;
+    runtime->text = alloc_copy(definition->text, definition->size);
+    return runtime->text == NULL ? error_set_memory(err) : 0;
+}
+
 int runtime_read(const char *name, const struct definition *definition,
                  struct runtime **ret_runtime, struct cella_error *err)
 {
+    struct runtime *runtime;
     json_t *root = yaml_text_root(definition->yaml);
-    return runtime_read_tree(name, definition->file, root, ret_runtime, err) < 0
-               ? yaml_text_place(definition->yaml, err)
-               : 0;
+    if (runtime_read_tree(name, definition->file, root, &runtime, err) < 0) {
+        return yaml_text_place(definition->yaml, err);
+    }
+    if (keep_text(runtime, definition, err) < 0) {
+        runtime_destroy(runtime);
+        return -1;
+    }
+    *ret_runtime = runtime;
+    return 0;
 }

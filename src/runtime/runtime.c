@@ -9,8 +9,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "runtime/definition.h"
+#include "runtime/errors.h"
 #include "runtime/read.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -54,7 +56,7 @@ void runtime_set_close(struct runtime_set *set)
 
 /* ---- reading files ---- */
 
-static const struct runtime *kept(const struct runtime_set *set, const char *name)
+static struct runtime *kept(const struct runtime_set *set, const char *name)
 {
     for (size_t i = 0; i < set->count; i++) {
         if (strcmp(set->items[i]->name, name) == 0) {
@@ -74,7 +76,7 @@ static int get_by_name(struct runtime_set *set, const char *name,
         return 0;
     }
     AUTO_DEFINITION struct definition definition = {0};
-    int status = definition_read(&set->dirs, name, &definition, err);
+    int status = definition_read_before(&set->dirs, name, RUNTIME_ERRORS_KEY, &definition, err);
     if (status <= 0) {
         *ret_runtime = NULL;
         return status;
@@ -192,6 +194,52 @@ int runtime_find(struct runtime_set *set, const char *name, const struct runtime
         }
     }
     return fail_unknown(set, name, err);
+}
+
+/* ---- errors ---- */
+
+/* Those of its own file. */
+static int own_errors(struct runtime *runtime, struct cella_error *err)
+{
+    return runtime->errors == NULL && runtime->text != NULL
+               ? errors_read_text(runtime->file, runtime->text, runtime->text_size,
+                                  &runtime->errors, err)
+               : 0;
+}
+
+static int find_like(struct runtime_set *set, struct errors *errors, const char *file,
+                     struct cella_error *err)
+{
+    const struct runtime *found = NULL;
+    if (get_by_name(set, errors->like, &found, err) < 0) {
+        return -1;
+    }
+    struct runtime *like = found == NULL ? NULL : kept(set, errors->like);
+    if (like == NULL) {
+        return error_set(err, CELLA_ERROR_HOST, 0, "%s: errors.like is '%s', which is no runtime",
+                         file, errors->like);
+    }
+    if (own_errors(like, err) < 0) {
+        return -1;
+    }
+    errors->like_errors = like->errors;
+    return 0;
+}
+
+int runtime_errors(struct runtime_set *set, const struct runtime *runtime,
+                   const struct errors **ret_errors, struct cella_error *err)
+{
+    struct runtime *own = kept(set, runtime->name);
+    assert(own != NULL); /* it is the set's */
+    if (own_errors(own, err) < 0) {
+        return -1;
+    }
+    if (own->errors != NULL && own->errors->like != NULL && own->errors->like_errors == NULL &&
+        find_like(set, own->errors, own->file, err) < 0) {
+        return -1;
+    }
+    *ret_errors = own->errors;
+    return 0;
 }
 
 /* ---- by file ---- */

@@ -23,6 +23,10 @@
 #include <stdbool.h>
 
 struct runtime_version_memo;
+/* The key of a runtime's file that is read only when a program has failed. */
+#define RUNTIME_ERRORS_KEY "errors"
+
+struct errors; /* runtime/errors.h */
 
 struct runtime {
     char *name;    /* "python" */
@@ -46,6 +50,9 @@ struct runtime {
     struct limits limits; /* defaults that this language needs by nature, else LIMIT_UNSET */
     struct limits compile_limits;
     struct runtime_version_memo *version_memo; /* NULL: nothing is remembered in the process */
+    char *text; /* of the file, when it says how errors are read; else NULL */
+    size_t text_size;
+    struct errors *errors; /* NULL until somebody asks */
 };
 
 struct runtime_set;
@@ -73,6 +80,11 @@ const char *runtime_entry(const struct runtime *runtime, const struct spec *spec
 
 /* Whether a file's name ends in one of the language's extensions, in either case. */
 bool runtime_has_extension(const struct runtime *runtime, const char *file_name);
+/* How its errors are read; NULL when its file does not say.  Read at the first question and kept;
+ * they belong to the set.  CELLA_ERROR_HOST with file, line and column when that part of the file
+ * is wrong, which nobody has looked at before. */
+int runtime_errors(struct runtime_set *set, const struct runtime *runtime,
+                   const struct errors **ret_errors, struct cella_error *err) MUST_CHECK;
 
 /* The interpreter's path on this host.  CELLA_ERROR_RUNTIME naming the package when there is none.
  * The string belongs to the runtime. */

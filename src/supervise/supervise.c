@@ -358,13 +358,13 @@ static void say_signal(struct result_stage *stage, const char *when)
 }
 
 /* Every text here is far shorter than the message's room. */
-static void say(struct result_stage *stage, const struct keeper_ended *ended)
+static void say(struct result_stage *stage, bool ended)
 {
     char *message = stage->message;
     size_t size = sizeof(stage->message);
     char after[UNITS_TEXT_SIZE], value[UNITS_TEXT_SIZE], when[UNITS_TEXT_SIZE + 8] = "";
-    if (ended != NULL) {
-        units_format_time(ended->wall_us, after);
+    if (ended) {
+        units_format_time(stage->usage.wall_us, after);
         (void)snprintf(when, sizeof(when), " after %s", after);
     }
     if (stage->limit != LIMIT_COUNT) {
@@ -382,7 +382,7 @@ static void say(struct result_stage *stage, const struct keeper_ended *ended)
         say_signal(stage, when);
         break;
     case STATUS_CANCELLED:
-        (void)snprintf(message, size, "cancelled%s", ended != NULL ? when : " before it started");
+        (void)snprintf(message, size, "cancelled%s", ended ? when : " before it started");
         break;
     case STATUS_INTERNAL:
         (void)snprintf(message, size, "the end of the program was not seen%s", when);
@@ -390,6 +390,15 @@ static void say(struct result_stage *stage, const struct keeper_ended *ended)
     default: /* the others are limits, or come without a run and with a sentence of their own */
         (void)snprintf(message, size, "%s%s", status_table[stage->status].meaning, when);
         break;
+    }
+}
+
+/* What follows from the limit that ended it, if one did. */
+static void set_limit(struct result_stage *stage, const struct limits *limits)
+{
+    if (stage->limit != LIMIT_COUNT) {
+        stage->limit_value = limits->value[stage->limit];
+        stage->limits_hit |= status_bit(stage->status);
     }
 }
 
@@ -407,9 +416,18 @@ void supervise_outcome(const struct supervise *supervise, const struct keeper_en
     } else {
         set_ending(stage, supervise->cause, supervise->cause_limit);
     }
-    if (stage->limit != LIMIT_COUNT) {
-        stage->limit_value = limits->value[stage->limit];
-        stage->limits_hit |= status_bit(stage->status);
+    set_limit(stage, limits);
+    say(stage, ended != NULL);
+}
+
+void supervise_told(struct result_stage *stage, const struct limits *limits, enum limit limit)
+{
+    size_t row = 0;
+    while (row < ARRAY_LENGTH(causes) && causes[row].limit != limit) {
+        row++;
     }
-    say(stage, ended);
+    assert(row < ARRAY_LENGTH(causes)); /* a limit that can end a run */
+    set_ending(stage, causes[row].status, limit);
+    set_limit(stage, limits);
+    say(stage, true);
 }

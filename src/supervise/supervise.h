@@ -47,4 +47,8 @@ bool supervise_event(struct supervise *supervise, enum supervise_event event, ui
 void supervise_outcome(const struct supervise *supervise, const struct keeper_ended *ended,
                        const struct limits *limits, struct result_stage *stage);
 
+/* The program ended badly, by itself, and its own words say that it had come to that limit, of
+ * which it was told: the outcome becomes the limit. */
+void supervise_told(struct result_stage *stage, const struct limits *limits, enum limit limit);
+
 #endif

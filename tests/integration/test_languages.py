@@ -8,7 +8,7 @@ import functools
 import os
 
 import pytest
-from language_programs import INPUT, LANGUAGES, MIB, PROGRAMS, request_of
+from language_programs import INPUT, LANGUAGES, MIB, PATIENT, PROGRAMS, request_of
 from program import ROOT, USERS, run_request
 
 AT_ONCE = 3

@@ -281,6 +281,46 @@ static void a_limit_while_compiling(void **state)
     cella_result_destroy(result);
 }
 
+/* ---- why programs fail ---- */
+
+static void failures_are_explained(void **state)
+{
+    struct cella_diagnosis diagnosis;
+    struct cella_frame frame;
+    struct cella_result *result = run(
+        *state, parse("{\"language\": \"python\", \"code\": \"def f():\\n  x = pritn\\nf()\\n\"}"));
+    assert_int_equal(cella_result_diagnosis(result, &diagnosis), 1);
+    assert_string_equal(diagnosis.class_name, "NameError");
+    assert_non_null(strstr(diagnosis.message, "name 'pritn' is not defined"));
+    assert_string_equal(diagnosis.file, "main.py");
+    assert_int_equal(diagnosis.line, 2);
+    assert_int_equal(diagnosis.column, 7);
+    assert_string_equal(diagnosis.hint, "did you mean 'print'?");
+    assert_int_equal(diagnosis.frame_count, 2);
+    assert_int_equal(cella_result_frame(result, 0, &frame), 1);
+    assert_string_equal(frame.file, "main.py");
+    assert_int_equal(frame.line, 2);
+    assert_string_equal(frame.function, "f");
+    assert_string_equal(frame.source, "  x = pritn");
+    assert_int_equal(cella_result_frame(result, 1, &frame), 1);
+    assert_int_equal(frame.line, 3);
+    assert_int_equal(cella_result_frame(result, 2, &frame), 0);
+    cella_result_destroy(result);
+
+    result = run(*state, shell("kill -SEGV $$"));
+    assert_int_equal(cella_result_diagnosis(result, &diagnosis), 1);
+    assert_string_equal(diagnosis.class_name, "SIGSEGV");
+    assert_null(diagnosis.file);
+    assert_null(diagnosis.hint);
+    assert_int_equal(diagnosis.frame_count, 0);
+    cella_result_destroy(result);
+
+    result = run(*state, shell("exit 3"));
+    assert_int_equal(cella_result_diagnosis(result, &diagnosis), 0);
+    assert_int_equal(cella_result_frame(result, 0, &frame), 0);
+    cella_result_destroy(result);
+}
+
 /* ---- refusals ---- */
 
 static void bad_requests_are_errors(void **state)
@@ -378,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_compiler_refuses),
         cmocka_unit_test(a_compiler_that_makes_nothing),
         cmocka_unit_test(a_limit_while_compiling),
+        cmocka_unit_test(failures_are_explained),
         cmocka_unit_test(bad_requests_are_errors),
         cmocka_unit_test(bad_fields_are_errors),
         cmocka_unit_test(a_plan_can_be_read),

@@ -459,6 +459,48 @@ static void test_does_not_fit(void **state)
     result_destroy(result);
 }
 
+static void test_diagnosis(void **state)
+{
+    (void)state;
+    struct result *result = result_create();
+    struct result_diagnosis *diagnosis = calloc(1, sizeof(*diagnosis));
+    result->diagnosis = diagnosis;
+    diagnosis->class = strdup("NameError");
+    diagnosis->message = strdup("");
+    json_t *json = round_trip(result);
+    is_text(json, "diagnosis.class", "NameError");
+    is_text(json, "diagnosis.message", "");
+    is_null(json, "diagnosis.file");
+    is_null(json, "diagnosis.line");
+    is_null(json, "diagnosis.column");
+    is_null(json, "diagnosis.hint");
+    assert_int_equal(json_array_size(at(json, "diagnosis.frames")), 0);
+    json_decref(json);
+    diagnosis->file = strdup("main.py");
+    diagnosis->line = 3;
+    diagnosis->column = 4;
+    diagnosis->hint = strdup("did you mean \"x\"?");
+    diagnosis->frames = calloc(2, sizeof(*diagnosis->frames));
+    diagnosis->frame_count = 2;
+    diagnosis->frames[0] =
+        (struct result_frame){strdup("main.py"), 3, strdup("f"), strdup("\tprint(x)")};
+    json = round_trip(result);
+    is_text(json, "diagnosis.file", "main.py");
+    is_number(json, "diagnosis.line", 3);
+    is_number(json, "diagnosis.column", 4);
+    is_text(json, "diagnosis.hint", "did you mean \"x\"?");
+    is_text(json, "diagnosis.frames.0.file", "main.py");
+    is_number(json, "diagnosis.frames.0.line", 3);
+    is_text(json, "diagnosis.frames.0.function", "f");
+    is_text(json, "diagnosis.frames.0.source", "\tprint(x)");
+    is_null(json, "diagnosis.frames.1.file");
+    is_null(json, "diagnosis.frames.1.line");
+    is_null(json, "diagnosis.frames.1.function");
+    is_null(json, "diagnosis.frames.1.source");
+    json_decref(json);
+    result_destroy(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_files_and_calls),
         cmocka_unit_test(test_compile_and_error),
+        cmocka_unit_test(test_diagnosis),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_does_not_fit),

@@ -568,6 +568,23 @@ static void without_an_end_there_are_no_figures(void **unused)
     assert_true(stage.usage.memory_peak_bytes == RESULT_UNKNOWN);
 }
 
+static void a_limit_that_was_told_becomes_the_verdict(void **unused)
+{
+    (void)unused;
+    struct limits limits = plan_limits();
+    struct keeper_ended ended = {.status = EXITED(1), .wall_us = 1200000};
+    struct result_stage stage;
+    struct supervise supervise;
+    bring_into(&supervise, DONE, false);
+    result_stage_init(&stage);
+    supervise_outcome(&supervise, &ended, &limits, &stage);
+    supervise_told(&stage, &limits, LIMIT_MEMORY);
+    assert_int_equal(stage.status, STATUS_MEMORY);
+    assert_int_equal(stage.limit_value, limits.value[LIMIT_MEMORY]);
+    assert_int_equal(stage.exit_code, 1); /* its own */
+    assert_string_equal(stage.message, "memory limit of 256 MiB hit after 1.2 s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +597,7 @@ int main(void)
         cmocka_unit_test(every_ending_has_its_verdict),
         cmocka_unit_test(who_only_computes_runs_out_of_processor_time),
         cmocka_unit_test(without_an_end_there_are_no_figures),
+        cmocka_unit_test(a_limit_that_was_told_becomes_the_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,10 @@ static bool files_are_lost(const struct invocation *invocation, const struct cel
 static void say_notes(const struct invocation *invocation, const struct cella_result *result)
 {
     char note[CELLA_NOTE_MAX];
+    struct cella_diagnosis diagnosis;
+    if (cella_result_diagnosis(result, &diagnosis) && diagnosis.hint != NULL) {
+        report_note(diagnosis.hint);
+    }
     for (size_t i = 0; i < NOTES_MAX && cella_result_note(result, i, note); i++) {
         report_note(note);
     }
