@@ -23,6 +23,8 @@ foreach(source ${sources})
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
 endforeach()
 # Of the privileged side, which is no library, the one part that listens to others than the engine.
+# And the part that decides what it does for nobody.
+target_sources(test_ceiling PRIVATE src/keeper/ceiling.c)
 target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/sys.c)
 
 # Examples and the library's own tests are ordinary users of it: the public headers and the shared

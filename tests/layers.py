@@ -70,8 +70,8 @@ def check_file(path, text, rules, used):
         if other is not None:
             if other == "jansson.h" and path != "base/json.h":
                 yield f"src/{path}:{line}: <jansson.h> is included by base/json.h alone"
-            if other == "cella/host.h" and not is_front and module != "engine":
-                yield f"src/{path}:{line}: <cella/host.h> is for engine and front"
+            if other in ("cella/host.h", "cella/policy.h") and not is_front and module != "engine":
+                yield f"src/{path}:{line}: <{other}> is for engine and front"
             continue
         if ours in GENERATED:
             continue

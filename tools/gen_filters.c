@@ -2,7 +2,8 @@
  * Makes the system call filters at build time: `gen_filters filters.h syscall_names.c`.
  *
  * filters.h holds one BPF program for each base set, so that starting a sandbox costs one system
- * call.  syscall_names.c holds the names by number, for the result's `refused_calls`.
+ * call.  syscall_names.c holds the names by number, for policies and the result's `refused_calls`,
+ * and what the sets say to each, for policies.
  *
  * A program looks the number up by binary search over ranges of equal verdicts, and checks the
  * arguments of a few calls.  It is written here and not by libseccomp, whose names we use, for two
@@ -16,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/memfd.h>
@@ -38,20 +38,10 @@
 #include <sys/socket.h>
 
 #define LENGTH(array)  (sizeof(array) / sizeof((array)[0]))
-#define PROGRAM_MAX    1024 /* instructions */
+#define PROGRAM_MAX    FILTER_LENGTH_MAX
 #define NUMBER_MAX     1024 /* of system calls; all above get the verdict of what is unknown */
 #define CONDITIONS_MAX 3
 #define VALUES_MAX     6
-
-#if defined(__x86_64__)
-#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
-#define FOREIGN_NUMBERS     0x40000000U /* __X32_SYSCALL_BIT: the same entry, other structures */
-#elif defined(__aarch64__)
-#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
-#define FOREIGN_NUMBERS     UINT32_MAX
-#else
-#error "add this architecture's constants"
-#endif
 
 /* The base sets of the plan, and each where no control group counts (init/figures.c). */
 enum set { SET_DEFAULT = 1, SET_STRICT = 2, SET_DEFAULT_SUPERVISED = 4, SET_STRICT_SUPERVISED = 8 };
@@ -162,6 +152,7 @@ static FILE *create(const char *path);
 static void make_program(enum set set, struct program *program);
 static void print_program(FILE *out, const char *name, enum set set);
 static void print_names(FILE *out);
+static void print_sets(FILE *out);
 static _Noreturn void fail(const char *what, const char *name);
 
 int main(int argc, char **argv)
@@ -179,6 +170,7 @@ int main(int argc, char **argv)
     print_program(filters, "filter_default_supervised", SET_DEFAULT_SUPERVISED);
     print_program(filters, "filter_strict_supervised", SET_STRICT_SUPERVISED);
     print_names(names);
+    print_sets(names);
     if (fclose(filters) != 0 || fclose(names) != 0) {
         fail("cannot write", argv[1]);
     }
@@ -350,10 +342,10 @@ static void make_program(enum set set, struct program *program)
     }
     /* A call by another architecture's entry reads other registers or structures: none at all. */
     emit(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-    emit(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCHITECTURE);
+    emit(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, FILTER_ARCHITECTURE);
     emit_return(program, SECCOMP_RET_ERRNO | ENOSYS);
     emit(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-    emit(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, FOREIGN_NUMBERS);
+    emit(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, FILTER_FOREIGN_NUMBERS);
     emit_return(program, SECCOMP_RET_ERRNO | ENOSYS);
     emit_search(program, set, verdicts, starts, count);
 }
@@ -374,19 +366,50 @@ static void print_program(FILE *out, const char *name, enum set set)
 
 static void print_names(FILE *out)
 {
-    fprintf(out, "/* Made by tools/gen_filters.c from libseccomp's table. */\n"
-                 "#include \"isolate/syscall_names.h\"\n\n#include <stddef.h>\n\n"
-                 "static const char *const names[] = {\n");
+    unsigned end = 0;
+    fprintf(out, "/* Made by tools/gen_filters.c from libseccomp's table and the base sets. */\n"
+                 "#include \"isolate/syscall_names.h\"\n\n#include <stddef.h>\n"
+                 "#include <string.h>\n\nstatic const char *const names[] = {\n");
     for (int number = 0; number < NUMBER_MAX; number++) {
         char *name = seccomp_syscall_resolve_num_arch(seccomp_arch_native(), number);
         if (name != NULL) {
             fprintf(out, "    [%d] = \"%s\",\n", number, name);
+            end = (unsigned)number + 1;
         }
         free(name);
     }
-    fprintf(out, "};\n\nconst char *syscall_name(unsigned number)\n{\n"
-                 "    return number < sizeof(names) / sizeof(names[0]) ? names[number] : NULL;\n"
-                 "}\n");
+    fprintf(out,
+            "};\n\nconst unsigned syscall_numbers_end = %u;\n\n"
+            "const char *syscall_name(unsigned number)\n{\n"
+            "    return number < sizeof(names) / sizeof(names[0]) ? names[number] : NULL;\n"
+            "}\n\nint syscall_number(const char *name)\n{\n"
+            "    for (unsigned i = 0; i < syscall_numbers_end; i++) {\n"
+            "        if (names[i] != NULL && strcmp(names[i], name) == 0) {\n"
+            "            return (int)i;\n        }\n    }\n    return -1;\n}\n\n",
+            end);
+}
+
+/* The verdicts of the sets where a control group counts, as enum syscall_verdict. */
+static void print_sets(FILE *out)
+{
+    static const enum set sets[] = {SET_DEFAULT, SET_STRICT};
+    static unsigned verdicts[NUMBER_MAX];
+    fprintf(out, "static const unsigned char verdicts[][%d] = {\n", NUMBER_MAX);
+    for (size_t i = 0; i < LENGTH(sets); i++) {
+        fill_verdicts(sets[i], verdicts);
+        fprintf(out, "    {");
+        for (int number = 0; number < NUMBER_MAX; number++) {
+            const unsigned verdict = verdicts[number];
+            const int word = verdict == VERDICT_ALLOW ? 2 : verdict >= VERDICT_CHECKED ? 1 : 0;
+            fprintf(out, "%d,", word);
+        }
+        fprintf(out, "},\n");
+    }
+    fprintf(out,
+            "};\n\nenum syscall_verdict syscall_in_set(enum syscall_set set, unsigned number)\n"
+            "{\n    return number < %d ? (enum syscall_verdict)verdicts[set][number] "
+            ": SYSCALL_REFUSED;\n}\n",
+            NUMBER_MAX);
 }
 
 static _Noreturn void fail(const char *what, const char *name)

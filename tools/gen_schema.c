@@ -448,6 +448,9 @@ SCHEMA(MECHANISMS)
         } else {
             add_word(schema, table[limit].otherwise);
         }
+        if (limit == LIMIT_DISK || limit == LIMIT_INODES) {
+            add_word(schema, RESULT_DISK_PARTLY);
+        }
         set(properties, limit_table[limit].name, schema);
         append(required, json_string(limit_table[limit].name));
     }

@@ -1,10 +1,12 @@
 /*
  * Prints a table of the sources as a Markdown table, for scripts/generate to put into docs/.
  *
- *   gen_tables limits|statuses|protections|steps|bounds
+ *   gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls
  */
+#include "isolate/calls.h"
 #include "isolate/native/steps.h"
 #include "isolate/protections.h"
+#include "policy/keys.h"
 #include "request/limit_value.h"
 #include "request/spec.h"
 #include "result/status.h"
@@ -114,14 +116,59 @@ static void print_bounds(void)
     }
 }
 
+struct key {
+    const char *name, *type, *fallback, *tighter, *meaning;
+};
+
+static void print_keys(const char *prefix, const struct key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct key *key = &keys[i];
+        printf("| `%s%s` | %s | %s | %s | %s |\n", prefix, key->name, key->type, key->fallback,
+               key->tighter, key->meaning);
+    }
+}
+
+static void print_policy_keys(void)
+{
+#define KEY(id, name, type, fallback, tighter, meaning) {name, type, fallback, tighter, meaning},
+#define KEYS(prefix, table)                                                                        \
+    {                                                                                              \
+        static const struct key keys[] = {table(KEY)};                                             \
+        print_keys(prefix, keys, ARRAY_LENGTH(keys));                                              \
+    }
+    printf(
+        "| key | value | when it is left out | what may stand there without `loosen` | meaning |\n"
+        "|---|---|---|---|---|\n");
+    POLICY_KEY_TABLES(KEYS)
+}
+
+/* Calls that a policy may add to a base set. */
+static void print_policy_calls(void)
+{
+#define CALL(name, what) {#name, what},
+    static const struct {
+        const char *name, *what;
+    } calls[] = {CALLS_ADDABLE(CALL)};
+    printf("| call | what a run gets by it |\n|---|---|\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
+        printf("| `%s` | %s |\n", calls[i].name, calls[i].what);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*print)(void);
     } tables[] = {
-        {"limits", print_limits}, {"statuses", print_statuses}, {"protections", print_protections},
-        {"steps", print_steps},   {"bounds", print_bounds},
+        {"limits", print_limits},
+        {"statuses", print_statuses},
+        {"protections", print_protections},
+        {"steps", print_steps},
+        {"bounds", print_bounds},
+        {"policy_keys", print_policy_keys},
+        {"policy_calls", print_policy_calls},
     };
     for (size_t i = 0; argc == 2 && i < ARRAY_LENGTH(tables); i++) {
         if (strcmp(tables[i].name, argv[1]) == 0) {
@@ -129,6 +176,7 @@ int main(int argc, char **argv)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: gen_tables limits|statuses|protections|steps|bounds\n", stderr);
+    fputs("usage: gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls\n",
+          stderr);
     return 2;
 }

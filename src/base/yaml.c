@@ -419,6 +419,19 @@ json_t *yaml_text_root(const struct yaml_text *yaml)
     return yaml->root;
 }
 
+bool yaml_text_find(const struct yaml_text *yaml, const char *path, size_t *ret_line,
+                    size_t *ret_column)
+{
+    for (size_t i = 0; i < yaml->place_count; i++) {
+        if (strcmp(yaml->places[i].path, path) == 0) {
+            *ret_line = yaml->places[i].line;
+            *ret_column = yaml->places[i].column;
+            return true;
+        }
+    }
+    return false;
+}
+
 int yaml_text_place(const struct yaml_text *yaml, struct cella_error *err)
 {
     if (err->kind != CELLA_ERROR_CALLER) {

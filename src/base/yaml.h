@@ -13,6 +13,7 @@
 #include "base/json.h"
 
 #include <cella/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define YAML_TEXT_SIZE_MAX  65536U /* bytes of a file */
@@ -30,6 +31,11 @@ void yaml_text_destroy(struct yaml_text *yaml);
 
 /* The tree: an object.  It belongs to `yaml`. */
 json_t *yaml_text_root(const struct yaml_text *yaml);
+
+/* Where the value of that path ("limits.wall_ms", "run[2]") is said, from 1; for a member, where
+ * its key is.  False when the text has no such value. */
+bool yaml_text_find(const struct yaml_text *yaml, const char *path, size_t *ret_line,
+                    size_t *ret_column);
 
 /* Turns an error that a reader of base/json.h gave for this tree into one of the file, with the
  * place its field has there.  Kinds other than CELLA_ERROR_CALLER stay as they are.  Returns -1. */

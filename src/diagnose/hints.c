@@ -21,10 +21,10 @@
 static bool limit_is_likely(const struct diagnose_case *it, const struct errors_hint *row)
 {
     const uint64_t peak = it->stage->usage.memory_peak_bytes;
-    if (row->limit != ERRORS_LIMIT_MEMORY) {
-        return true; /* there is no figure for the others */
+    if (row->limit != ERRORS_LIMIT_MEMORY || row->peak_percent == 0) {
+        return true;
     }
-    /* Not known: it was over before anybody looked, and so was no long way to a limit. */
+    /* Unknown is what nobody had the time to measure: it was not much for long. */
     return peak != RESULT_UNKNOWN && peak >= it->memory_max_bytes / 100 * row->peak_percent;
 }
 

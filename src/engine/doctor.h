@@ -45,6 +45,7 @@ bool doctor_read_line(const char *path, char *ret_line, size_t size);
     X(doctor_control_groups, "control groups")                                                     \
     X(doctor_swap, "swap accounting")                                                              \
     X(doctor_uids, "uids for runs")                                                                \
+    X(doctor_ceiling, "ceiling of policies")                                                       \
     X(doctor_rlimits, "resource limits")                                                           \
     X(doctor_core_pattern, "core dumps")
 

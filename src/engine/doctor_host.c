@@ -1,9 +1,11 @@
 /*
- * Doctor: how this host is set up — control groups, accounts, resource limits, core dumps.
+ * Doctor: how this host is set up — control groups, accounts, what policies may give, resource
+ * limits, core dumps.
  */
 #include "engine/doctor.h"
 
 #include "isolate/uids.h"
+#include "isolate/widening.h"
 #include "request/limits.h"
 
 #include <errno.h>
@@ -256,6 +258,52 @@ void doctor_uids(struct doctor_row *row)
         }
     }
     doctor_found(row, "%u to %u, claimed by nobody", UIDS_FIRST, UIDS_LAST);
+}
+
+/* ---- what policies may give ---- */
+
+static void add_text(char *text, size_t size, const char *separator, const char *more)
+{
+    const size_t used = strlen(text);
+    if (used + 1 < size) {
+        (void)snprintf(text + used, size - used, "%s%s", text[0] == '\0' ? "" : separator, more);
+    }
+}
+
+/* What root has written, on one line: the lines of the file. */
+static void list_widening(const struct widening *widening, char *text, size_t size)
+{
+    if (widening->network_host) {
+        add_text(text, size, "; ", "network host");
+    }
+    for (size_t i = 0; i < widening->mount_count; i++) {
+        add_text(text, size, "; ",
+                 widening->mounts[i].writable ? "mount writable" : "mount read_only");
+        add_text(text, size, " ", widening->mounts[i].path);
+    }
+}
+
+void doctor_ceiling(struct doctor_row *row)
+{
+    struct widening widening;
+    char text[192] = "";
+    if (geteuid() != 0) {
+        doctor_found(row, "what this user may do; " WIDENING_FILE " is for root's runs");
+        return;
+    }
+    widening_read(&widening);
+    list_widening(&widening, text, sizeof(text));
+    if (widening.problem[0] != '\0') {
+        doctor_found(row, WIDENING_FILE " counts for nothing: %s", widening.problem);
+        doctor_gap(row, CELLA_PARTIAL,
+                   "runs whose policy shows other places than programs', or gives the host's "
+                   "network, are refused",
+                   "mend the file; it must be root's, and others may not write to it");
+    } else if (!widening.exists) {
+        doctor_found(row, "not widened: no " WIDENING_FILE);
+    } else {
+        doctor_found(row, WIDENING_FILE " widens it: %s", text[0] != '\0' ? text : "nothing");
+    }
 }
 
 /* ---- resource limits, core dumps ---- */

@@ -144,48 +144,89 @@ static int write_variable(const struct writing *writing, const char *name, const
     return pack_writer_add_word(writing->writer, PACK_ENV, word.data, err);
 }
 
-static bool has_variable(const struct spec_variable *variables, size_t count, const char *name)
+/* Where variables come from, the later in place of the earlier. */
+enum layer { LAYER_OURS, LAYER_RUNTIME, LAYER_PASSED, LAYER_REQUEST, LAYER_SET, LAYER_COUNT };
+
+struct variables {
+    const struct spec_variable *items;
+    const struct spec_strings *names; /* instead of `items`: values come from our own environment */
+    size_t count;
+};
+
+static const char *name_in(const struct variables *layer, size_t index)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(variables[i].name, name) == 0) {
-            return true;
+    return layer->names != NULL ? layer->names->items[index] : layer->items[index].name;
+}
+
+/* A variable passed on counts only where the caller has it. */
+static const char *value_in(const struct variables *layer, size_t index)
+{
+    return layer->names != NULL ? secure_getenv(layer->names->items[index])
+                                : layer->items[index].value;
+}
+
+static bool is_replaced(const struct variables layers[LAYER_COUNT], enum layer layer,
+                        const char *name)
+{
+    for (enum layer later = layer + 1; later < LAYER_COUNT; later++) {
+        for (size_t i = 0; i < layers[later].count; i++) {
+            if (strcmp(name_in(&layers[later], i), name) == 0 &&
+                value_in(&layers[later], i) != NULL) {
+                return true;
+            }
         }
     }
     return false;
 }
 
-static int write_environment(const struct writing *writing, struct cella_error *err)
+static int write_layer(const struct writing *writing, const struct variables layers[LAYER_COUNT],
+                       enum layer layer, struct cella_error *err)
 {
-    static const struct {
-        const char *name, *value;
-    } ours[] = {
-        {"LANG", "C.UTF-8"},
-        {"HOME", WORKSPACE},
-        {"PATH", "/usr/local/bin:/usr/bin:/bin"},
-    };
-    const struct spec *spec = writing->recipe->spec;
-    const struct runtime *runtime = writing->recipe->runtime;
-    const struct spec_variable *theirs = runtime != NULL ? runtime->env : NULL;
-    size_t their_count = runtime != NULL ? runtime->env_count : 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(ours); i++) {
-        if (!has_variable(theirs, their_count, ours[i].name) &&
-            !has_variable(spec->env, spec->env_count, ours[i].name) &&
-            write_variable(writing, ours[i].name, ours[i].value, err) < 0) {
-            return -1;
-        }
-    }
-    for (size_t i = 0; i < their_count; i++) {
-        if (has_variable(spec->env, spec->env_count, theirs[i].name)) {
+    const struct variables *variables = &layers[layer];
+    for (size_t i = 0; i < variables->count; i++) {
+        AUTO_FREE char *expanded = NULL;
+        const char *name = name_in(variables, i);
+        const char *value = value_in(variables, i);
+        if (value == NULL || is_replaced(layers, layer, name)) {
             continue;
         }
-        AUTO_FREE char *value = NULL;
-        if (expand_text(theirs[i].value, &writing->values, &value, err) < 0 ||
-            write_variable(writing, theirs[i].name, value, err) < 0) {
+        if (layer == LAYER_RUNTIME) {
+            if (expand_text(value, &writing->values, &expanded, err) < 0) {
+                return -1;
+            }
+            value = expanded;
+        }
+        if (write_variable(writing, name, value, err) < 0) {
             return -1;
         }
     }
-    for (size_t i = 0; i < spec->env_count; i++) {
-        if (write_variable(writing, spec->env[i].name, spec->env[i].value, err) < 0) {
+    return 0;
+}
+
+static int write_environment(const struct writing *writing, struct cella_error *err)
+{
+    static char lang[] = "LANG", utf8[] = "C.UTF-8", home[] = "HOME", workspace[] = WORKSPACE,
+                path[] = "PATH", directories[] = "/usr/local/bin:/usr/bin:/bin";
+    static const struct spec_variable ours[] = {
+        {lang, utf8}, {home, workspace}, {path, directories}};
+    const struct recipe *recipe = writing->recipe;
+    const struct policy *policy = recipe->policy;
+    struct variables layers[LAYER_COUNT] = {
+        [LAYER_OURS] = {.items = ours, .count = ARRAY_LENGTH(ours)},
+        [LAYER_REQUEST] = {.items = recipe->spec->env, .count = recipe->spec->env_count},
+    };
+    if (recipe->runtime != NULL) {
+        layers[LAYER_RUNTIME] =
+            (struct variables){.items = recipe->runtime->env, .count = recipe->runtime->env_count};
+    }
+    if (policy != NULL) {
+        layers[LAYER_PASSED] =
+            (struct variables){.names = &policy->env_pass, .count = policy->env_pass.count};
+        layers[LAYER_SET] =
+            (struct variables){.items = policy->env_set, .count = policy->env_set_count};
+    }
+    for (enum layer layer = 0; layer < LAYER_COUNT; layer++) {
+        if (write_layer(writing, layers, layer, err) < 0) {
             return -1;
         }
     }

@@ -2,8 +2,9 @@
  * From a request and a language's recipe to what a sandbox executes: the words of argv, the
  * environment, the files, the globs, written into a pack.
  *
- * Nothing of the caller's own environment ever comes in: variables are ours, the runtime's, then
- * the request's, the later one of a name in place of the earlier.
+ * Of the caller's own environment comes in what the policy names, and nothing else.  Variables are
+ * ours, the runtime's, those passed on, the request's, then those that the policy sets; the later
+ * one of a name in place of the earlier.
  */
 #ifndef ENGINE_RECIPE_H
 #define ENGINE_RECIPE_H
@@ -19,6 +20,7 @@ struct recipe {
     const struct spec *spec;
     const struct runtime *runtime; /* NULL: the spec's command */
     const char *path;              /* the interpreter or compiler on this host */
+    const struct policy *policy;   /* NULL: one that passes and sets nothing */
 };
 
 /* Checks what spec_check() cannot, not knowing the runtime: that there is an entry file, once. */

@@ -173,7 +173,11 @@ static int find_policy(struct cella_engine *engine, const struct spec *spec, str
                        struct cella_error *err)
 {
     const char *name = spec->policy != NULL ? spec->policy : POLICY_DEFAULT;
-    return engine_policy(engine, name, &way->policy, &way->owned_policy, err);
+    if (engine_policy(engine, name, &way->policy, &way->owned_policy, err) < 0) {
+        return -1;
+    }
+    way->recipe.policy = way->policy;
+    return 0;
 }
 
 static bool is_compiled(const struct recipe *recipe)

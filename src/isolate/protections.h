@@ -22,7 +22,8 @@ enum protection_need { PROTECTION_REQUIRED, PROTECTION_AVAILABLE };
     X(GROUPS, "no_groups", AVAILABLE, "no supplementary groups")                                   \
     X(PID_NS, "pid_namespace", REQUIRED, "sees and signals its own processes only")                \
     X(MOUNT_NS, "built_root", REQUIRED, "an empty root with the runtime's files and nothing else") \
-    X(READ_ONLY, "read_only_files", REQUIRED, "the host's files are bound read-only, recursively") \
+    X(READ_ONLY, "read_only_files", REQUIRED,                                                      \
+      "the host's files are bound read-only, but for writable mounts")                             \
     X(ROOT_READ_ONLY, "read_only_root", REQUIRED, "the built root itself cannot be written")       \
     X(PROC_MASKED, "proc_masked", REQUIRED, "/proc read-only, its host-wide files hidden")         \
     X(NET_NS, "network_namespace", REQUIRED, "no network interface but its own loopback")          \
@@ -47,7 +48,9 @@ enum protection_need { PROTECTION_REQUIRED, PROTECTION_AVAILABLE };
     X(MEMORY, "memory_limit", REQUIRED, "memory of the whole run limited")                         \
     X(PROCESSES, "process_limit", REQUIRED, "processes and threads of the whole run limited")      \
     X(CPU, "cpu_limit", AVAILABLE, "share of the processors limited")                              \
-    X(DISK, "disk_limit", REQUIRED, "workspace, /tmp and /dev/shm of limited size")                \
+    X(DISK, "disk_limit", REQUIRED,                                                                \
+      "workspace, /tmp and /dev/shm of limited size, and nothing else to write to")                \
+    X(PROCESSOR, "one_processor", AVAILABLE, "where the policy says so: one processor, for good")  \
     X(DIES_WITH_KEEPER, "dies_with_keeper", REQUIRED, "the kernel ends the run when Cella dies")   \
     X(CORE_SCHED, "core_scheduling", AVAILABLE, "shares no processor core with others")            \
     X(SPECULATION, "speculation", AVAILABLE, "speculative store bypass and indirect branches off")

@@ -2,9 +2,12 @@
 #include "keeper/ceiling.h"
 
 #include "base/error.h"
+#include "isolate/calls.h"
+#include "isolate/places.h"
 #include "isolate/protections.h"
 
-#include <stdbool.h>
+#include <asm/unistd.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A sandbox itself needs some hundred KiB before the program has any. */
@@ -25,21 +28,6 @@
      protection_bit(PROTECTION_CPU) | protection_bit(PROTECTION_CORE_SCHED) |                      \
      protection_bit(PROTECTION_SPECULATION))
 
-/* Where programs and their files live.  Homes, /var, /run and the kernel's file systems are not
- * here and cannot be; of /var one exception, GHC's list of its libraries, without which Debian's
- * does nothing. */
-static const char *const mount_sources[] = {
-    "/usr",         "/bin",    "/sbin", "/lib",  "/lib32",
-    "/lib64",       "/libx32", "/opt",  "/etc/", /* something below it, never all of it */
-    "/var/lib/ghc",
-};
-
-/* The sandbox has its own of these, or they tell of the host's accounts and keys. */
-static const char *const closed_sources[] = {
-    "/etc/passwd", "/etc/shadow",   "/etc/group",         "/etc/gshadow",     "/etc/hosts",
-    "/etc/ssh",    "/etc/hostname", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/ssl/private",
-};
-
 /* No limit makes sense above these, and sums of two must not wrap. */
 #define LIMIT_VALUE_MAX (UINT64_C(1) << 52)
 #define CPUS_MAX        (UINT64_C(1000) * 65536) /* thousandths */
@@ -55,67 +43,162 @@ static bool ends(const char *text, size_t size)
     return memchr(text, '\0', size) != NULL;
 }
 
-/* Absolute, and no "." or ".." or empty part. */
-static bool is_plain_path(const char *path)
+void ceiling_open(struct ceiling *ceiling, bool privileged)
 {
-    const char *part = path;
-    while (*part == '/') {
-        const size_t length = strcspn(part + 1, "/");
-        if (length == 0 || (length == 1 && part[1] == '.') ||
-            (length == 2 && part[1] == '.' && part[2] == '.')) {
-            return false;
-        }
-        part += 1 + length;
+    *ceiling = (struct ceiling){.privileged = privileged};
+    if (privileged) {
+        widening_read(&ceiling->widening);
     }
-    return part != path && *part == '\0';
 }
 
-static bool is_source(const char *path)
+/* ---- what only root can give ---- */
+
+/* What root would have to write, or what is wrong with what root wrote. */
+static int needs_line(const struct ceiling *ceiling, struct cella_error *err, const char *what,
+                      const char *line)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(closed_sources); i++) {
-        const size_t length = strlen(closed_sources[i]);
-        if (strncmp(path, closed_sources[i], length) == 0 &&
-            (path[length] == '\0' || path[length] == '/')) {
-            return false;
-        }
+    if (ceiling->widening.problem[0] != '\0') {
+        error_set(err, CELLA_ERROR_POLICY, 0,
+                  "the keeper refuses the plan: %s; " WIDENING_FILE ": %s", what,
+                  ceiling->widening.problem);
+        return error_set_hint(err, "mend the file; `cella doctor` reads it too");
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(mount_sources); i++) {
-        const size_t length = strlen(mount_sources[i]);
-        const bool below_only = mount_sources[i][length - 1] == '/';
-        if (strncmp(path, mount_sources[i], length) == 0 &&
-            (below_only || path[length] == '\0' || path[length] == '/')) {
-            return true;
-        }
-    }
-    return false;
+    above(err, what);
+    return error_set_hint(
+        err, "if root allows it for every run of this host: add the line '%s' to " WIDENING_FILE,
+        line);
 }
 
-static int check_mount(const struct plan_mount *mount, struct cella_error *err)
+static int check_network(const struct ceiling *ceiling, const struct plan *plan,
+                         struct cella_error *err)
 {
+    if (plan->network == PLAN_NETWORK_NONE || !ceiling->privileged ||
+        ceiling->widening.network_host) {
+        return 0;
+    }
+    return needs_line(ceiling, err, "the host's network is given to no run", "network host");
+}
+
+/* ---- mounts ---- */
+
+static int check_source(const struct ceiling *ceiling, const struct plan_mount *mount,
+                        struct cella_error *err)
+{
+    char line[WIDENING_PATH_MAX + 32];
+    char what[WIDENING_PATH_MAX + 64];
+    const bool writable = (mount->flags & PLAN_MOUNT_WRITABLE) != 0;
+    const bool alone = (mount->flags & PLAN_MOUNT_ALONE) != 0;
+    if (!writable && places_is_plain(mount->source) && places_is_for_programs(mount->source)) {
+        return 0;
+    }
+    const char *problem = places_source_problem(mount->source, writable);
+    if (problem != NULL) {
+        (void)snprintf(what, sizeof(what), "the mount's source %s", problem); /* fits */
+        return above(err, what);
+    }
+    if (!alone) {
+        return above(err, "a mount that would bring others along");
+    }
+    if (!ceiling->privileged ||
+        widening_allows_mount(&ceiling->widening, mount->source, writable)) {
+        return 0;
+    }
+    (void)snprintf(what, sizeof(what), "no run may %s %s", writable ? "write to" : "see",
+                   mount->source); /* fits */
+    (void)snprintf(line, sizeof(line), "mount %s %s", writable ? "writable" : "read_only",
+                   mount->source); /* fits */
+    return needs_line(ceiling, err, what, line);
+}
+
+static int check_target(const struct plan_mount *mount, struct cella_error *err)
+{
+    /* What we build ourselves (/proc, /dev, /tmp, /workspace) is in neither. */
+    const char *target = mount->target;
+    return places_is_plain(target) &&
+                   (places_is_for_programs(target) || places_target_problem(target) == NULL)
+               ? 0
+               : above(err, "a mount's target is not a place for the host's files");
+}
+
+/* As distributions have them: /lib leads to usr/lib, and nothing is mounted behind it. */
+static int check_link(const struct plan_mount *mount, struct cella_error *err)
+{
+    return places_is_base(mount->target) && strchr(mount->target + 1, '/') == NULL &&
+                   strncmp(mount->source + (mount->source[0] == '/'), "usr/", 4) == 0 &&
+                   strstr(mount->source, "..") == NULL
+               ? 0
+               : above(err, "a link that is not one of the root into /usr");
+}
+
+static int check_mount(const struct ceiling *ceiling, const struct plan_mount *mount,
+                       struct cella_error *err)
+{
+    const uint32_t known = PLAN_MOUNT_OPTIONAL | PLAN_MOUNT_WRITABLE | PLAN_MOUNT_ALONE;
+    _Static_assert(PLAN_PATH_MAX == WIDENING_PATH_MAX, "every path of a plan can be allowed");
     if (!ends(mount->source, sizeof(mount->source)) ||
         !ends(mount->target, sizeof(mount->target))) {
         return above(err, "a mount's path has no end");
     }
-    /* What we build ourselves (/proc, /dev, /tmp, /workspace) is no place of a program's files, so
-     * the same list serves for both ends. */
-    if (!is_plain_path(mount->target) || !is_source(mount->target)) {
-        return above(err, "a mount's target is not a place for programs");
+    if ((mount->flags & ~known) != 0 || (mount->kind != PLAN_MOUNT_BIND && mount->flags != 0)) {
+        return above(err, "unknown flags of a mount");
+    }
+    if (check_target(mount, err) != 0) {
+        return -1;
     }
     switch ((enum plan_mount_kind)mount->kind) {
     case PLAN_MOUNT_BIND:
-        return is_plain_path(mount->source) && is_source(mount->source)
-                   ? 0
-                   : above(err, "a mount's source is not a place for programs");
+        return check_source(ceiling, mount, err);
     case PLAN_MOUNT_SYMLINK:
-        /* As distributions have them: /lib leads to usr/lib, and nothing is mounted behind it. */
-        return strchr(mount->target + 1, '/') == NULL &&
-                       strncmp(mount->source + (mount->source[0] == '/'), "usr/", 4) == 0 &&
-                       strstr(mount->source, "..") == NULL
-                   ? 0
-                   : above(err, "a link that is not one of the root into /usr");
+        return check_link(mount, err);
+    case PLAN_MOUNT_HIDE:
+        return mount->source[0] == '\0' ? 0 : above(err, "a hidden place with a source");
     }
     return above(err, "unknown kind of mount");
 }
+
+static int check_mounts(const struct ceiling *ceiling, const struct plan *plan,
+                        struct cella_error *err)
+{
+    for (uint32_t i = 0; i < plan->mount_count; i++) {
+        if (check_mount(ceiling, &plan->mounts[i], err) != 0) {
+            return -1;
+        }
+    }
+    return plan_writable_count(plan) <= PLAN_WRITABLE_MAX ? 0
+                                                          : above(err, "too many writable mounts");
+}
+
+/* ---- system calls ---- */
+
+static bool is_among(uint32_t call, const uint32_t *calls, size_t count)
+{
+    size_t i = 0;
+    while (i < count && calls[i] != call) {
+        i++;
+    }
+    return i < count;
+}
+
+static int check_calls(const struct plan *plan, struct cella_error *err)
+{
+#define ADDABLE(name, what) __NR_##name,
+#define OF_INIT(name)       __NR_##name,
+    static const uint32_t addable[] = {CALLS_ADDABLE(ADDABLE)};
+    static const uint32_t of_init[] = {CALLS_OF_INIT(OF_INIT)};
+    for (uint32_t i = 0; i < plan->allowed_count; i++) {
+        if (!is_among(plan->allowed_calls[i], addable, ARRAY_LENGTH(addable))) {
+            return above(err, "a system call that can be allowed to no run");
+        }
+    }
+    for (uint32_t i = 0; i < plan->denied_count; i++) {
+        if (is_among(plan->denied_calls[i], of_init, ARRAY_LENGTH(of_init))) {
+            return above(err, "a system call is denied that every run needs");
+        }
+    }
+    return 0;
+}
+
+/* ---- the rest ---- */
 
 static int check_limits(const struct limits *limits, struct cella_error *err)
 {
@@ -143,34 +226,37 @@ static int check_limits(const struct limits *limits, struct cella_error *err)
     return 0;
 }
 
-int ceiling_check(const struct plan *plan, struct cella_error *err)
+static int check_waivers(const struct plan *plan, struct cella_error *err)
 {
 #ifdef CELLA_TESTING
     const uint64_t waivable = ~STRUCTURAL;
 #else
     const uint64_t waivable = WAIVABLE & ~STRUCTURAL;
 #endif
-    if (plan->version != PLAN_VERSION || plan->mount_count > PLAN_MOUNTS_MAX ||
-        plan->loopback > 1 || plan->stop_on_output > 1 || plan->syscalls > PLAN_SYSCALLS_STRICT ||
-        plan->control_groups > PLAN_CONTROL_GROUPS_REQUIRED) {
-        return above(err, "a field is out of range");
-    }
-    if (plan->network != PLAN_NETWORK_NONE) {
-        return above(err, "the host's network is given to no run");
-    }
-    if (!ends(plan->hostname, sizeof(plan->hostname))) {
-        return above(err, "the host name has no end");
-    }
     for (int i = 0; i < PROTECTION_COUNT; i++) {
         if ((plan->waived & ~waivable & protection_bit((enum protection)i)) != 0) {
             return error_set(err, CELLA_ERROR_POLICY, 0, "protection '%s' cannot be waived",
                              protection_table[i].name);
         }
     }
-    for (uint32_t i = 0; i < plan->mount_count; i++) {
-        if (check_mount(&plan->mounts[i], err) != 0) {
-            return -1;
-        }
+    return 0;
+}
+
+int ceiling_check(const struct ceiling *ceiling, const struct plan *plan, struct cella_error *err)
+{
+    if (plan->version != PLAN_VERSION || plan->mount_count > PLAN_MOUNTS_MAX ||
+        plan->allowed_count > PLAN_CALLS_MAX || plan->denied_count > PLAN_CALLS_MAX ||
+        plan->network > PLAN_NETWORK_HOST || plan->loopback > 1 || plan->stop_on_output > 1 ||
+        plan->one_processor > 1 || plan->syscalls > PLAN_SYSCALLS_STRICT ||
+        plan->control_groups > PLAN_CONTROL_GROUPS_REQUIRED) {
+        return above(err, "a field is out of range");
+    }
+    if (!ends(plan->hostname, sizeof(plan->hostname))) {
+        return above(err, "the host name has no end");
+    }
+    if (check_network(ceiling, plan, err) != 0 || check_waivers(plan, err) != 0 ||
+        check_mounts(ceiling, plan, err) != 0 || check_calls(plan, err) != 0) {
+        return -1;
     }
     return check_limits(&plan->limits, err);
 }

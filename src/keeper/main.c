@@ -31,6 +31,7 @@
 
 struct keeper {
     struct sandbox_host host;
+    struct ceiling ceiling;
     struct wire wire;
     int epoll;
     struct run *runs[RUNS_MAX]; /* those alive, in no order */
@@ -109,6 +110,7 @@ static int greet(struct keeper *keeper)
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
         return -1;
     }
+    ceiling_open(&keeper->ceiling, keeper->host.privileged);
     const struct keeper_hello hello = {.header = {KEEPER_HELLO, KEEPER_PROTOCOL_VERSION, 0}};
     wire_send(&keeper->wire, &hello, sizeof(hello), NULL, 0);
     sandbox_host_make_ahead(&keeper->host); /* while the engine reads its first request */
@@ -214,7 +216,8 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
         return 0;
     }
-    struct run *run = run_create(&keeper->host, keeper->epoll, &keeper->wire, create, pack);
+    struct run *run =
+        run_create(&keeper->host, &keeper->ceiling, keeper->epoll, &keeper->wire, create, pack);
     if (run != NULL) {
         keeper->runs[keeper->run_count++] = run;
     }

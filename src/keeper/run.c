@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
-#include "keeper/ceiling.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -61,8 +60,8 @@ static void refuse(struct wire *wire, uint64_t run, enum step step, const struct
     wire_send(wire, &frame, sizeof(frame), NULL, 0);
 }
 
-struct run *run_create(struct sandbox_host *host, int epoll, struct wire *wire,
-                       const struct keeper_create *create, int pack)
+struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
+                       struct wire *wire, const struct keeper_create *create, int pack)
 {
     struct cella_error err = {.kind = CELLA_ERROR_NONE};
     enum step step = STEP_CEILING;
@@ -81,7 +80,7 @@ struct run *run_create(struct sandbox_host *host, int epoll, struct wire *wire,
     run->fork_events = -1;
     if (host->fault == STEP_CEILING) {
         error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
-    } else if (ceiling_check(&create->plan, &err) == 0) {
+    } else if (ceiling_check(ceiling, &create->plan, &err) == 0) {
         IGNORE(
             sandbox_start(host, &create->plan, pack, &run->sandbox, &step, &err)); /* err says it */
     }

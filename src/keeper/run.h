@@ -11,6 +11,7 @@
 #include "base/attributes.h"
 #include "isolate/init/protocol.h"
 #include "isolate/native/sandbox.h"
+#include "keeper/ceiling.h"
 #include "keeper/wire.h"
 
 #include <stdbool.h>
@@ -52,8 +53,8 @@ struct run {
 };
 
 /* Starts a sandbox and says CREATED; NULL when it said REFUSED. */
-struct run *run_create(struct sandbox_host *host, int epoll, struct wire *wire,
-                       const struct keeper_create *create, int pack);
+struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
+                       struct wire *wire, const struct keeper_create *create, int pack);
 
 /* The engine wants it ended. */
 void run_stop(struct run *run);

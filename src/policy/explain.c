@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "isolate/native/steps.h"
 #include "isolate/protections.h"
+#include "isolate/syscall_names.h"
 #include "policy/plan_limits.h"
 #include "request/limit_value.h"
 #include "runtime/expand.h"
@@ -164,19 +165,33 @@ static int add_limits(const struct explanation *what, const char *title, enum po
 
 /* ---- what the sandbox is ---- */
 
+static int add_mount(const struct explanation *what, const struct plan_mount *mount)
+{
+    const bool optional = (mount->flags & PLAN_MOUNT_OPTIONAL) != 0;
+    const bool writable = (mount->flags & PLAN_MOUNT_WRITABLE) != 0;
+    const bool moved = strcmp(mount->source, mount->target) != 0;
+    switch ((enum plan_mount_kind)mount->kind) {
+    case PLAN_MOUNT_SYMLINK:
+        return buffer_add_format(what->out, "  %-24s a link to %s\n", mount->target, mount->source);
+    case PLAN_MOUNT_HIDE:
+        return buffer_add_format(what->out, "  %-24s hidden\n", mount->target);
+    case PLAN_MOUNT_BIND:
+        break;
+    }
+    if (moved || writable) {
+        return buffer_add_format(what->out, "  %-24s %s%s%s\n", mount->target,
+                                 moved ? mount->source : "", moved && writable ? ", " : "",
+                                 writable ? "writable, not limited by disk_bytes" : "");
+    }
+    return buffer_add_format(what->out, optional ? "  %-24s where the host has it\n" : "  %s\n",
+                             mount->target);
+}
+
 static int add_files(const struct explanation *what, struct cella_error *err)
 {
     int status = buffer_add_string(what->out, "\nFiles of the host, read-only\n");
     for (uint32_t i = 0; status == 0 && i < what->run->mount_count; i++) {
-        const struct plan_mount *mount = &what->run->mounts[i];
-        if (mount->kind == PLAN_MOUNT_SYMLINK) {
-            status = buffer_add_format(what->out, "  %-24s a link to %s\n", mount->target,
-                                       mount->source);
-        } else {
-            bool optional = (mount->flags & PLAN_MOUNT_OPTIONAL) != 0;
-            status = buffer_add_format(
-                what->out, optional ? "  %-24s where the host has it\n" : "  %s\n", mount->target);
-        }
+        status = add_mount(what, &what->run->mounts[i]);
     }
     if (status == 0) {
         status = buffer_add_string(what->out, "Files of its own\n"
@@ -187,6 +202,16 @@ static int add_files(const struct explanation *what, struct cella_error *err)
                                               "  /dev, /proc, /etc        minimal\n");
     }
     return checked(status, err);
+}
+
+static int add_calls(const struct explanation *what, const char *word, const uint32_t *calls,
+                     uint32_t count)
+{
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < count; i++) {
+        status = buffer_add_format(what->out, "%s %s", i == 0 ? word : ",", syscall_name(calls[i]));
+    }
+    return status;
 }
 
 static const char *network_text(const struct plan *plan)
@@ -200,17 +225,27 @@ static const char *network_text(const struct plan *plan)
 static int add_world(const struct explanation *what, struct cella_error *err)
 {
     const struct plan *plan = what->run;
-    return checked(buffer_add_format(
-                       what->out,
-                       "\nNetwork          %s\nSystem calls     the set '%s'\nControl groups   %s\n"
-                       "Host name        %s\n",
-                       network_text(plan),
-                       plan->syscalls == PLAN_SYSCALLS_STRICT ? "strict" : "default",
-                       plan->control_groups == PLAN_CONTROL_GROUPS_REQUIRED
-                           ? "required: without them the run is refused"
-                           : "where they can be had, else rlimits and supervision",
-                       plan->hostname),
-                   err);
+    int status = buffer_add_format(
+        what->out, "\nNetwork          %s\nSystem calls     the set '%s'", network_text(plan),
+        plan->syscalls == PLAN_SYSCALLS_STRICT ? "strict" : "default");
+    if (status == 0) {
+        status = add_calls(what, ", with", plan->allowed_calls, plan->allowed_count);
+    }
+    if (status == 0) {
+        status = add_calls(what, ", without", plan->denied_calls, plan->denied_count);
+    }
+    if (status == 0) {
+        status = buffer_add_format(what->out,
+                                   "\nControl groups   %s\nProcessors       %s\n"
+                                   "Host name        %s\n",
+                                   plan->control_groups == PLAN_CONTROL_GROUPS_REQUIRED
+                                       ? "required: without them the run is refused"
+                                       : "where they can be had, else rlimits and supervision",
+                                   plan->one_processor != 0 ? "one, which it cannot leave"
+                                                            : "any, within cpus",
+                                   plan->hostname);
+    }
+    return checked(status, err);
 }
 
 static int add_protections(const struct explanation *what, struct cella_error *err)

@@ -1,12 +1,13 @@
 /*
  * What a sandbox sees of the host's files: see mounts.h.
  *
- * Left out on purpose: /etc/localtime (a run's clock is UTC wherever it runs), /etc/ssl (there is
- * no network), /etc/ld.so.conf (the cache made from it is enough).
+ * Left out on purpose: /etc/localtime (a run's clock is UTC wherever it runs), /etc/ld.so.conf (the
+ * cache made from it is enough), and where there is no network /etc/ssl and its like.
  */
 #include "policy/mounts.h"
 
 #include "base/error.h"
+#include "isolate/places.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,62 +30,27 @@ static const struct {
     {"/etc/fonts", PLAN_MOUNT_OPTIONAL},        /* fontconfig, for programs that draw text */
 };
 
-/* Written by the sandbox itself, or telling of the host's accounts. */
-static const char *const forbidden_files[] = {
-    "/etc/passwd", "/etc/shadow",        "/etc/group",       "/etc/gshadow",
-    "/etc/hosts",  "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/hostname",
-};
-
 bool mounts_lies_in(const char *path, const char *directory)
 {
-    size_t size = strlen(directory);
-    return strncmp(path, directory, size) == 0 && (path[size] == '/' || path[size] == '\0');
-}
-
-static bool lies_in_any(const char *path, const char *const *directories, size_t count)
-{
-    size_t i = 0;
-    while (i < count && !mounts_lies_in(path, directories[i])) {
-        i++;
-    }
-    return i < count;
+    return places_lies_in(path, directory);
 }
 
 bool mounts_base_holds(const char *path)
 {
-    return mounts_lies_in(path, "/usr") ||
-           lies_in_any(path, top_directories, ARRAY_LENGTH(top_directories));
-}
-
-/* "/a/b": no empty, "." or ".." name and no slash at the end. */
-static bool is_plain(const char *path)
-{
-    while (*path == '/') {
-        path++;
-        size_t size = strcspn(path, "/");
-        if (size == 0 || (size == 1 && path[0] == '.') ||
-            (size == 2 && path[0] == '.' && path[1] == '.')) {
-            return false;
-        }
-        path += size;
-    }
-    return *path == '\0';
+    return places_is_base(path);
 }
 
 const char *mounts_problem(const char *path)
 {
-    if (path[0] != '/' || !is_plain(path)) {
+    if (!places_is_plain(path)) {
         return "must be an absolute path without '.', '..' or a slash at its end";
     }
     if (strlen(path) >= PLAN_PATH_MAX) {
         return "is too long";
     }
     /* By what may be seen, not by what may not: homes, state, devices and the sandbox's own places
-     * are whatever is not here.  The keeper has a list of its own (keeper/ceiling.c), in which all
-     * that passes here must be. */
-    bool is_for_programs = mounts_base_holds(path) || mounts_lies_in(path, "/opt") ||
-                           mounts_lies_in(path, "/var/lib/ghc") || strncmp(path, "/etc/", 5) == 0;
-    if (!is_for_programs || lies_in_any(path, forbidden_files, ARRAY_LENGTH(forbidden_files))) {
+     * are whatever is not here. */
+    if (!places_is_for_programs(path)) {
         return "is not a place of programs: those are /usr, /opt and single files in /etc";
     }
     return NULL;
@@ -92,26 +58,66 @@ const char *mounts_problem(const char *path)
 
 /* ---- the plan's mounts ---- */
 
-/* Adds one unless its target is there already.  The texts have been checked to fit. */
+/* The texts have been checked to fit. */
+static int set_mount(struct plan *plan, uint32_t index, const struct plan_mount *values,
+                     const char *source, const char *target, struct cella_error *err)
+{
+    if (index == PLAN_MOUNTS_MAX) {
+        return error_set(err, CELLA_ERROR_HOST, 0,
+                         "runtime and policy have too many mounts: a plan has room for %d",
+                         PLAN_MOUNTS_MAX);
+    }
+    struct plan_mount *mount = &plan->mounts[index];
+    *mount = (struct plan_mount){.kind = values->kind, .flags = values->flags};
+    (void)snprintf(mount->source, sizeof(mount->source), "%s", source);
+    (void)snprintf(mount->target, sizeof(mount->target), "%s", target);
+    plan->mount_count += index == plan->mount_count ? 1U : 0U;
+    return 0;
+}
+
+/* The index of the mount at that place, or the first free one. */
+static uint32_t find_target(const struct plan *plan, const char *target)
+{
+    uint32_t i = 0;
+    while (i < plan->mount_count && strcmp(plan->mounts[i].target, target) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* Adds one unless its target is there already. */
 static int add_mount(struct plan *plan, enum plan_mount_kind kind, uint32_t flags,
                      const char *source, const char *target, struct cella_error *err)
 {
-    for (uint32_t i = 0; i < plan->mount_count; i++) {
-        if (strcmp(plan->mounts[i].target, target) == 0) {
-            return 0;
+    const uint32_t index = find_target(plan, target);
+    const struct plan_mount values = {.kind = (uint32_t)kind, .flags = flags};
+    return index < plan->mount_count ? 0 : set_mount(plan, index, &values, source, target, err);
+}
+
+/* Behind all others, so that what it lies in is there before it. */
+int mounts_put(struct plan *plan, enum plan_mount_kind kind, uint32_t flags, const char *source,
+               const char *target, struct cella_error *err)
+{
+    const uint32_t index = find_target(plan, target);
+    const struct plan_mount values = {.kind = (uint32_t)kind, .flags = flags};
+    if (index < plan->mount_count) {
+        plan->mount_count--;
+        memmove(&plan->mounts[index], &plan->mounts[index + 1],
+                (plan->mount_count - index) * sizeof(plan->mounts[0]));
+        memset(&plan->mounts[plan->mount_count], 0, sizeof(plan->mounts[0]));
+    }
+    return set_mount(plan, plan->mount_count, &values, source, target, err);
+}
+
+int mounts_fill_network(struct plan *plan, struct cella_error *err)
+{
+    static const char *const files[] = {"/etc/ssl/certs", "/etc/ssl/openssl.cnf",
+                                        "/etc/ca-certificates", "/etc/services", "/etc/protocols"};
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        if (add_mount(plan, PLAN_MOUNT_BIND, PLAN_MOUNT_OPTIONAL, files[i], files[i], err) < 0) {
+            return -1;
         }
     }
-    if (plan->mount_count == PLAN_MOUNTS_MAX) {
-        return error_set(err, CELLA_ERROR_HOST, 0,
-                         "the runtime has too many mounts: a plan has "
-                         "room for %d",
-                         PLAN_MOUNTS_MAX);
-    }
-    struct plan_mount *mount = &plan->mounts[plan->mount_count++];
-    mount->kind = (uint32_t)kind;
-    mount->flags = flags;
-    (void)snprintf(mount->source, sizeof(mount->source), "%s", source);
-    (void)snprintf(mount->target, sizeof(mount->target), "%s", target);
     return 0;
 }
 
@@ -127,8 +133,8 @@ static int add_link(struct plan *plan, const char *path, struct cella_error *err
     const char *rest = text[0] == '/' ? text + 1 : text; /* the link lies in the root */
     char absolute[PLAN_PATH_MAX + 1];
     (void)snprintf(absolute, sizeof(absolute), "/%s", rest); /* fits */
-    if ((size_t)size == sizeof(text) - 1 || !is_plain(absolute) ||
-        !mounts_lies_in(absolute, "/usr")) {
+    if ((size_t)size == sizeof(text) - 1 || !places_is_plain(absolute) ||
+        !places_lies_in(absolute, "/usr")) {
         return error_set(err, CELLA_ERROR_HOST, 0, "the link %s of this host leads outside of /usr",
                          path);
     }

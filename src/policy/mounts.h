@@ -29,4 +29,11 @@ bool mounts_lies_in(const char *path, const char *directory);
 int mounts_fill(struct plan *plan, const struct plan_mount *more, size_t more_count,
                 struct cella_error *err) MUST_CHECK;
 
+/* Adds one, whatever is at its place already: the operator's word is the last. */
+int mounts_put(struct plan *plan, enum plan_mount_kind kind, uint32_t flags, const char *source,
+               const char *target, struct cella_error *err) MUST_CHECK;
+
+/* Adds what programs look for where they have the host's network. */
+int mounts_fill_network(struct plan *plan, struct cella_error *err) MUST_CHECK;
+
 #endif

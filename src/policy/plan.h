@@ -13,18 +13,24 @@
 
 #include "request/limits.h"
 
-#define PLAN_VERSION      1U
+#define PLAN_VERSION      2U
 #define PLAN_PATH_MAX     192
 #define PLAN_MOUNTS_MAX   32
+#define PLAN_WRITABLE_MAX 8  /* of them */
+#define PLAN_CALLS_MAX    32 /* system calls beside the base set, of each kind */
+#define PLAN_POLICY_SIZE  32
 #define PLAN_HOSTNAME_MAX 64
 
 enum plan_mount_kind {
     PLAN_MOUNT_BIND = 1, /* source of the host, read-only at target */
     PLAN_MOUNT_SYMLINK,  /* target is a symbolic link whose text is source */
+    PLAN_MOUNT_HIDE,     /* what would be visible at target is covered; source is empty */
 };
 
 enum plan_mount_flag {
     PLAN_MOUNT_OPTIONAL = 1 << 0, /* left out when the host has no such file */
+    PLAN_MOUNT_WRITABLE = 1 << 1, /* of a bind of a directory: the run may write to it */
+    PLAN_MOUNT_ALONE = 1 << 2,    /* file systems mounted below the source do not come along */
 };
 
 struct plan_mount {
@@ -58,11 +64,26 @@ struct plan {
     uint32_t control_groups; /* enum plan_control_groups */
     uint32_t stop_on_output; /* 1: over an output limit the run ends; 0: the rest is dropped */
     uint32_t mount_count;
-    uint32_t reserved;
+    uint32_t one_processor; /* 1: every process of the run stays on one processor */
+    uint32_t allowed_count;
+    uint32_t denied_count;
     uint64_t waived; /* protections left out, by protection_bit() */
     struct limits limits;
+    unsigned char policy[PLAN_POLICY_SIZE]; /* digest: plans of two policies are never the same */
     char hostname[PLAN_HOSTNAME_MAX];
+    uint32_t allowed_calls[PLAN_CALLS_MAX]; /* numbers: beside the base set, whatever arguments */
+    uint32_t denied_calls[PLAN_CALLS_MAX];  /* of what would be allowed; these win */
     struct plan_mount mounts[PLAN_MOUNTS_MAX];
 };
+
+/* How many of the plan's mounts the run may write to. */
+static inline uint32_t plan_writable_count(const struct plan *plan)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->mount_count && i < PLAN_MOUNTS_MAX; i++) {
+        count += (plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) != 0 ? 1U : 0U;
+    }
+    return count;
+}
 
 #endif

@@ -96,6 +96,17 @@ static void fill_default(enum limit limit, uint64_t default_value, uint64_t need
     row->value = min_of(row->value, row->cap);
 }
 
+int plan_limit_check(const struct policy *policy, const struct spec *spec, enum limit limit,
+                     enum policy_stage stage, struct cella_error *err)
+{
+    const bool compiles = stage == POLICY_STAGE_COMPILE;
+    const uint64_t cap = (compiles ? &policy->compile_caps : &policy->caps)->value[limit];
+    const uint64_t asked = (compiles ? &spec->compile_limits : &spec->limits)->value[limit];
+    return asked == LIMIT_UNSET ? 0
+                                : check_asked(policy, limit, stage, asked,
+                                              cap == LIMIT_DERIVED ? policy_host_cpus() : cap, err);
+}
+
 int plan_limits(const struct policy *policy, const struct spec *spec, const struct runtime *runtime,
                 enum policy_stage stage, struct plan_limit ret_limits[LIMIT_COUNT],
                 struct cella_error *err)
@@ -119,7 +130,7 @@ int plan_limits(const struct policy *policy, const struct spec *spec, const stru
             continue;
         }
         row->source = PLAN_LIMIT_REQUEST;
-        if (check_asked(policy, limit, stage, row->value, row->cap, err) < 0) {
+        if (plan_limit_check(policy, spec, limit, stage, err) < 0) {
             return -1;
         }
     }

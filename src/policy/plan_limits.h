@@ -28,4 +28,8 @@ int plan_limits(const struct policy *policy, const struct spec *spec, const stru
                 enum policy_stage stage, struct plan_limit ret_limits[LIMIT_COUNT],
                 struct cella_error *err) MUST_CHECK;
 
+/* The check of one limit alone, of what the request asks for. */
+int plan_limit_check(const struct policy *policy, const struct spec *spec, enum limit limit,
+                     enum policy_stage stage, struct cella_error *err) MUST_CHECK;
+
 #endif

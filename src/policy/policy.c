@@ -1,21 +1,21 @@
 /*
- * Policies from their files: the table of fields, a reader for each, and what is left out filled in
- * (see policy.h; policies/default.yaml shows and explains every field).
+ * Policies from their files: finding them, what one extends, and what is left out.
+ *
+ * A file's keys are laid over the policy that it extends, or over the default one; then what
+ * results is held against that policy.  The chain is short and has no circle, because each file of
+ * it is noted before the next is looked for.
  */
 #include "policy/policy.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/names.h"
-#include "isolate/protections.h"
-#include "request/fields.h"
-#include "runtime/definition.h"
+#include "policy/read.h"
 
+#include <sched.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char derived[] = "derived";
+#include <unistd.h>
 
 /* What a compiler needs that programs do not, where a policy does not say otherwise. */
 static const struct {
@@ -29,110 +29,138 @@ static const struct {
     {LIMIT_COLLECT_BYTES, 64 * LIMIT_MIB}, /* the compiled program: as large as file_bytes allows */
 };
 
-void policy_destroy(struct policy *policy)
-{
-    if (policy != NULL) {
-        free(policy->name);
-        free(policy->file);
-        free(policy);
-    }
-}
-
-/* ---- limits ---- */
-
-enum bound { BOUND_DEFAULT, BOUND_CAP };
-
-struct limit_target { /* what the fields of one limit are read into */
-    enum limit limit;
-    uint64_t *values[2]; /* by enum bound */
+struct loading { /* what every file of a chain is read with */
+    const char *extra_dir;
+    struct paths_dirs dirs;
+    const char *names[POLICY_EXTENDS_MAX]; /* of those being read, the outermost first */
+    size_t depth;
 };
 
-static bool may_be_derived(enum limit limit, enum bound bound)
-{
-    return bound == BOUND_CAP ? limit == LIMIT_CPUS : limit == LIMIT_CPU || limit == LIMIT_STACK;
-}
+/* ---- objects ---- */
 
-static int read_bound(struct limit_target *target, enum bound bound, json_t *value,
-                      const struct json_where *where, struct cella_error *err)
+static void source_destroy(struct policy_source *source)
 {
-    if (json_is_string(value) && strcmp(json_string_value(value), derived) == 0) {
-        if (!may_be_derived(target->limit, bound)) {
-            return json_text_fail(err, where, "cannot be derived");
-        }
-        *target->values[bound] = LIMIT_DERIVED;
-        return 0;
+    if (source != NULL) {
+        definition_done(&source->definition);
+        free(source);
     }
-    return definition_read_limit(target->limit, value, where, target->values[bound], err);
 }
 
-static int read_default(void *target, json_t *value, const struct json_where *where,
-                        struct cella_error *err)
+static void variables_done(struct spec_variable *variables, size_t count)
 {
-    return read_bound(target, BOUND_DEFAULT, value, where, err);
-}
-
-static int read_cap(void *target, json_t *value, const struct json_where *where,
-                    struct cella_error *err)
-{
-    return read_bound(target, BOUND_CAP, value, where, err);
-}
-
-static int read_limit(struct limit_target *target, json_t *value, const struct json_where *where,
-                      struct cella_error *err)
-{
-    static const struct json_field fields[] = {{"default", read_default}, {"cap", read_cap}};
-    return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
-}
-
-static int read_limits_into(struct limits *defaults, struct limits *caps, json_t *value,
-                            const struct json_where *where, struct cella_error *err)
-{
-    if (!json_is_object(value)) {
-        return json_text_fail(err, where, "must be a mapping of limits to defaults and caps");
+    for (size_t i = 0; i < count; i++) {
+        free(variables[i].name);
+        free(variables[i].value);
     }
-    for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
-        struct json_where here = {.parent = where, .key = json_object_iter_key(at)};
-        struct limit_target target;
-        if (definition_limit_by_name(here.key, &here, &target.limit, err) < 0) {
-            return -1;
-        }
-        target.values[BOUND_DEFAULT] = &defaults->value[target.limit];
-        target.values[BOUND_CAP] = &caps->value[target.limit];
-        if (read_limit(&target, json_object_iter_value(at), &here, err) < 0) {
+    free(variables);
+}
+
+void policy_destroy(struct policy *policy)
+{
+    if (policy == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < policy->source_count; i++) {
+        source_destroy(policy->sources[i]);
+    }
+    spec_strings_done(&policy->languages.words);
+    spec_strings_done(&policy->commands.words);
+    spec_strings_done(&policy->env_pass);
+    spec_strings_done(&policy->env_allow.words);
+    variables_done(policy->env_set, policy->env_set_count);
+    free(policy->name);
+    free(policy->file);
+    free(policy->description);
+    free(policy);
+}
+
+static void policy_done(struct policy **policy)
+{
+    policy_destroy(*policy);
+}
+#define AUTO_POLICY CLEANUP(policy_done)
+
+static int copy_strings(const struct spec_strings *from, struct spec_strings *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        if (spec_strings_add(to, from->items[i]) < 0) {
             return -1;
         }
     }
     return 0;
 }
 
-static int read_limits(void *target, json_t *value, const struct json_where *where,
-                       struct cella_error *err)
+static int copy_variables(const struct policy *from, struct policy *to)
 {
-    struct policy *policy = target;
-    return read_limits_into(&policy->defaults, &policy->caps, value, where, err);
-}
-
-static int read_compile_limits(void *target, json_t *value, const struct json_where *where,
-                               struct cella_error *err)
-{
-    struct policy *policy = target;
-    return read_limits_into(&policy->compile_defaults, &policy->compile_caps, value, where, err);
-}
-
-static int read_compile(void *target, json_t *value, const struct json_where *where,
-                        struct cella_error *err)
-{
-    static const struct json_field fields[] = {{"limits", read_compile_limits}};
-    return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
-}
-
-/* A default that the file does not give, kept below a cap that it may give.  LIMIT_DERIVED is cut
- * when it is worked out. */
-static void fill_unsaid(uint64_t *value, uint64_t cap, uint64_t usual)
-{
-    if (*value == LIMIT_UNSET) {
-        *value = usual != LIMIT_DERIVED && usual > cap ? cap : usual;
+    for (size_t i = 0; i < from->env_set_count; i++) {
+        struct spec_variable *set = alloc_grow(to->env_set, to->env_set_count, sizeof(*set));
+        if (set == NULL) {
+            return -1;
+        }
+        to->env_set = set;
+        struct spec_variable *copy = &set[to->env_set_count++];
+        copy->name = alloc_copy(from->env_set[i].name, strlen(from->env_set[i].name));
+        copy->value = alloc_copy(from->env_set[i].value, strlen(from->env_set[i].value));
+        if (copy->name == NULL || copy->value == NULL) {
+            return -1;
+        }
     }
+    return 0;
+}
+
+/* What `base` gives, as the start of a policy that extends it.  Its mounts then come from a file
+ * one step further away. */
+static int copy_rules(const struct policy *base, struct policy *policy, struct cella_error *err)
+{
+    policy->defaults = base->defaults;
+    policy->caps = base->caps;
+    policy->compile_defaults = base->compile_defaults;
+    policy->compile_caps = base->compile_caps;
+    policy->waived = base->waived;
+    policy->control_groups = base->control_groups;
+    policy->syscalls = base->syscalls;
+    policy->allowed_calls = base->allowed_calls;
+    policy->denied_calls = base->denied_calls;
+    policy->loopback = base->loopback;
+    policy->host_network = base->host_network;
+    policy->one_processor = base->one_processor;
+    policy->on_output_limit = base->on_output_limit;
+    policy->languages.all = base->languages.all;
+    policy->commands.all = base->commands.all;
+    policy->env_allow.all = base->env_allow.all;
+    memcpy(policy->mounts, base->mounts, sizeof(policy->mounts));
+    policy->mount_count = base->mount_count;
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        policy->mounts[i].source++;
+    }
+    return copy_strings(&base->languages.words, &policy->languages.words) < 0 ||
+                   copy_strings(&base->commands.words, &policy->commands.words) < 0 ||
+                   copy_strings(&base->env_pass, &policy->env_pass) < 0 ||
+                   copy_strings(&base->env_allow.words, &policy->env_allow.words) < 0 ||
+                   copy_variables(base, policy) < 0
+               ? error_set_memory(err)
+               : 0;
+}
+
+static void set_defaults(struct policy *policy)
+{
+    policy->loopback = true;
+    policy->on_output_limit = SPEC_OUTPUT_TRUNCATE;
+    policy->languages.all = true;
+    policy->commands.all = true;
+    policy->env_allow.all = true;
+}
+
+/* ---- limits ---- */
+
+uint64_t policy_host_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+        return (uint64_t)CPU_COUNT(&set) * LIMIT_ONE_CPU;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more of them than the set has room for */
+    return online > 0 ? (uint64_t)online * LIMIT_ONE_CPU : LIMIT_ONE_CPU;
 }
 
 static int check_default(const struct limits *defaults, const struct limits *caps, enum limit limit,
@@ -145,26 +173,59 @@ static int check_default(const struct limits *defaults, const struct limits *cap
     return 0;
 }
 
-/* What the file leaves out: for the run the table's values; for compiling the run's caps, and
- * defaults that compilers need. */
-static int complete_limits(struct policy *policy, struct cella_error *err)
+/* What the file says, else what is usual; a default that it leaves out is kept below the cap.
+ * LIMIT_DERIVED is cut when it is worked out. */
+static void lay_over(const struct limits *said_defaults, const struct limits *said_caps,
+                     struct limits *defaults, struct limits *caps)
+{
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        if (said_caps->value[limit] != LIMIT_UNSET) {
+            caps->value[limit] = said_caps->value[limit];
+        }
+        uint64_t *value = &defaults->value[limit];
+        if (said_defaults->value[limit] != LIMIT_UNSET) {
+            *value = said_defaults->value[limit];
+        } else if (*value != LIMIT_DERIVED && *value > caps->value[limit]) {
+            *value = caps->value[limit];
+        }
+    }
+}
+
+/* What is usual for a policy that extends no other: for the run the table's values; for compiling
+ * the run's caps, and defaults that compilers need. */
+static void set_usual_run(struct policy *policy)
+{
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        policy->caps.value[limit] = limit_table[limit].default_cap;
+        policy->defaults.value[limit] = limit_table[limit].default_value;
+    }
+}
+
+static void set_usual_compile(struct policy *policy)
+{
+    policy->compile_caps = policy->caps;
+    policy->compile_defaults = policy->defaults;
+    for (size_t i = 0; i < ARRAY_LENGTH(compile_needs); i++) {
+        policy->compile_defaults.value[compile_needs[i].limit] = compile_needs[i].value;
+    }
+}
+
+static int complete_limits(struct policy *policy, const struct policy_said *said, bool extends,
+                           struct cella_error *err)
 {
     const struct json_where run = {.key = "limits"};
     const struct json_where compile = {.key = "compile"};
     const struct json_where compile_limits = {.parent = &compile, .key = "limits"};
-    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
-        fill_unsaid(&policy->caps.value[limit], LIMIT_UNSET, limit_table[limit].default_cap);
-        fill_unsaid(&policy->defaults.value[limit], policy->caps.value[limit],
-                    limit_table[limit].default_value);
+    if (!extends) {
+        set_usual_run(policy);
     }
-    struct limits needs = policy->defaults;
-    for (size_t i = 0; i < ARRAY_LENGTH(compile_needs); i++) {
-        needs.value[compile_needs[i].limit] = compile_needs[i].value;
+    lay_over(&said->defaults, &said->caps, &policy->defaults, &policy->caps);
+    if (!extends) {
+        set_usual_compile(policy);
     }
+    lay_over(&said->compile_defaults, &said->compile_caps, &policy->compile_defaults,
+             &policy->compile_caps);
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
-        fill_unsaid(&policy->compile_caps.value[limit], LIMIT_UNSET, policy->caps.value[limit]);
-        fill_unsaid(&policy->compile_defaults.value[limit], policy->compile_caps.value[limit],
-                    needs.value[limit]);
         if (check_default(&policy->defaults, &policy->caps, limit, &run, err) < 0 ||
             check_default(&policy->compile_defaults, &policy->compile_caps, limit, &compile_limits,
                           err) < 0) {
@@ -174,129 +235,152 @@ static int complete_limits(struct policy *policy, struct cella_error *err)
     return 0;
 }
 
-/* ---- choices ---- */
+/* ---- a file ---- */
 
-static int read_on_output_limit(void *target, json_t *value, const struct json_where *where,
-                                struct cella_error *err)
-{
-    struct policy *policy = target;
-    int choice;
-    if (request_choice_read(value, where, request_output_limits, &choice, err) < 0) {
-        return -1;
-    }
-    policy->on_output_limit = (enum spec_on_output_limit)choice;
-    return 0;
-}
+static int load_named(struct loading *loading, const char *name, struct policy **ret_policy,
+                      struct cella_error *err);
 
-static int read_control_groups(void *target, json_t *value, const struct json_where *where,
-                               struct cella_error *err)
-{
-    static const struct request_choice choices[REQUEST_CHOICES] = {
-        {"preferred", PLAN_CONTROL_GROUPS_PREFERRED}, {"required", PLAN_CONTROL_GROUPS_REQUIRED}};
-    struct policy *policy = target;
-    int choice;
-    if (request_choice_read(value, where, choices, &choice, err) < 0) {
-        return -1;
-    }
-    policy->control_groups = (enum plan_control_groups)choice;
-    return 0;
-}
-
-static int read_syscall_set(void *target, json_t *value, const struct json_where *where,
-                            struct cella_error *err)
-{
-    static const struct request_choice choices[REQUEST_CHOICES] = {
-        {"default", PLAN_SYSCALLS_DEFAULT}, {"strict", PLAN_SYSCALLS_STRICT}};
-    struct policy *policy = target;
-    int choice;
-    if (request_choice_read(value, where, choices, &choice, err) < 0) {
-        return -1;
-    }
-    policy->syscalls = (enum plan_syscalls)choice;
-    return 0;
-}
-
-static int read_syscalls(void *target, json_t *value, const struct json_where *where,
-                         struct cella_error *err)
-{
-    static const struct json_field fields[] = {{"set", read_syscall_set}};
-    return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
-}
-
-static int read_loopback(void *target, json_t *value, const struct json_where *where,
-                         struct cella_error *err)
-{
-    struct policy *policy = target;
-    return json_text_read_bool(value, where, &policy->loopback, err);
-}
-
-static int read_host(void *target, json_t *value, const struct json_where *where,
+static int load_base(struct loading *loading, const char *name, struct policy **ret_base,
                      struct cella_error *err)
 {
-    struct policy *policy = target;
-    return json_text_read_bool(value, where, &policy->host_network, err);
-}
-
-static int read_network(void *target, json_t *value, const struct json_where *where,
-                        struct cella_error *err)
-{
-    static const struct json_field fields[] = {{"loopback", read_loopback}, {"host", read_host}};
-    return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
-}
-
-/* ---- waivers ---- */
-
-static int read_waiver(void *target, json_t *value, const struct json_where *where,
-                       struct cella_error *err)
-{
-    struct policy *policy = target;
-    const char *name;
-    if (json_text_read_word(value, where, &name, err) < 0) {
-        return -1;
+    struct cella_error inner;
+    for (size_t i = 0; i < loading->depth; i++) {
+        if (loading->names[i] != NULL && strcmp(loading->names[i], name) == 0) {
+            (void)error_set(err, CELLA_ERROR_CALLER, 0,
+                            "extends '%s', which extends this one: a circle", name);
+            return error_set_field(err, "extends");
+        }
     }
-    enum protection protection = protection_by_name(name);
-    if (protection != PROTECTION_COUNT) {
-        policy->waived |= protection_bit(protection);
+    if (loading->depth == POLICY_EXTENDS_MAX) {
+        (void)error_set(err, CELLA_ERROR_CALLER, 0, "extends a policy on top of %d others",
+                        POLICY_EXTENDS_MAX - 1);
+        return error_set_field(err, "extends");
+    }
+    if (load_named(loading, name, ret_base, &inner) == 0) {
         return 0;
     }
-    struct names_guess guess;
-    names_guess_init(&guess, name);
-    for (size_t i = 0; i < PROTECTION_COUNT; i++) {
-        names_guess_offer(&guess, protection_table[i].name);
-    }
-    (void)json_text_fail(err, where, "is no protection: '%s'", name);
-    return names_guess_hint(&guess, err);
-}
-
-static int read_waive(void *target, json_t *value, const struct json_where *where,
-                      struct cella_error *err)
-{
-    return json_text_read_array(value, target, read_waiver, where, err);
-}
-
-/* ---- the whole ---- */
-
-static int read_into(struct policy *policy, json_t *root, struct cella_error *err)
-{
-    static const struct json_field fields[] = {
-        {"limits", read_limits},
-        {"compile", read_compile},
-        {"network", read_network},
-        {"syscalls", read_syscalls},
-        {"control_groups", read_control_groups},
-        {"on_output_limit", read_on_output_limit},
-        {"waive", read_waive},
-    };
-    limits_init(&policy->defaults);
-    limits_init(&policy->caps);
-    limits_init(&policy->compile_defaults);
-    limits_init(&policy->compile_caps);
-    policy->loopback = true;
-    policy->on_output_limit = SPEC_OUTPUT_TRUNCATE;
-    if (json_text_read_object(root, fields, ARRAY_LENGTH(fields), policy, NULL, err) < 0) {
+    if (inner.kind != CELLA_ERROR_POLICY) { /* it says its own file and line */
+        *err = inner;
         return -1;
     }
-    return complete_limits(policy, err);
+    (void)error_set(err, CELLA_ERROR_CALLER, 0, "extends an %s", inner.text);
+    (void)error_set_field(err, "extends");
+    return error_set_hint(err, "%s", inner.hint);
+}
+
+/* The files of the base become further files of the policy. */
+static void take_sources(struct policy *policy, struct policy *base)
+{
+    for (size_t i = 0; i < base->source_count && policy->source_count < POLICY_EXTENDS_MAX; i++) {
+        policy->sources[policy->source_count++] = base->sources[i];
+        base->sources[i] = NULL;
+    }
+}
+
+static int read_rules(struct loading *loading, struct policy *policy, struct policy *base,
+                      json_t *root, bool loosen, struct cella_error *err)
+{
+    struct policy_said said;
+    if (base == NULL) {
+        set_defaults(policy);
+    } else if (copy_rules(base, policy, err) < 0) {
+        return -1;
+    }
+    if (policy_read_keys(root, loosen, policy, &said, err) < 0 ||
+        complete_limits(policy, &said, base != NULL, err) < 0 ||
+        policy_mounts_check(policy, loading->extra_dir, err) < 0) {
+        return -1;
+    }
+    if (base != NULL) {
+        if (!loosen && policy_check_tighter(policy, base, err) < 0) {
+            return -1;
+        }
+        take_sources(policy, base);
+    }
+    return 0;
+}
+
+static int read_into(struct loading *loading, struct policy *policy, json_t *root,
+                     struct cella_error *err)
+{
+    AUTO_POLICY struct policy *base = NULL;
+    const char *extends;
+    bool loosen;
+    if (policy_read_base(root, &extends, &loosen, err) < 0 ||
+        (extends != NULL && load_base(loading, extends, &base, err) < 0)) {
+        return -1;
+    }
+    return read_rules(loading, policy, base, root, loosen, err);
+}
+
+static int set_digest(struct policy *policy, struct cella_error *err)
+{
+    CLEANUP(buffer_done) struct buffer text;
+    char *description = policy->description;
+    char nothing[] = "";
+    buffer_init(&text, 0);
+    policy->description = nothing;
+    const int shown = policy_show(policy, POLICY_YAML, &text, err);
+    policy->description = description;
+    if (shown == 0 && text.size > YAML_TEXT_SIZE_MAX) {
+        return error_set(err, CELLA_ERROR_HOST, 0,
+                         "%s: with all that it extends the policy has %zu bytes, at most %u are "
+                         "allowed",
+                         policy->file, text.size, YAML_TEXT_SIZE_MAX);
+    }
+    if (shown == 0) {
+        (void)SHA256Data((const uint8_t *)text.data, text.size, policy->digest); /* its argument */
+    }
+    return shown;
+}
+
+/* An empty policy of that file, or NULL.  The definition is taken over, also on failure. */
+static struct policy *create_policy(const char *name, struct definition *definition)
+{
+    struct policy *policy = calloc(1, sizeof(*policy));
+    struct policy_source *source = calloc(1, sizeof(*source));
+    if (policy == NULL || source == NULL) {
+        free(policy);
+        free(source);
+        definition_done(definition);
+        return NULL;
+    }
+    source->definition = *definition;
+    *definition = (struct definition){0};
+    policy->sources[policy->source_count++] = source;
+    policy->name = alloc_copy(name, strlen(name));
+    policy->file = alloc_copy(source->definition.file, strlen(source->definition.file));
+    policy->description = alloc_copy("", 0);
+    if (policy->name == NULL || policy->file == NULL || policy->description == NULL) {
+        policy_destroy(policy);
+        return NULL;
+    }
+    return policy;
+}
+
+/* Takes the definition over, also on failure. */
+static int make_policy(struct loading *loading, const char *name, struct definition *definition,
+                       struct policy **ret_policy, struct cella_error *err)
+{
+    struct policy *policy = create_policy(name, definition);
+    if (policy == NULL) {
+        return error_set_memory(err);
+    }
+    const struct yaml_text *yaml = policy->sources[0]->definition.yaml;
+    loading->names[loading->depth++] = policy->name;
+    int result = read_into(loading, policy, yaml_text_root(yaml), err);
+    loading->depth--;
+    if (result < 0) {
+        (void)yaml_text_place(yaml, err); /* returns -1 */
+    } else {
+        result = set_digest(policy, err);
+    }
+    if (result < 0) {
+        policy_destroy(policy);
+        return -1;
+    }
+    *ret_policy = policy;
+    return 0;
 }
 
 static int fail_unknown(const struct paths_dirs *dirs, const char *name, struct cella_error *err)
@@ -308,29 +392,77 @@ static int fail_unknown(const struct paths_dirs *dirs, const char *name, struct 
     return definition_fail_unknown(err, CELLA_ERROR_POLICY, "policy", name, &names, NULL);
 }
 
+static int load_named(struct loading *loading, const char *name, struct policy **ret_policy,
+                      struct cella_error *err)
+{
+    struct definition definition = {0};
+    const int found = definition_read(&loading->dirs, name, &definition, err);
+    if (found <= 0) {
+        return found < 0 ? -1 : fail_unknown(&loading->dirs, name, err);
+    }
+    return make_policy(loading, name, &definition, ret_policy, err);
+}
+
 int policy_load(const char *extra_dir, const char *name, struct policy **ret_policy,
                 struct cella_error *err)
 {
-    struct paths_dirs dirs;
-    AUTO_DEFINITION struct definition definition = {0};
-    if (paths_search(PATHS_POLICIES, extra_dir, &dirs, err) < 0) {
+    struct loading loading = {.extra_dir = extra_dir};
+    if (paths_search(PATHS_POLICIES, extra_dir, &loading.dirs, err) < 0) {
         return -1;
     }
-    int found = definition_read(&dirs, name, &definition, err);
-    if (found <= 0) {
-        return found < 0 ? -1 : fail_unknown(&dirs, name, err);
+    return load_named(&loading, name, ret_policy, err);
+}
+
+/* "a/b/c.yaml" is the policy "c". */
+static void name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1])
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    size_t size = strlen(base);
+    size -= size > 5 && strcmp(base + size - 5, ".yaml") == 0 ? 5 : 0;
+    size = size < SPEC_NAME_MAX ? size : SPEC_NAME_MAX;
+    memcpy(ret_name, base, size);
+    ret_name[size] = '\0';
+}
+
+int policy_load_file(const char *extra_dir, const char *path, struct policy **ret_policy,
+                     struct cella_error *err)
+{
+    struct loading loading = {.extra_dir = extra_dir};
+    struct definition definition = {0};
+    char name[SPEC_NAME_MAX + 1];
+    if (paths_search(PATHS_POLICIES, extra_dir, &loading.dirs, err) < 0 ||
+        definition_read_file(path, &definition, err) < 0) {
+        return -1;
     }
-    struct policy *policy = calloc(1, sizeof(*policy));
-    if (policy == NULL || (policy->name = alloc_copy(name, strlen(name))) == NULL ||
-        (policy->file = alloc_copy(definition.file, strlen(definition.file))) == NULL) {
-        policy_destroy(policy);
-        return error_set_memory(err);
+    name_of_file(path, name);
+    return make_policy(&loading, name, &definition, ret_policy, err);
+}
+
+int policy_list_names(const char *extra_dir, struct spec_strings *ret_names,
+                      struct cella_error *err)
+{
+    struct paths_dirs dirs;
+    return paths_search(PATHS_POLICIES, extra_dir, &dirs, err) < 0
+               ? -1
+               : definition_list(&dirs, ret_names, err);
+}
+
+bool policy_find_key(const struct policy *policy, const char *key, struct policy_place *ret_place)
+{
+    return policy_find_key_from(policy, 0, key, ret_place);
+}
+
+bool policy_find_key_from(const struct policy *policy, size_t source, const char *key,
+                          struct policy_place *ret_place)
+{
+    for (size_t i = source; i < policy->source_count; i++) {
+        const struct definition *definition = &policy->sources[i]->definition;
+        struct policy_place place = {.file = definition->file};
+        if (yaml_text_find(definition->yaml, key, &place.line, &place.column)) {
+            *ret_place = place;
+            return true;
+        }
     }
-    (void)SHA256Data((const uint8_t *)definition.text, definition.size, policy->digest);
-    if (read_into(policy, yaml_text_root(definition.yaml), err) < 0) {
-        policy_destroy(policy);
-        return yaml_text_place(definition.yaml, err);
-    }
-    *ret_policy = policy;
-    return 0;
+    return false;
 }

@@ -114,7 +114,7 @@
 
 #define RESULT_POLICY_FIELDS(X)                                                                    \
     X("name", TEXT, result->policy_name, "of the policy")                                          \
-    X("digest", TEXT_OR_NULL, result->policy_digest, "SHA-256 of its file")
+    X("digest", TEXT_OR_NULL, result->policy_digest, "SHA-256 of what it says in all")
 
 #define RESULT_ERROR_FIELDS(X)                                                                     \
     X("kind", ERROR_KIND, error->kind, "who must act")                                             \
@@ -140,6 +140,8 @@
     X(STACK, false, "rlimit")                                                                      \
     X(COLLECT_BYTES, false, "supervision")                                                         \
     X(COLLECT_FILES, false, "supervision")
+/* For disk_bytes and inodes where a policy gives writable mounts, which nothing limits. */
+#define RESULT_DISK_PARTLY "tmpfs, but not in writable mounts"
 /* The words for a control group, by enum result_mechanism. */
 #define RESULT_CGROUP_V2 "cgroup v2"
 #define RESULT_CGROUP_V1 "cgroup v1"

@@ -1,7 +1,8 @@
 /*
  * What the attack program does, and the libraries by which other languages do the same:
- * `attack NAME [ARGUMENT]` tries one attack, `attack list` prints the table for the tests (fields
- * apart by tabs), `attack take NAME [ARGUMENT]` uses up something (take.c).
+ * `attack NAME [ARGUMENT]` tries one attack, `attack list` prints the table of the matrix for the
+ * tests (fields apart by tabs), `attack list policy` that of policy.c, and
+ * `attack take NAME [ARGUMENT]` uses up something (take.c).
  */
 #include "attack.h"
 
@@ -17,20 +18,20 @@
 
 #define INIT_NAME "cella-init" /* its first argument */
 
-static int list_attacks(void);
+static int list_attacks(bool policy);
 static const struct attack *find_attack(const char *name);
 
 int attack_main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "list") == 0) {
-        return list_attacks();
+    if (argc >= 2 && strcmp(argv[1], "list") == 0) {
+        return list_attacks(argc == 3 && strcmp(argv[2], "policy") == 0);
     }
     if (argc >= 3 && strcmp(argv[1], "take") == 0) {
         return take_main(argc - 2, argv + 2);
     }
     const struct attack *attack = argc >= 2 ? find_attack(argv[1]) : NULL;
     if (attack == NULL) {
-        fprintf(stderr, "usage: attack list | NAME [ARGUMENT] | take NAME [ARGUMENT]\n");
+        fprintf(stderr, "usage: attack list [policy] | NAME [ARGUMENT] | take NAME [ARGUMENT]\n");
         return 2;
     }
     return (int)attack->run(argc >= 3 ? argv[2] : "");
@@ -41,15 +42,16 @@ static const struct {
     const struct attack *rows;
     const size_t *count;
 } parts[] = {
-    {kernel_attacks, &kernel_attack_count},
-    {init_attacks, &init_attack_count},
-    {world_attacks, &world_attack_count},
-    {network_attacks, &network_attack_count},
+    {kernel_attacks, &kernel_attack_count}, {init_attacks, &init_attack_count},
+    {world_attacks, &world_attack_count},   {network_attacks, &network_attack_count},
+    {policy_attacks, &policy_attack_count}, /* the last: not of the matrix */
 };
+#define PARTS_OF_MATRIX (COUNT_OF(parts) - 1)
 
-static int list_attacks(void)
+static int list_attacks(bool policy)
 {
-    for (size_t p = 0; p < COUNT_OF(parts); p++) {
+    const size_t end = policy ? COUNT_OF(parts) : PARTS_OF_MATRIX;
+    for (size_t p = policy ? PARTS_OF_MATRIX : 0; p < end; p++) {
         for (size_t i = 0; i < *parts[p].count; i++) {
             const struct attack *row = &parts[p].rows[i];
             printf("%s\t%s\t%s\t%s\t%s\t%s\n", row->name, row->category, row->stoppers, row->call,

@@ -36,6 +36,8 @@ extern const struct attack world_attacks[];
 extern const size_t world_attack_count;
 extern const struct attack network_attacks[];
 extern const size_t network_attack_count;
+extern const struct attack policy_attacks[];
+extern const size_t policy_attack_count;
 
 /* The whole program, for main.c and for those who load it as a library. */
 int attack_main(int argc, char **argv);
@@ -65,5 +67,11 @@ bool inside_sandbox(void);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define UNUSED          __attribute__((unused))
+/* For calls whose effect is looked at afterwards. */
+#define IGNORE_RESULT(call)                                                                        \
+    do {                                                                                           \
+        if ((call) != 0) {                                                                         \
+        }                                                                                          \
+    } while (0)
 
 #endif

@@ -101,7 +101,7 @@ IN_LANGUAGES = {
 int attack_main(int argc, char **argv);
 int main(int argc, char **argv) { return attack_main(argc, argv); }
 """},
-    "rust": {"library": "libattack.a", "compile": {"args": ["-L", ".", "-l", "static=attack"]},
+    "rust": {"library": "libattack.a", "compile": {"args": ["-L", ".", "-l", "static=attack", "-C", "strip=symbols"]},
              "code": """
 use std::os::raw::{c_char, c_int};
 extern "C" { fn attack_main(argc: c_int, argv: *mut *mut c_char) -> c_int; }
@@ -160,9 +160,10 @@ class Attack:
 
 
 @functools.cache
-def attacks():
-    listing = subprocess.run([str(attack_program()), "list"], check=True, capture_output=True,
-                             text=True).stdout
+def attacks(*which):
+    """Those of the matrix, or with "policy" those of policy.c."""
+    listing = subprocess.run([str(attack_program()), "list", *which], check=True,
+                             capture_output=True, text=True).stdout
     rows = [line.split("\t") for line in listing.splitlines()]
     return [Attack(name, category, tuple(stoppers.split(",")), call, argument, what)
             for name, category, stoppers, call, argument, what in rows]

@@ -117,7 +117,18 @@ def document():
             + "\n".join(rows)
             + "\n\n## What each protection stops\n\n"
             + "| protection | attacks it stops | of these, alone |\n|---|---|---|\n"
-            + "\n".join(counts) + "\n")
+            + "\n".join(counts) + "\n" + document_of_policies())
+
+
+def document_of_policies():
+    rows = [f"| `{attack.name}` | {attack.what} | {', '.join(attack.stoppers)} |"
+            for attack in attacks("policy")]
+    return ("\n## What policies give and take\n\n"
+            "`tests/attack/test_policy_attacks.py` tries each of these under a policy that denies, hides, or\n"
+            "lets be written, and under the same policy without the protection, as root and as an\n"
+            "ordinary user. It also plants links for later runs, and exchanges a mount's source for a\n"
+            "link while it is mounted.\n\n"
+            "| attack | what it tries | what stops it |\n|---|---|---|\n" + "\n".join(rows) + "\n")
 
 
 def test_the_document_is_up_to_date():

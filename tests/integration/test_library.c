@@ -4,6 +4,8 @@
  */
 #include "library.h"
 
+#include <cella/policy.h>
+
 /* ---- results ---- */
 
 static void a_program_runs(void **state)
@@ -402,6 +404,73 @@ static void a_plan_can_be_read(void **state)
     cella_request_destroy(request);
 }
 
+/* ---- policies ---- */
+
+struct told {
+    size_t count;
+    bool strict, refused_memory;
+};
+
+static void see_policy(void *context, const struct cella_policy *policy)
+{
+    struct told *told = context;
+    told->count++;
+    assert_string_equal(policy->problem, "");
+    assert_int_equal(strlen(policy->digest), 64);
+    told->strict = told->strict || (strcmp(policy->name, "strict") == 0 && policy->file[0] == '/');
+}
+
+static void see_decision(void *context, const struct cella_decision *decision)
+{
+    struct told *told = context;
+    told->count++;
+    if (strcmp(decision->what, "limits.memory_bytes") == 0) {
+        assert_int_equal(decision->allowed, 0);
+        assert_string_equal(decision->asked, "2 GiB");
+        assert_string_equal(decision->key, "limits.memory_bytes.cap");
+        assert_non_null(strstr(decision->file, "/strict.yaml"));
+        assert_true(decision->line > 1 && decision->column > 1);
+        told->refused_memory = true;
+    }
+}
+
+static void policies_are_told(void **state)
+{
+    struct cella_request *request =
+        parse("{\"command\": [\"/bin/true\"], \"limits\": {\"memory_bytes\": 2147483648}}");
+    struct cella_error err;
+    struct told told = {.count = 0};
+    char *text = NULL;
+    int allowed = 1;
+    assert_int_equal(cella_policies(NULL, see_policy, &told, &err), 0);
+    assert_true(told.count >= 5 && told.strict);
+    assert_int_equal(cella_policies_json(NULL, &text, &err), 0);
+    assert_non_null(strstr(text, "\"name\":\"judge\""));
+    free(text);
+    assert_int_equal(cella_policy_check(NULL, "strict", &err), 0);
+    assert_int_equal(cella_policy_check(NULL, "strikt", &err), -1);
+    assert_string_equal(err.hint, "did you mean 'strict'?");
+    assert_int_equal(cella_policy_check(NULL, "./absent.yaml", &err), -1);
+    assert_int_equal(err.kind, CELLA_ERROR_CALLER);
+    assert_int_equal(cella_policy_show(NULL, "strict", CELLA_POLICY_YAML, &text, &err), 0);
+    assert_non_null(strstr(text, "\ncontrol_groups: \"required\"\n"));
+    free(text);
+    assert_int_equal(cella_policy_show(NULL, "strict", CELLA_POLICY_JSON, &text, &err), 0);
+    assert_non_null(strstr(text, "\"control_groups\":\"required\""));
+    free(text);
+    told = (struct told){.count = 0};
+    assert_int_equal(
+        cella_policy_test(*state, "strict", request, see_decision, &told, &allowed, &err), 0);
+    assert_true(told.refused_memory);
+    assert_int_equal(allowed, 0);
+    assert_int_equal(cella_policy_test_json(*state, "default", request, &text, &allowed, &err), 0);
+    assert_int_equal(allowed, 1);
+    assert_non_null(strstr(text, "\"allowed\":true}"));
+    free(text);
+    assert_int_equal(cella_policy_test_json(*state, "strikt", request, &text, &allowed, &err), -1);
+    cella_request_destroy(request);
+}
+
 int main(void)
 {
     const struct CMUnitTest requests[] = {
@@ -422,6 +491,7 @@ int main(void)
         cmocka_unit_test(bad_requests_are_errors),
         cmocka_unit_test(bad_fields_are_errors),
         cmocka_unit_test(a_plan_can_be_read),
+        cmocka_unit_test(policies_are_told),
     };
     return cmocka_run_group_tests_name("requests", requests, open_engine, close_engine);
 }

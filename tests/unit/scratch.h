@@ -62,6 +62,13 @@ static inline void scratch_mkdir(const char *dir, const char *name)
     assert(made == 0);
 }
 
+static inline void scratch_forget(const char *dir, const char *name)
+{
+    char path[SCRATCH_PATH_SIZE];
+    scratch_path(dir, name, path);
+    (void)unlink(path); /* it may not be there */
+}
+
 static inline void scratch_write(const char *dir, const char *name, const char *text, mode_t mode)
 {
     char path[SCRATCH_PATH_SIZE];

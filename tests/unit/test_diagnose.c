@@ -324,8 +324,8 @@ static void test_limits(void **state)
     limit_is(&trial, "Heap\n", MEMORY_MAX, ERRORS_LIMIT_MEMORY, "full");
     limit_is(&trial, "Heap\n", MEMORY_MAX / 2 - 100, ERRORS_NO_LIMIT, "too much at once");
     limit_is(&trial, "Heap\n", 0, ERRORS_NO_LIMIT, "too much at once");
-    /* Where nobody counted there is nothing against it. */
     limit_is(&trial, "Heap\n", RESULT_UNKNOWN, ERRORS_NO_LIMIT, "too much at once");
+    limit_is(&trial, "Told\n", RESULT_UNKNOWN, ERRORS_LIMIT_MEMORY, NULL);
     limit_is(&trial, "Told\n", 0, ERRORS_LIMIT_MEMORY, NULL);
     limit_is(&trial, "Most\n", MEMORY_MAX - 200, ERRORS_NO_LIMIT, NULL);
     limit_is(&trial, "Most\n", MEMORY_MAX, ERRORS_LIMIT_MEMORY, "full");

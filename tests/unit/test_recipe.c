@@ -126,7 +126,7 @@ static void a_compiled_language(void **unused)
     GOOD(spec_add_file(spec, "tool", "#!", 2, true, &err));
     GOOD(spec_add_file(spec, "prog", "old", 3, false, &err));
     GOOD(spec_add_collect(spec, "out/*", &err));
-    const struct recipe recipe = {spec, &compiled, "/usr/bin/xc"};
+    const struct recipe recipe = {spec, &compiled, "/usr/bin/xc", NULL};
     GOOD(recipe_check(&recipe, &err));
     assert_pack(&recipe, POLICY_STAGE_COMPILE,
                 "program /usr/bin/xc\narg /usr/bin/xc\narg -o\narg prog\narg main.x\narg -g\n"
@@ -161,7 +161,7 @@ static void a_bare_command(void **unused)
         char want[256];
         GOOD(spec_add_command_word(spec, rows[i].word, &err));
         GOOD(spec_add_command_word(spec, "$(x) 'y'", &err));
-        const struct recipe recipe = {spec, NULL, NULL};
+        const struct recipe recipe = {spec, NULL, NULL, NULL};
         GOOD(recipe_check(&recipe, &err));
         (void)snprintf(want, sizeof(want),
                        "program %s\narg %s\narg $(x) 'y'\nenv LANG=C.UTF-8\nenv HOME=/workspace\n"
@@ -177,7 +177,7 @@ static void the_entry_file(void **unused)
     (void)unused;
     struct cella_error err;
     struct spec *spec = new_spec();
-    const struct recipe recipe = {spec, &compiled, "/usr/bin/xc"};
+    const struct recipe recipe = {spec, &compiled, "/usr/bin/xc", NULL};
     GOOD(spec_set_language(spec, "x", &err));
     GOOD(spec_add_file(spec, "other.x", "", 0, false, &err));
     assert_int_equal(recipe_check(&recipe, &err), -1);
@@ -203,7 +203,7 @@ static void nothing_to_execute(void **unused)
     struct limits limits;
     struct pack_writer writer;
     struct spec *spec = new_spec();
-    const struct recipe recipe = {spec, &runtime, "/usr/bin/xc"};
+    const struct recipe recipe = {spec, &runtime, "/usr/bin/xc", NULL};
     runtime.run.items += 2; /* "{args}" alone, and there are none */
     runtime.run.count = 1;
     limits_init(&limits);

@@ -173,7 +173,7 @@ static void test_values(void **state)
     is_text(json, "waived.0", "keyring");
     is_text(json, "mechanisms.memory_bytes", "cgroup v1");
     is_text(json, "mechanisms.cpus", "cgroup v1");
-    is_text(json, "mechanisms.disk_bytes", "tmpfs");
+    is_text(json, "mechanisms.disk_bytes", "tmpfs, but not in writable mounts");
     is_text(json, "mechanisms.open_files", "rlimit");
     is_text(json, "mechanisms.wall_ms", "timer");
     is_text(json, "language.name", "python");
@@ -196,15 +196,43 @@ static void test_mechanisms(void **state)
     assert_int_equal(json_object_size(at(json, "mechanisms")), LIMIT_COUNT);
     is_text(json, "mechanisms.memory_bytes", "supervision");
     is_text(json, "mechanisms.processes", "rlimit");
+    is_text(json, "mechanisms.disk_bytes", "tmpfs, but not in writable mounts");
+    is_text(json, "mechanisms.inodes", "tmpfs, but not in writable mounts");
     is_null(json, "mechanisms.cpus");
     is_null(json, "mechanisms.swap_bytes");
     json_decref(json);
     result->mechanism = RESULT_BY_CGROUP_V2;
+    result->protections = protection_bit(PROTECTION_DISK);
     json = round_trip(result);
+    is_text(json, "mechanisms.disk_bytes", "tmpfs");
+    is_text(json, "mechanisms.inodes", "tmpfs");
     is_text(json, "mechanisms.processes", "cgroup v2");
     is_null(json, "mechanisms.cpus"); /* no controller for them: the protection does not hold */
     json_decref(json);
     result_destroy(result);
+}
+
+/* docs/verdicts.md has a section for each status, in the order of the table, and none besides. */
+static void test_every_status_is_explained(void **state)
+{
+    (void)state;
+    char line[512];
+    enum status next = 0;
+    FILE *page = fopen(CELLA_SOURCE_DIR "/docs/verdicts.md", "re");
+    if (page == NULL) {
+        fail_msg("there is no page");
+        return;
+    }
+    while (fgets(line, sizeof(line), page) != NULL) {
+        if (strncmp(line, "## ", 3) == 0) {
+            char heading[64];
+            assert_true(next < STATUS_COUNT);
+            (void)snprintf(heading, sizeof(heading), "## `%s`\n", status_table[next++].word);
+            assert_string_equal(line, heading);
+        }
+    }
+    (void)fclose(page); /* only read */
+    assert_int_equal(next, STATUS_COUNT);
 }
 
 static void test_limit_values(void **state)
@@ -504,19 +532,13 @@ static void test_diagnosis(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_mechanisms),
-        cmocka_unit_test(test_limit_values),
-        cmocka_unit_test(test_output),
-        cmocka_unit_test(test_nul_survives),
-        cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_files_and_calls),
-        cmocka_unit_test(test_compile_and_error),
-        cmocka_unit_test(test_diagnosis),
-        cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_exit_codes),
-        cmocka_unit_test(test_does_not_fit),
+        cmocka_unit_test(test_empty),           cmocka_unit_test(test_values),
+        cmocka_unit_test(test_mechanisms),      cmocka_unit_test(test_every_status_is_explained),
+        cmocka_unit_test(test_limit_values),    cmocka_unit_test(test_output),
+        cmocka_unit_test(test_nul_survives),    cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_files_and_calls), cmocka_unit_test(test_compile_and_error),
+        cmocka_unit_test(test_diagnosis),       cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_exit_codes),      cmocka_unit_test(test_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * `cella completion SHELL`: completion scripts for bash, zsh and fish, from the tables of commands
- * and options.  Names of languages are asked of the program when they are needed.
+ * and options.  Names of languages and policies are asked of the program when they are needed.
  */
 #include "front/cli/options.h"
 #include "front/cli/report.h"
@@ -70,6 +70,9 @@ static void print_bash(void)
     bash_case(COMPLETE_LANGUAGE,
               "COMPREPLY=($(compgen -W \"command $(cella languages --names 2>/dev/null)\" -- "
               "\"$current\"))");
+    bash_case(COMPLETE_POLICY,
+              "COMPREPLY=($(compgen -W \"$(cella policy list --names 2>/dev/null)\" -- "
+              "\"$current\"))");
     bash_case(COMPLETE_NONE, ":");
     (void)printf("    esac\n    case ${COMP_WORDS[1]} in\n");
     for (enum command command = 0; command < COMMAND_COUNT; command++) {
@@ -91,6 +94,9 @@ static void print_bash(void)
     (void)printf("' -- \"$current\")) ;;\n"
                  "        languages:*) if (( COMP_CWORD == 2 )); then COMPREPLY=($(compgen -W "
                  "check -- \"$current\")); else COMPREPLY=($(compgen -f -- \"$current\")); fi ;;\n"
+                 "        policy:*) COMPREPLY=($(compgen -W 'list check show test' -- "
+                 "\"$current\") $(compgen -W \"$(cella policy list --names 2>/dev/null)\" -- "
+                 "\"$current\") $(compgen -f -- \"$current\")) ;;\n"
                  "        run:*|explain:*) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
                  "    esac\n"
                  "}\n"
@@ -104,6 +110,7 @@ static void zsh_option(const struct option *option)
         [COMPLETE_FILE] = "_files",
         [COMPLETE_DIRECTORY] = "_files -/",
         [COMPLETE_LANGUAGE] = "(command ${(f)\"$(cella languages --names 2>/dev/null)\"})",
+        [COMPLETE_POLICY] = "(${(f)\"$(cella policy list --names 2>/dev/null)\"})",
     };
     const char *names[2] = {"", ""};
     char short_text[3] = "";
@@ -159,6 +166,9 @@ static void print_zsh(void)
             (void)printf(" \\\n                '*:file:_files'");
         } else if (command == COMMAND_LANGUAGES) {
             (void)printf(" \\\n                '1:action:(check)' '2:file:_files'");
+        } else if (command == COMMAND_POLICY) {
+            (void)printf(" \\\n                '1:action:(list check show test)'"
+                         " \\\n                '*:file:_files'");
         } else if (command == COMMAND_COMPLETION) {
             (void)printf(" \\\n                '1:shell:(bash zsh fish)'");
         } else if (command == COMMAND_HELP) {
@@ -180,6 +190,7 @@ static void fish_option(const struct option *option)
         [COMPLETE_FILE] = " -r -F",
         [COMPLETE_DIRECTORY] = " -x -a '(__fish_complete_directories)'",
         [COMPLETE_LANGUAGE] = " -x -a 'command (cella languages --names 2>/dev/null)'",
+        [COMPLETE_POLICY] = " -x -a '(cella policy list --names 2>/dev/null)'",
     };
     (void)printf("complete -c cella -n '__fish_seen_subcommand_from");
     for (enum command command = 0; command < COMMAND_COUNT; command++) {
@@ -214,7 +225,9 @@ static void print_fish(void)
                  "complete -c cella -n '__fish_seen_subcommand_from languages' -a check\n"
                  "complete -c cella -n '__fish_seen_subcommand_from help' -f -a '");
     print_command_names();
-    (void)printf("'\n");
+    (void)printf("'\n"
+                 "complete -c cella -n '__fish_seen_subcommand_from policy' "
+                 "-a 'list check show test (cella policy list --names 2>/dev/null)'\n");
     for (size_t i = 0; option_at(i, &option); i++) {
         fish_option(&option);
     }

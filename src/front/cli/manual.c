@@ -32,6 +32,7 @@ static const struct manual_row environment[] = {
 };
 
 static const struct manual_row files[] = {
+    {"/etc/cella/ceiling.conf", "by how much root widens what any policy may give"},
     {"/etc/cella/policies.d/NAME.yaml", "policies of this host"},
     {"/etc/cella/runtimes.d/NAME.yaml", "languages of this host"},
     {"~/.config/cella/policies/NAME.yaml", "policies of the user, looked at next"},
@@ -46,6 +47,8 @@ static const struct manual_row examples[] = {
      "A file goes in, pictures come out."},
     {"cella run -l command -- /bin/ls -l /", "Any program of the host, without a shell."},
     {"cella run --json --request request.json", "A request as JSON, and the result as JSON."},
+    {"cella policy test strict --request request.json",
+     "What a policy makes of a request, and which line of which file decides."},
     {"cella doctor", "What this host lacks, and what to do about it."},
 };
 
@@ -153,7 +156,8 @@ int command_manual(const struct invocation *invocation)
                  "[\\fB\\-\\-\\fR \\fIARGS\\fR...]\n.br\n"
                  ".B cella run \\-l command \\-\\-\n\\fIPROGRAM\\fR [\\fIARGS\\fR...]\n.br\n"
                  ".B cella run \\-\\-request\n\\fIFILE\\fR\n.br\n"
-                 ".B cella explain\n| \\fBlanguages\\fR | \\fBdoctor\\fR | \\fBversion\\fR | "
+                 ".B cella explain\n| \\fBlanguages\\fR | \\fBpolicy\\fR | \\fBdoctor\\fR | "
+                 "\\fBversion\\fR | "
                  "\\fBhelp\\fR\n",
                  cella_version());
     (void)printf(".SH DESCRIPTION\n"

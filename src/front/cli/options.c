@@ -99,7 +99,7 @@ bool option_at(size_t index, struct option *ret_option)
         .name = limit.flag,
         .argument = limit.argument,
         .help = limit.help,
-        .commands = ON_RUNS,
+        .commands = ON_PLANS,
         .use = OPTION_SETS,
         .field = "",
         .limit = limit,

@@ -7,6 +7,7 @@
 #define CLI_OPTIONS_H
 
 #include <cella/host.h>
+#include <cella/policy.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,6 +19,9 @@
       "print the plan for a program without running it")                                           \
     X(LANGUAGES, languages, "[check FILE]",                                                        \
       "list the languages and where each comes from, or check the file of one")                    \
+    X(POLICY, policy,                                                                              \
+      "list | check FILE | show NAME | test NAME [FILE | - | -c CODE] [-- ARGS...]",               \
+      "list policies, check one, print what it says, or what it makes of a program")               \
     X(DOCTOR, doctor, "", "print what this host offers, what is missing and how to get it")        \
     X(VERSION, version, "", "print the version")                                                   \
     X(HELP, help, "[COMMAND]", "print help for a command")                                         \
@@ -40,10 +44,17 @@ extern const struct command_info command_table[COMMAND_COUNT];
 
 #define ON(command) (1U << (unsigned)COMMAND_##command)
 #define ON_RUNS     (ON(RUN) | ON(EXPLAIN))
+#define ON_PLANS    (ON_RUNS | ON(POLICY)) /* also `cella policy test` */
 #define ON_ALL      (~0U)
 
 /* What a shell offers for an option's argument. */
-enum completion { COMPLETE_NONE, COMPLETE_FILE, COMPLETE_DIRECTORY, COMPLETE_LANGUAGE };
+enum completion {
+    COMPLETE_NONE,
+    COMPLETE_FILE,
+    COMPLETE_DIRECTORY,
+    COMPLETE_LANGUAGE,
+    COMPLETE_POLICY
+};
 
 /* What becomes of the argument: _OWN options are looked at by the command, the others go into the
  * request's field of that name. */
@@ -51,38 +62,39 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
 
 /* X(id, name, short, argument, completion, commands, use, field, help) */
 #define OPTIONS(X)                                                                                 \
-    X(LANGUAGE, "language", 'l', "LANG", LANGUAGE, ON_RUNS, OPTION_OWN, "",                        \
+    X(LANGUAGE, "language", 'l', "LANG", LANGUAGE, ON_PLANS, OPTION_OWN, "",                       \
       "language of the program; 'command': run PROGRAM ARGS given after --")                       \
-    X(CODE, "code", 'c', "CODE", NONE, ON_RUNS, OPTION_OWN, "", "the program's text")              \
-    X(REQUEST, "request", 0, "FILE", FILE, ON_RUNS, OPTION_OWN, "",                                \
+    X(CODE, "code", 'c', "CODE", NONE, ON_PLANS, OPTION_OWN, "", "the program's text")             \
+    X(REQUEST, "request", 0, "FILE", FILE, ON_PLANS, OPTION_OWN, "",                               \
       "take the whole request as JSON from FILE, or from standard input when it is -")             \
-    X(FILE, "file", 'f', "[NAME=]PATH", FILE, ON_RUNS, OPTION_OWN, "",                             \
+    X(FILE, "file", 'f', "[NAME=]PATH", FILE, ON_PLANS, OPTION_OWN, "",                            \
       "put a file into the workspace, as NAME or under its own name (repeatable)")                 \
     X(STDIN, "stdin", 0, "FILE", FILE, ON(RUN), OPTION_OWN, "",                                    \
       "the program's standard input, instead of ours")                                             \
-    X(ENV, "env", 'e', "NAME=VALUE", NONE, ON_RUNS, OPTION_ADDS, "env",                            \
+    X(ENV, "env", 'e', "NAME=VALUE", NONE, ON_PLANS, OPTION_ADDS, "env",                           \
       "set an environment variable of the program (repeatable)")                                   \
-    X(COMPILE_ARG, "compile-arg", 0, "ARG", NONE, ON_RUNS, OPTION_ADDS, "compile.args",            \
+    X(COMPILE_ARG, "compile-arg", 0, "ARG", NONE, ON_PLANS, OPTION_ADDS, "compile.args",           \
       "one more argument for the compiler (repeatable)")                                           \
-    X(COLLECT, "collect", 0, "GLOB", NONE, ON_RUNS, OPTION_ADDS, "collect",                        \
+    X(COLLECT, "collect", 0, "GLOB", NONE, ON_PLANS, OPTION_ADDS, "collect",                       \
       "bring back the files of the workspace that match (repeatable)")                             \
     X(OUTPUT_DIR, "output-dir", 'o', "DIR", DIRECTORY, ON(RUN), OPTION_OWN, "",                    \
       "write the collected files into DIR, which is made when it is not there")                    \
     X(FORCE, "force", 0, NULL, NONE, ON(RUN), OPTION_OWN, "",                                      \
       "let --output-dir replace files that exist")                                                 \
-    X(POLICY, "policy", 'p', "NAME", NONE, ON_RUNS, OPTION_SETS, "policy",                         \
+    X(POLICY, "policy", 'p', "NAME", POLICY, ON_RUNS, OPTION_SETS, "policy",                       \
       "the operator's policy to run under (default)")                                              \
-    X(NETWORK, "network", 0, "MODE", NONE, ON_RUNS, OPTION_SETS, "network",                        \
-      "none: no network but an own loopback (none)")                                               \
+    X(NETWORK, "network", 0, "MODE", NONE, ON_PLANS, OPTION_SETS, "network",                       \
+      "none: no network but an own loopback; host: the host's, where the policy allows it (none)") \
     X(EXPLAIN, "explain", 0, NULL, NONE, ON(RUN), OPTION_OWN, "",                                  \
       "print the plan instead of running")                                                         \
     X(NO_SERVER, "no-server", 0, NULL, NONE, ON_RUNS, OPTION_OWN, "",                              \
       "run in this process, never by a server")                                                    \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \
       "no verdict and no notes on standard error")                                                 \
-    X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(DOCTOR), OPTION_OWN, "",           \
-      "print the result as JSON and nothing else")                                                 \
-    X(NAMES, "names", 0, NULL, NONE, ON(LANGUAGES), OPTION_OWN, "", "print the names alone")       \
+    X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(DOCTOR), OPTION_OWN,  \
+      "", "print the result as JSON and nothing else")                                             \
+    X(NAMES, "names", 0, NULL, NONE, ON(LANGUAGES) | ON(POLICY), OPTION_OWN, "",                   \
+      "print the names alone")                                                                     \
     X(HELP, "help", 'h', NULL, NONE, ON_ALL, OPTION_OWN, "", "print help")
 
 #define OPTION_ENUM(id, ...) OPTION_##id,

@@ -9,6 +9,7 @@
  *   init.c      the main loop: the program's end, orders, refused calls
  *   files.c     the pack's files into the workspace
  *   program.c   the program's birth
+ *   modes.c     a filter against set-uid files, where there are writable mounts
  *   refused.c   answers and counts refused system calls
  *   figures.c   what the sandbox uses; holds the limits where there is no control group
  *   collect.c   files out of the workspace
@@ -54,6 +55,9 @@ int init_write_files(struct init *init, struct cella_error *err) MUST_CHECK;
 
 /* Starts the program; *ret_step says which step failed. */
 int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;
+
+/* Loads the filter of modes.c into the calling process.  -1 with errno when the kernel refuses. */
+int init_guard_modes(void) MUST_CHECK;
 
 /* Answers what is waiting on INIT_FD_LISTENER.  Returns the enum keeper_cause of a limit that this
  * shows to be exceeded, or 0. */

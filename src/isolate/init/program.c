@@ -64,6 +64,13 @@ static int be_born(void *argument)
         birth->error_number = start->fault_step == STEP_STREAMS ? EIO : errno;
         _exit(1);
     }
+    birth->step = STEP_MODES;
+    const bool guarded =
+        start->guard_modes != 0 && (start->waived & protection_bit(PROTECTION_SECCOMP)) == 0;
+    if (start->fault_step == STEP_MODES || (guarded && init_guard_modes() != 0)) {
+        birth->error_number = start->fault_step == STEP_MODES ? EIO : errno;
+        _exit(1);
+    }
     birth->step = STEP_EXEC;
     if (start->fault_step == STEP_EXEC) {
         birth->error_number = EIO;

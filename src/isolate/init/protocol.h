@@ -3,7 +3,7 @@
  * That process is at first the keeper's own code (isolate/native/child.c) and after its exec init;
  * the program never has this socket.
  *
- *   keeper → init   struct init_build, then struct init_plan (with the pack's descriptor), then
+ *   keeper → init   struct init_build, then struct init_plan (with descriptors), then
  *                   struct init_start, then struct init_order
  *   init → keeper   struct init_report:
  *                   CONFINED, STARTING, STARTED, (LIMIT)*, EXITED, DONE   or   FAILED at any point
@@ -47,7 +47,9 @@ struct init_build {
     uint64_t waived; /* by protection_bit(), as far as it matters before the plan is known */
 };
 
-/* Go on with this plan; one SCM_RIGHTS descriptor with it: the pack. */
+/* Go on with this plan.  SCM_RIGHTS descriptors with it: the pack, and from a privileged keeper the
+ * tree of each writable mount. */
+#define INIT_PLAN_DESCRIPTORS_MAX (1 + PLAN_WRITABLE_MAX)
 struct init_plan {
     struct plan plan;
 };
@@ -55,9 +57,12 @@ struct init_plan {
 /* For init itself, after its exec. */
 struct init_start {
     struct limits limits;
-    uint64_t waived;     /* by protection_bit() */
-    uint32_t supervise;  /* 1: no control group; sum up and hold the limits from inside */
-    uint32_t fault_step; /* test builds: the enum step to fail; else STEP_COUNT */
+    uint64_t waived;       /* by protection_bit() */
+    uint32_t supervise;    /* 1: no control group; sum up and hold the limits from inside */
+    uint32_t fault_step;   /* test builds: the enum step to fail; else STEP_COUNT */
+    uint32_t guard_modes;  /* 1: there are writable mounts, in which no set-uid file may be made */
+    uint32_t denied_count; /* calls that the policy denies */
+    uint32_t denied_calls[PLAN_CALLS_MAX];
 };
 
 enum init_order_type { INIT_ORDER_STOP = 1 };

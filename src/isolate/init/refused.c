@@ -51,6 +51,17 @@ static void count(struct init_report *report, unsigned number)
     }
 }
 
+/* Whether the policy takes the call away; the filter asks about it for that alone. */
+static bool is_denied(const struct init_start *start, unsigned number)
+{
+    for (uint32_t i = 0; i < start->denied_count && i < PLAN_CALLS_MAX; i++) {
+        if (start->denied_calls[i] == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_fork(const struct seccomp_notif *call)
 {
     const int number = call->data.nr;
@@ -85,7 +96,7 @@ uint32_t init_answer_refused(struct init *init)
     }
     const unsigned number = (unsigned)call.data.nr;
     response.id = call.id;
-    if (!is_fork(&call)) {
+    if (!is_fork(&call) || is_denied(&init->start, number)) {
         if (number < FIRST_UNKNOWN_CALL) {
             count(&init->report, number);
         }

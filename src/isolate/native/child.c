@@ -72,6 +72,7 @@ static const struct child_step {
     {STEP_PLAN, receive_plan},
     {STEP_UTS, set_host_name},
     {STEP_BINDS, child_bind_files},
+    {STEP_HIDE_PLACES, child_hide_places},
     {STEP_SCRATCH, child_mount_scratch},
     {STEP_PIVOT, child_pivot},
     {STEP_NETWORK, child_enter_network},
@@ -284,12 +285,29 @@ static int join_keyring(struct child *child, struct cella_error *err)
     return 0;
 }
 
+/* The pack, and behind it the trees of writable mounts. */
+static int take_descriptors(struct child *child, const struct msghdr *received)
+{
+    const struct cmsghdr *header = CMSG_FIRSTHDR(received);
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS ||
+        (received->msg_flags & MSG_CTRUNC) != 0) {
+        return -1;
+    }
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    if (count < 1 || count > INIT_PLAN_DESCRIPTORS_MAX) {
+        return -1;
+    }
+    memcpy(&child->pack, CMSG_DATA(header), sizeof(child->pack));
+    memcpy(child->shares, CMSG_DATA(header) + sizeof(int), (count - 1) * sizeof(int));
+    return 0;
+}
+
 static int receive_plan(struct child *child, struct cella_error *err)
 {
     static struct init_plan message; /* too large for comfort on a stack */
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(INIT_PLAN_DESCRIPTORS_MAX * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
     struct msghdr received = {.msg_iov = &part,
@@ -300,14 +318,12 @@ static int receive_plan(struct child *child, struct cella_error *err)
     if (got == 0) {
         _exit(0); /* the keeper has no use for us */
     }
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&received);
-    if (got != (ssize_t)sizeof(message) || header == NULL || header->cmsg_type != SCM_RIGHTS ||
-        ((message.plan.waived ^ child->waived) & CHILD_AHEAD) != 0) {
+    if (got != (ssize_t)sizeof(message) || take_descriptors(child, &received) != 0 ||
+        child_ahead(&message.plan) != child->waived) {
         return error_set(err, CELLA_ERROR_BUG, 0, "the sandbox was sent no plan of its kind");
     }
-    memcpy(&child->pack, CMSG_DATA(header), sizeof(child->pack));
     child->plan = &message.plan;
-    child->waived = message.plan.waived;
+    child->waived |= message.plan.waived;
     return 0;
 }
 

@@ -32,7 +32,9 @@ struct child {
     int network;         /* the network namespace, when it is made */
     pid_t network_maker; /* -1: it could not be started, and network_errno says why */
     int network_errno;
-    uint64_t held; /* protections that hold so far */
+    int shares[PLAN_WRITABLE_MAX]; /* trees of writable mounts, from a privileged keeper; else -1 */
+    size_t share_next;             /* the first that is not attached yet */
+    uint64_t held;                 /* protections that hold so far */
 };
 
 /* The protections that what is made ahead has or has not, whatever a plan says later. */
@@ -44,6 +46,14 @@ struct child {
      protection_bit(PROTECTION_KEYRING) | protection_bit(PROTECTION_DIES_WITH_KEEPER) |            \
      protection_bit(PROTECTION_CORE_SCHED) | protection_bit(PROTECTION_SPECULATION) |              \
      protection_bit(PROTECTION_RLIMITS))
+
+/* What a plan leaves out of what is made ahead: the protections that it waives, and its network
+ * namespace where it is to have the host's network. */
+static inline uint64_t child_ahead(const struct plan *plan)
+{
+    const bool host = plan->network == PLAN_NETWORK_HOST;
+    return (plan->waived | (host ? protection_bit(PROTECTION_NET_NS) : 0)) & CHILD_AHEAD;
+}
 
 /* Walks the SANDBOX rows of the table of steps.  Says INIT_CONFINED or INIT_FAILED on `control`;
  * never returns. */
@@ -62,7 +72,7 @@ static inline void child_holds(struct child *child, enum protection protection)
 /* The steps that live in files of their own: root.c */
 int child_mount_root(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_write_etc(struct child *child, struct cella_error *err) MUST_CHECK;
-int child_bind_files(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_write_processors(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_make_dev(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_mount_proc(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_mount_scratch(struct child *child, struct cella_error *err) MUST_CHECK;
@@ -71,6 +81,9 @@ int child_pivot(struct child *child, struct cella_error *err) MUST_CHECK;
 void child_begin_network(struct child *child);
 int child_enter_network(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_set_loopback(struct child *child, struct cella_error *err) MUST_CHECK;
+/* binds.c */
+int child_bind_files(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_hide_places(struct child *child, struct cella_error *err) MUST_CHECK;
 /* lockdown.c */
 int child_drop_capabilities(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_set_no_new_privs(struct child *child, struct cella_error *err) MUST_CHECK;

@@ -30,6 +30,7 @@ int sandbox_host_open(struct sandbox_host *host, struct cella_error *err)
     *host = (struct sandbox_host){.privileged = owns_run_uids(),
                                   .init_program = -1,
                                   .fault = fault_step(),
+                                  .processor_last = -1,
                                   .spare = {.pid = -1}};
     cgroup_host_open(&host->cgroups);
     const int entered = host->privileged ? keep_capabilities(err) : enter_own_namespace(err);

@@ -1,9 +1,9 @@
 /*
- * The lock-down: capabilities, no-new-privileges, Landlock, seccomp, in this order.  What is set
- * here is inherited by init and by everything that init starts, and nothing gives it back.
+ * The lock-down: capabilities, no-new-privileges, Landlock, and in seccomp.c the filter, in this
+ * order.  What is set here is inherited by init and by everything that init starts, and nothing
+ * gives it back.
  */
 #include "base/error.h"
-#include "filters.h" /* made at build time by tools/gen_filters.c */
 #include "isolate/native/child.h"
 #include "isolate/native/sys.h"
 
@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,6 +42,12 @@
 #define RIGHTS_OWN                                                                                 \
     ((RIGHTS_ABI_1 | RIGHT_REFER | RIGHT_TRUNCATE) &                                               \
      ~(UINT64_C(0) + LANDLOCK_ACCESS_FS_MAKE_CHAR + LANDLOCK_ACCESS_FS_MAKE_BLOCK))
+
+/* In a writable mount, which is somebody's on the host: no links, which would lead whoever looks
+ * there astray, no pipes and sockets, at which he would wait. */
+#define RIGHTS_SHARED                                                                              \
+    (RIGHTS_OWN & ~(UINT64_C(0) + LANDLOCK_ACCESS_FS_MAKE_SYM + LANDLOCK_ACCESS_FS_MAKE_FIFO +     \
+                    LANDLOCK_ACCESS_FS_MAKE_SOCK))
 
 /* As of Linux 6.10; the header may describe fewer members. */
 struct ruleset {
@@ -183,10 +188,12 @@ static int allow_files(const struct child *child, int ruleset, uint64_t handled,
         }
     }
     for (uint32_t i = 0; i < plan->mount_count; i++) {
-        const bool program_files = plan->mounts[i].kind == PLAN_MOUNT_BIND &&
-                                   strncmp(plan->mounts[i].target, "/etc/", 5) != 0;
-        if (program_files &&
-            allow_beneath(ruleset, plan->mounts[i].target, RIGHTS_RUN, handled, err) != 0) {
+        const struct plan_mount *mount = &plan->mounts[i];
+        const bool writable = (mount->flags & PLAN_MOUNT_WRITABLE) != 0;
+        const bool settings = strncmp(mount->target, "/etc/", 5) == 0 && !writable;
+        if (mount->kind == PLAN_MOUNT_BIND && !settings &&
+            allow_beneath(ruleset, mount->target, writable ? RIGHTS_SHARED : RIGHTS_RUN, handled,
+                          err) != 0) {
             return -1;
         }
     }
@@ -242,57 +249,5 @@ int child_load_landlock(struct child *child, struct cella_error *err)
     if (rules.scoped != 0) {
         child_holds(child, PROTECTION_LANDLOCK_SCOPE);
     }
-    return 0;
-}
-
-/* The listener, by which init answers and counts refused calls, goes to its agreed number.  Where
- * the kernel gives none (another filter with one is already in force), refused calls get ENOSYS
- * from the kernel itself and are not counted. */
-static int load_filter(const struct sock_fprog *program)
-{
-    static const unsigned long attempts[] = {
-        SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-        SECCOMP_FILTER_FLAG_NEW_LISTENER,
-        0,
-    };
-    long result = -1;
-    for (size_t i = 0; i < ARRAY_LENGTH(attempts) && result < 0; i++) {
-        result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, attempts[i], program);
-        if (result >= 0 && attempts[i] != 0 && result != INIT_FD_LISTENER) {
-            const int listener = (int)result;
-            result = dup2(listener, INIT_FD_LISTENER);
-            (void)close(listener); /* its duplicate stays */
-        } else if (result >= 0 && attempts[i] != 0) {
-            /* Made close-on-exec; init needs it. */
-            result = fcntl(INIT_FD_LISTENER, F_SETFD, 0);
-        }
-    }
-    return result < 0 ? -1 : 0;
-}
-
-/* The kernel copies the filter; its type has no const. */
-#define FILTER_PROGRAM(filter_name)                                                                \
-    {                                                                                              \
-        .len = ARRAY_LENGTH(filter_name), .filter = (struct sock_filter *)(uintptr_t)(filter_name) \
-    }
-
-int child_load_seccomp(struct child *child, struct cella_error *err)
-{
-    const struct sock_fprog counted[] = {
-        [PLAN_SYSCALLS_DEFAULT] = FILTER_PROGRAM(filter_default),
-        [PLAN_SYSCALLS_STRICT] = FILTER_PROGRAM(filter_strict),
-    };
-    const struct sock_fprog supervised[] = {
-        [PLAN_SYSCALLS_DEFAULT] = FILTER_PROGRAM(filter_default_supervised),
-        [PLAN_SYSCALLS_STRICT] = FILTER_PROGRAM(filter_strict_supervised),
-    };
-    if (child_waives(child, PROTECTION_SECCOMP)) {
-        return 0;
-    }
-    const struct sock_fprog *programs = child->cgroup != NULL ? counted : supervised;
-    if (load_filter(&programs[child->plan->syscalls]) != 0) {
-        return failed(err, "load the system call filter");
-    }
-    child_holds(child, PROTECTION_SECCOMP);
     return 0;
 }

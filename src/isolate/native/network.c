@@ -22,9 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int set_loopback(int fd, short flags)
+static int raise_loopback(int fd)
 {
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = flags};
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     return ioctl(fd, SIOCSIFFLAGS, &request);
 }
 
@@ -34,8 +34,8 @@ static NORETURN void make_network(int place)
     int fd = -1;
     int namespace = -1;
     if (unshare(CLONE_NEWNET) == 0 && (fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) >= 0 &&
-        set_loopback(fd, IFF_UP | IFF_RUNNING) == 0 &&
-        (namespace = sys_ioctl(fd, SIOCGSKNS, NULL)) >= 0 && dup2(namespace, place) == place) {
+        raise_loopback(fd) == 0 && (namespace = sys_ioctl(fd, SIOCGSKNS, NULL)) >= 0 &&
+        dup2(namespace, place) == place) {
         (void)close(namespace); /* its duplicate stays */
         (void)close(fd);        /* a socket never used */
         _exit(0);
@@ -79,16 +79,17 @@ int child_enter_network(struct child *child, struct cella_error *err)
     return error_set_hint(err, "`cella doctor` says what this host lacks");
 }
 
-/* It was made with one that is up, as most plans want it. */
+/* It was made with one that is up, as most plans want it.  One that was up and is taken down would
+ * let programs wait for answers that never come; so the others get a namespace where it never
+ * was. */
 int child_set_loopback(struct child *child, struct cella_error *err)
 {
     if (child->plan->loopback != 0 || child_waives(child, PROTECTION_NET_NS)) {
         return 0;
     }
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || set_loopback(fd, 0) != 0) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot take the loopback interface down");
+    if (unshare(CLONE_NEWNET) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno,
+                         "cannot make a network namespace without a loopback interface");
     }
-    (void)close(fd); /* a socket never used */
     return 0;
 }

@@ -162,6 +162,9 @@ static NORETURN void enter_child(struct start *start)
         .collected = start->inside[3],
         .lease = start->sandbox.lease.fd,
     };
+    for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
+        child.shares[i] = -1;
+    }
     /* After a change of uid /proc/self would be root's, and we have something to write there. */
     IGNORE(sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); /* would be seen at the first such write */
     /* With the keeper's end open too we would never see it end. */

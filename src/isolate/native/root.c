@@ -1,6 +1,6 @@
 /*
- * The root file system of a sandbox: built, not borrowed.  An empty tmpfs, read-only binds of what
- * the plan names, a few synthetic files, a minimal /dev, a masked /proc, and one tmpfs of limited
+ * The root file system of a sandbox: built, not borrowed.  An empty tmpfs, binds of what the plan
+ * names (binds.c), a few synthetic files, a minimal /dev, a masked /proc, and one tmpfs of limited
  * size that is workspace and /tmp.
  *
  * Everything is made below the working directory, which is the new root, by relative paths: no
@@ -117,97 +117,10 @@ int child_write_etc(struct child *child, struct cella_error *err)
     return 0;
 }
 
-/* Opens one directory, and makes it first where it is not there. */
-static int enter_directory(int parent, const char *name)
-{
-    if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST && errno != EROFS) {
-        return -1;
-    }
-    return openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* Opens the directory that a path's last name lies in, and makes what is missing.  No link is
- * followed: the path may lead through a mount whose owner plants links, and until the root is
- * changed they would lead into the host. */
-static int open_parent(const char *path, const char **ret_name)
-{
-    char name[PLAN_PATH_MAX];
-    int dir = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const char *rest = path + 1; /* relative to the new root */
-    for (const char *slash; dir >= 0 && (slash = strchr(rest, '/')) != NULL; rest = slash + 1) {
-        const int length = (int)(slash - rest);
-        (void)snprintf(name, sizeof(name), "%.*s", length, rest);
-        const int next = enter_directory(dir, name);
-        (void)close(dir); /* a directory */
-        dir = next;
-    }
-    *ret_name = rest;
-    return dir;
-}
-
-/* Opens what a mount covers: a directory, or an empty file. */
-static int open_cover(int parent, const char *name, bool directory)
-{
-    if (directory) {
-        return enter_directory(parent, name);
-    }
-    const int fd = openat(parent, name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    return fd >= 0 || errno != EROFS ? fd : openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* Recursive: mounts below the source come along. */
-static int bind_tree(int tree, int parent, const char *name, uint64_t attributes)
-{
-    struct stat source;
-    if (fstat(tree, &source) != 0 || sys_set_tree_attributes(tree, attributes) != 0) {
-        return -1;
-    }
-    const int cover = open_cover(parent, name, S_ISDIR(source.st_mode));
-    if (cover < 0) {
-        return -1;
-    }
-    const int result = sys_move_mount(tree, cover);
-    const int number = errno;
-    (void)close(cover); /* nothing was written */
-    errno = number;
-    return result;
-}
-
-static int bind_one(const struct plan_mount *mount, uint64_t attributes, struct cella_error *err)
-{
-    const bool is_bind = mount->kind == PLAN_MOUNT_BIND;
-    const int tree = is_bind ? sys_open_tree(mount->source) : -1;
-    if (is_bind && tree < 0) {
-        const bool optional = (mount->flags & PLAN_MOUNT_OPTIONAL) != 0;
-        const int number = errno;
-        if (optional && number == ENOENT) {
-            return 0;
-        }
-        failed(err, "find", mount->source);
-        return number == ELOOP ? error_set_hint(err, "a part of it is a link: name the real path")
-                               : -1;
-    }
-    const char *name = NULL;
-    const int parent = open_parent(mount->target, &name);
-    int result = parent < 0 ? -1
-                 : is_bind  ? bind_tree(tree, parent, name, attributes)
-                            : symlinkat(mount->source, parent, name);
-    if (result != 0) {
-        result = failed(err, is_bind ? "bind" : "link", mount->target);
-    }
-    if (parent >= 0) {
-        (void)close(parent); /* a directory */
-    }
-    if (tree >= 0) {
-        (void)close(tree); /* a mount, attached by now or let go of */
-    }
-    return result;
-}
-
 /* How many processors there are, where the C library looks first: /proc/stat, where it looks next,
  * tells of the host's, and a pool of processes that has one for each would be over the limit of
  * processes.  Nothing else of /sys is here. */
-static int write_processors(const struct child *child, struct cella_error *err)
+int child_write_processors(struct child *child, struct cella_error *err)
 {
     static const char *const parts[] = {"sys/devices", "sys/devices/system",
                                         "sys/devices/system/cpu"};
@@ -223,33 +136,6 @@ static int write_processors(const struct child *child, struct cella_error *err)
     }
     (void)snprintf(text, sizeof(text), "0-%" PRIu64 "\n", whole - 1); /* fits */
     return write_new_file("sys/devices/system/cpu/online", text, err);
-}
-
-int child_bind_files(struct child *child, struct cella_error *err)
-{
-    const bool read_only = !child_waives(child, PROTECTION_READ_ONLY);
-    const uint64_t attributes =
-        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0);
-
-    for (uint32_t i = 0; i < child->plan->mount_count; i++) {
-        if (bind_one(&child->plan->mounts[i], attributes, err) != 0) {
-            return -1;
-        }
-    }
-    if (read_only) {
-        child_holds(child, PROTECTION_READ_ONLY);
-    }
-    if (write_processors(child, err) != 0) {
-        return -1;
-    }
-    /* Every place that something is mounted on exists by now. */
-    if (!child_waives(child, PROTECTION_ROOT_READ_ONLY)) {
-        if (sys_mount_setattr(".", MOUNT_ATTR_RDONLY) != 0) {
-            return failed(err, "make read-only", "the root");
-        }
-        child_holds(child, PROTECTION_ROOT_READ_ONLY);
-    }
-    return 0;
 }
 
 int child_make_dev(struct child *child, struct cella_error *err)
@@ -331,7 +217,9 @@ int child_mount_scratch(struct child *child, struct cella_error *err)
         /* No more than the memory limit, which counts it too. */
         (void)snprintf(options, sizeof(options), "mode=1777,size=%" PRIu64 ",nr_inodes=%d",
                        limits->value[LIMIT_MEMORY], SHARED_MEMORY_INODES);
-        child_holds(child, PROTECTION_DISK);
+        if (plan_writable_count(child->plan) == 0) {
+            child_holds(child, PROTECTION_DISK); /* else a run may fill what is the host's */
+        }
     }
     if (sys_mount("shm", "dev/shm", "tmpfs", flags | MS_NOEXEC, options) != 0) {
         return failed(err, "mount", "/dev/shm");

@@ -6,29 +6,52 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "isolate/native/child.h"
+#include "isolate/native/shares.h"
 #include "isolate/native/sys.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int limit_cgroup(const struct plan *plan, struct sandbox *sandbox, struct cella_error *err);
-static int send_plan(const struct sandbox_host *host, const struct plan *plan, int pack,
-                     const struct sandbox *sandbox, struct cella_error *err);
+/* While a prepared sandbox is made that of a plan. */
+struct making {
+    struct sandbox_host *host;
+    const struct plan *plan;
+    int pack;
+    int shares[PLAN_WRITABLE_MAX]; /* trees of writable mounts; -1: none */
+    struct sandbox sandbox;
+};
+
+static int limit_cgroup(struct making *making, struct cella_error *err);
+static int keep_on_processor(struct making *making, struct cella_error *err);
+static int open_shares(struct making *making, struct cella_error *err);
+static int send_plan(struct making *making, struct cella_error *err);
+
+/* In the order of the table of steps. */
+static const struct {
+    enum step step;
+    int (*run)(struct making *making, struct cella_error *err);
+} making_steps[] = {
+    {STEP_LIMITS, limit_cgroup},
+    {STEP_PROCESSOR, keep_on_processor},
+    {STEP_SHARES, open_shares},
+    {STEP_PLAN, send_plan},
+};
 
 /* The one made ahead, if it is of the plan's kind. */
 static int take_prepared(struct sandbox_host *host, const struct plan *plan,
                          struct sandbox *ret_sandbox, enum step *ret_step, struct cella_error *err)
 {
-    if (host->spare.pid > 0 && host->spare.waived == (plan->waived & CHILD_AHEAD)) {
+    if (host->spare.pid > 0 && host->spare.waived == child_ahead(plan)) {
         *ret_sandbox = host->spare;
         host->spare.pid = -1;
         return 0;
     }
-    return sandbox_prepare(host, plan->waived, ret_sandbox, ret_step, err);
+    return sandbox_prepare(host, child_ahead(plan), ret_sandbox, ret_step, err);
 }
 
 bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_report,
@@ -61,31 +84,39 @@ static void tell_first_failure(const struct sandbox *sandbox, enum step *step,
 int sandbox_start(struct sandbox_host *host, const struct plan *plan, int pack,
                   struct sandbox *ret_sandbox, enum step *ret_step, struct cella_error *err)
 {
-    struct sandbox sandbox;
-    if (take_prepared(host, plan, &sandbox, ret_step, err) != 0) {
+    struct making making = {.host = host, .plan = plan, .pack = pack};
+    for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
+        making.shares[i] = -1;
+    }
+    if (take_prepared(host, plan, &making.sandbox, ret_step, err) != 0) {
         return -1;
     }
-    *ret_step = STEP_LIMITS;
-    int result = host->fault == STEP_LIMITS
+    int result = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(making_steps) && result == 0; i++) {
+        *ret_step = making_steps[i].step;
+        /* The step `plan` is the first process's to fail. */
+        result = host->fault == *ret_step && *ret_step != STEP_PLAN
                      ? error_set(err, CELLA_ERROR_HOST, EIO, "injected fault")
-                     : limit_cgroup(plan, &sandbox, err);
-    if (result == 0) {
-        *ret_step = STEP_PLAN;
-        result = send_plan(host, plan, pack, &sandbox, err);
-        if (result != 0) {
-            tell_first_failure(&sandbox, ret_step, err);
-        }
+                     : making_steps[i].run(&making, err);
+    }
+    for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
+        fd_close(&making.shares[i]); /* the first process has its own */
     }
     if (result != 0) {
-        sandbox_discard(&sandbox);
+        if (*ret_step == STEP_PLAN) {
+            tell_first_failure(&making.sandbox, ret_step, err);
+        }
+        sandbox_discard(&making.sandbox);
         return -1;
     }
-    *ret_sandbox = sandbox;
+    *ret_sandbox = making.sandbox;
     return 0;
 }
 
-static int limit_cgroup(const struct plan *plan, struct sandbox *sandbox, struct cella_error *err)
+static int limit_cgroup(struct making *making, struct cella_error *err)
 {
+    const struct plan *plan = making->plan;
+    struct sandbox *sandbox = &making->sandbox;
     uint64_t held = protection_bit(PROTECTION_MEMORY) | protection_bit(PROTECTION_PROCESSES);
 
     if (sandbox->cgroup.host != NULL) {
@@ -102,35 +133,89 @@ static int limit_cgroup(const struct plan *plan, struct sandbox *sandbox, struct
     return 0;
 }
 
-/* The plan with the pack's descriptor, and behind it what init will read after its exec. */
-static int send_plan(const struct sandbox_host *host, const struct plan *plan, int pack,
-                     const struct sandbox *sandbox, struct cella_error *err)
+/* Its first process is put on one processor, from outside, while it waits; everything that it
+ * starts stays there, because the filter lets nobody change it.  The first run of a keeper gets the
+ * one that the kernel has put the keeper on, so that many keepers use many; then each the next. */
+static int keep_on_processor(struct making *making, struct cella_error *err)
+{
+    int *last = &making->host->processor_last;
+    cpu_set_t usable, one;
+    if (making->plan->one_processor == 0 ||
+        (making->plan->waived & protection_bit(PROTECTION_PROCESSOR)) != 0) {
+        return 0;
+    }
+    if (sched_getaffinity(0, sizeof(usable), &usable) != 0 || CPU_COUNT(&usable) == 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot see which processors are ours");
+    }
+    const int running_on = sched_getcpu();
+    size_t chosen = *last >= 0 ? (size_t)*last + 1 : running_on >= 0 ? (size_t)running_on : 0;
+    while (!CPU_ISSET(chosen % CPU_SETSIZE, &usable)) { /* one is set */
+        chosen++;
+    }
+    chosen %= CPU_SETSIZE;
+    CPU_ZERO(&one);
+    CPU_SET(chosen, &one);
+    if (sched_setaffinity(making->sandbox.pid, sizeof(one), &one) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot keep the run on one processor");
+    }
+    *last = (int)chosen;
+    making->sandbox.held |= protection_bit(PROTECTION_PROCESSOR);
+    return 0;
+}
+
+static int open_shares(struct making *making, struct cella_error *err)
+{
+    return making->host->privileged && plan_writable_count(making->plan) > 0
+               ? shares_open(making->plan, making->sandbox.lease.uid, making->shares, err)
+               : 0;
+}
+
+/* What init will read after its exec. */
+static int send_start(const struct making *making, struct cella_error *err)
+{
+    const struct plan *plan = making->plan;
+    struct init_start start = {.limits = plan->limits,
+                               .waived = plan->waived,
+                               .supervise = making->sandbox.cgroup.host == NULL,
+                               .fault_step = (uint32_t)making->host->fault,
+                               .guard_modes = plan_writable_count(plan) > 0,
+                               .denied_count = plan->denied_count};
+    memcpy(start.denied_calls, plan->denied_calls, sizeof(start.denied_calls));
+    return send(making->sandbox.control, &start, sizeof(start), MSG_NOSIGNAL) >= 0
+               ? 0
+               : error_set(err, CELLA_ERROR_HOST, errno, "cannot send the plan to the sandbox");
+}
+
+/* The plan with its descriptors, and what is for init behind it. */
+static int send_plan(struct making *making, struct cella_error *err)
 {
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(INIT_PLAN_DESCRIPTORS_MAX * sizeof(int))];
     } control;
-    struct iovec part = {.iov_base = (void *)(uintptr_t)plan, .iov_len = sizeof(*plan)};
+    int descriptors[INIT_PLAN_DESCRIPTORS_MAX] = {making->pack};
+    size_t count = 1;
+    while (count < INIT_PLAN_DESCRIPTORS_MAX && making->shares[count - 1] >= 0) {
+        descriptors[count] = making->shares[count - 1];
+        count++;
+    }
+    struct iovec part = {.iov_base = (void *)(uintptr_t)making->plan,
+                         .iov_len = sizeof(*making->plan)};
     const struct msghdr message = {.msg_iov = &part,
                                    .msg_iovlen = 1,
                                    .msg_control = &control,
-                                   .msg_controllen = sizeof(control)};
-    const struct init_start start = {.limits = plan->limits,
-                                     .waived = plan->waived,
-                                     .supervise = sandbox->cgroup.host == NULL,
-                                     .fault_step = (uint32_t)host->fault};
+                                   .msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int))};
     _Static_assert(sizeof(struct init_plan) == sizeof(struct plan), "sent as it is");
 
     memset(&control, 0, sizeof(control));
     control.header.cmsg_level = SOL_SOCKET;
     control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = (socklen_t)CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.header), &pack, sizeof(pack));
-    if (sendmsg(sandbox->control, &message, MSG_NOSIGNAL) < 0 ||
-        send(sandbox->control, &start, sizeof(start), MSG_NOSIGNAL) < 0) {
+    control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+    if (sendmsg(making->sandbox.control, &message, MSG_NOSIGNAL) < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot send the plan to the sandbox");
     }
-    return 0;
+    return send_start(making, err);
 }
 
 void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct rusage *ret_rusage)

@@ -8,6 +8,7 @@
  *   host.c      what all sandboxes of a keeper share
  *   prepare.c   the part that depends on no plan, from outside
  *   sandbox.c   the part that does, and the end
+ *   shares.c    places of the host that it shows
  *   child.c     both parts from inside: the first process
  */
 #ifndef ISOLATE_NATIVE_SANDBOX_H
@@ -48,6 +49,7 @@ struct sandbox_host {
     enum step fault;  /* test builds: the step to fail; else STEP_COUNT */
     struct cgroup_host cgroups;
     uint64_t prepared;    /* how many were, for names */
+    int processor_last;   /* that a run was put on; -1: none yet */
     struct sandbox spare; /* prepared ahead; .pid -1: none */
 };
 

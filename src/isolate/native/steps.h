@@ -35,14 +35,17 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
     X(PROC, "proc", SANDBOX, "mount an own /proc, read-only and masked")                           \
     X(CEILING, "ceiling", HOST, "check the plan against what the keeper may ever do")              \
     X(LIMITS, "control_group_limits", HOST, "set the control group's limits")                      \
+    X(PROCESSOR, "processor", HOST, "keep it on one processor, where the policy says so")          \
+    X(SHARES, "writable_mounts", HOST, "open writable mounts, map their owner to the run's uid")   \
     X(PLAN, "plan", SANDBOX, "receive the plan and the pack")                                      \
     X(UTS, "host_name", SANDBOX, "set the host name")                                              \
-    X(BINDS, "binds", SANDBOX, "bind the runtime's files into it, make all read-only")             \
+    X(BINDS, "binds", SANDBOX, "bind the host's files into it, make it read-only")                 \
+    X(HIDE_PLACES, "hidden_places", SANDBOX, "cover what the policy hides")                        \
     X(SCRATCH, "scratch", SANDBOX, "mount the workspace, /tmp and /dev/shm, of limited size")      \
     X(PIVOT, "pivot", SANDBOX, "make it the root, let go of the host's")                           \
     X(NETWORK, "network_namespace", SANDBOX,                                                       \
       "enter a network namespace with nothing but a loopback interface, made meanwhile")           \
-    X(LOOPBACK, "loopback", SANDBOX, "take that down where the plan has none")                     \
+    X(LOOPBACK, "loopback", SANDBOX, "another without it, where the plan has none")                \
     X(DESCRIPTORS, "descriptors", SANDBOX, "close every descriptor that init does not need")       \
     X(CAPABILITIES, "capabilities", SANDBOX, "empty all five capability sets, lock securebits")    \
     X(NO_NEW_PRIVS, "no_new_privileges", SANDBOX, "no privilege by executing a program")           \
@@ -54,6 +57,7 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
     X(RLIMITS, "rlimits", PROGRAM, "set the resource limits")                                      \
     X(STREAMS, "streams", PROGRAM,                                                                 \
       "own terminal session, the three standard streams, nothing else open")                       \
+    X(MODES, "file_modes", PROGRAM, "no set-uid files, where there are writable mounts")           \
     X(EXEC, "exec", PROGRAM, "execute the program")
 
 #define STEP_ENUM(id, ...) STEP_##id,

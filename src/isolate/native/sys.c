@@ -49,21 +49,38 @@ int sys_mount_setattr(const char *path, uint64_t set)
     return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attr, sizeof(attr));
 }
 
-int sys_open_tree(const char *path)
+int sys_open_path(const char *path)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    const int source = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
+int sys_clone_tree(int path, unsigned recursive)
+{
+    return (int)syscall(SYS_open_tree, path, "",
+                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive | AT_EMPTY_PATH);
+}
+
+int sys_open_tree(const char *path)
+{
+    const int source = sys_open_path(path);
     if (source < 0) {
         return -1;
     }
-    const int tree =
-        (int)syscall(SYS_open_tree, source, "",
-                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+    const int tree = sys_clone_tree(source, AT_RECURSIVE);
     const int number = errno;
     (void)close(source); /* a path */
     errno = number;
     return tree;
+}
+
+int sys_map_tree(int tree, uint64_t set, int user_namespace)
+{
+    struct mount_attr attr = {.attr_set = set | MOUNT_ATTR_IDMAP,
+                              .propagation = MS_PRIVATE,
+                              .userns_fd = (uint64_t)(unsigned)user_namespace};
+    return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 
 int sys_set_tree_attributes(int tree, uint64_t set)

@@ -30,9 +30,15 @@ int sys_pivot_root(const char *new_root, const char *put_old) MUST_CHECK;
 /* Sets MOUNT_ATTR_* of the mount at `path`, and makes it private: what the host mounts later does
  * not appear in it. */
 int sys_mount_setattr(const char *path, uint64_t set) MUST_CHECK;
-/* A copy of the mount at `path` and of all below it, attached nowhere; let go of when closed.  The
- * path must be real: no part of it a link. */
+/* The path itself, of a file or directory (O_PATH).  It must be real: no part of it a link. */
+int sys_open_path(const char *path) MUST_CHECK;
+/* A copy of the mount at a path so opened, and with AT_RECURSIVE of all below it, attached nowhere;
+ * let go of when closed. */
+int sys_clone_tree(int path, unsigned recursive) MUST_CHECK;
+/* Both in one, with all below it. */
 int sys_open_tree(const char *path) MUST_CHECK;
+/* Sets MOUNT_ATTR_* of one such copy, and shows its owners as `user_namespace` maps them. */
+int sys_map_tree(int tree, uint64_t set, int user_namespace) MUST_CHECK;
 /* The same for all mounts of such a copy. */
 int sys_set_tree_attributes(int tree, uint64_t set) MUST_CHECK;
 /* Attaches it on what `target` is a descriptor of. */
