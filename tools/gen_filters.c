@@ -71,8 +71,7 @@ static const struct check {
     size_t count;
     struct condition conditions[CONDITIONS_MAX];
 } checks[] = {
-    {"clone", SETS_COUNTED, 1, {{0, FILTER_CLONE_REFUSED, ONE_OF, 1, {0}}}},
-    {"clone", SETS_SUPERVISED, 1, {{0, 0, ONE_OF, 1, {FILTER_BIRTH_FLAGS}}}},
+    {"clone", SETS_ALL, 1, {{0, FILTER_CLONE_REFUSED, ONE_OF, 1, {0}}}},
     /* With one uid for init and program, these could change PID 1.  Of other threads than the
      * caller programs set the processors (OpenMP does), the niceness and the scheduler (whoever
      * asks for a thread with one of its own does, as Free Pascal for each), seldom the rest. */

@@ -33,6 +33,9 @@ enum stat_field {
     STAT_FIELDS
 };
 
+/* After a count of processes that is over the limit. */
+#define RECOUNTS 3
+
 /* Of a stack that overflowed, so small a share was not touched by the program's own faults. */
 #define STACK_SLACK_SHARE 32
 /* What a program touches beside its stack: 1.1 MiB is a C program that does nothing. */
@@ -195,14 +198,17 @@ static void read_processes(struct totals *totals)
     }
 }
 
-uint64_t init_count_tasks(struct init *init)
+/* A walk through /proc takes time, in which one process may end and another begin, and both be seen;
+ * so it is taken again, and what is too much must be so in all of them. */
+static bool too_many_tasks(const struct init *init, uint64_t tasks)
 {
-    struct totals totals = {0, 0, 0};
-    read_processes(&totals);
-    if (init->report.processes_peak == UINT64_MAX || totals.tasks > init->report.processes_peak) {
-        init->report.processes_peak = totals.tasks;
+    const uint64_t max = init->start.limits.value[LIMIT_PROCESSES];
+    for (int i = 0; i < RECOUNTS && tasks > max; i++) {
+        struct totals again = {0, 0, 0};
+        read_processes(&again);
+        tasks = again.tasks;
     }
-    return totals.tasks;
+    return tasks > max;
 }
 
 uint32_t init_sample(struct init *init)
@@ -224,5 +230,6 @@ uint32_t init_sample(struct init *init)
         report->processes_peak = totals.tasks;
     }
     return (totals.memory_bytes > limit[LIMIT_MEMORY] ? KEEPER_CAUSE_MEMORY : 0U) |
+           (too_many_tasks(init, totals.tasks) ? KEEPER_CAUSE_PROCESSES : 0U) |
            (cpu_us > limit[LIMIT_CPU] ? KEEPER_CAUSE_CPU : 0U);
 }

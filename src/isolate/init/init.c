@@ -101,6 +101,28 @@ static int hide(struct init *init, struct cella_error *err)
     return 0;
 }
 
+/* In milliseconds; -1: never.  Not at every event: a program could make us do little else. */
+static int time_to_sample(const struct init *init, uint64_t sample_us)
+{
+    const uint64_t now = init_clock_us();
+    if (init->start.supervise == 0 || init->stopping) {
+        return -1;
+    }
+    return now < sample_us ? (int)((sample_us - now + 999) / 1000) : 0;
+}
+
+/* Whether the program had too many processes is to be seen until they are waited for: it may have
+ * ended before anybody looked. */
+static void look_at_end(struct init *init)
+{
+    siginfo_t ended = {0};
+    if (init->start.supervise != 0 && !init->stopping && init->main_pid > 0 &&
+        waitid(P_PID, (id_t)init->main_pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        ended.si_pid == init->main_pid) {
+        init->report.causes |= init_sample(init) & (uint32_t)KEEPER_CAUSE_PROCESSES;
+    }
+}
+
 static void watch(struct init *init, int signals)
 {
     enum { CONTROL, SIGNALS, LISTENER, WATCHED };
@@ -110,19 +132,20 @@ static void watch(struct init *init, int signals)
         [LISTENER] = {.fd = fcntl(INIT_FD_LISTENER, F_GETFD) >= 0 ? INIT_FD_LISTENER : -1,
                       .events = POLLIN},
     };
-    const int timeout = init->start.supervise != 0 ? SAMPLE_PERIOD_MS : -1;
+    uint64_t sample_us = 0; /* when to look again */
 
     while (init->main_pid > 0) {
-        if (poll(watched, WATCHED, timeout) < 0 && errno != EINTR) {
+        if (poll(watched, WATCHED, time_to_sample(init, sample_us)) < 0 && errno != EINTR) {
             stop(init);
         }
         if (watched[SIGNALS].revents != 0) {
             struct signalfd_siginfo unread; /* anyone inside can forge one: only a nudge */
             IGNORE(read(signals, &unread, sizeof(unread)) < 0);
+            look_at_end(init);
             reap(init);
         }
         if (watched[LISTENER].revents & POLLIN) {
-            limit(init, init_answer_refused(init));
+            init_answer_refused(init);
         }
         if (watched[LISTENER].revents & (POLLHUP | POLLERR | POLLNVAL)) {
             watched[LISTENER].fd = -1;
@@ -134,8 +157,9 @@ static void watch(struct init *init, int signals)
                 stop(init);
             }
         }
-        if (init->start.supervise != 0 && !init->stopping && init->main_pid > 0) {
+        if (time_to_sample(init, sample_us) == 0 && init->main_pid > 0) {
             limit(init, init_sample(init));
+            sample_us = init_clock_us() + SAMPLE_PERIOD_MS * 1000;
         }
     }
 }

@@ -45,8 +45,6 @@ struct init {
     uint64_t written_before; /* bytes that init itself wrote before the program's start */
     int io_file;             /* /proc/self/io, opened before it was closed to us */
     bool stopping;
-    uint64_t tasks_at_most;    /* without a control group: since the last count */
-    uint64_t refused_forks;    /* likewise */
     struct init_report report; /* filled as the run goes */
 };
 
@@ -59,9 +57,8 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
 /* Loads the filter of modes.c into the calling process.  -1 with errno when the kernel refuses. */
 int init_guard_modes(void) MUST_CHECK;
 
-/* Answers what is waiting on INIT_FD_LISTENER.  Returns the enum keeper_cause of a limit that this
- * shows to be exceeded, or 0. */
-uint32_t init_answer_refused(struct init *init);
+/* Answers what is waiting on INIT_FD_LISTENER. */
+void init_answer_refused(struct init *init);
 
 /* Bytes written so far by init and by every process it has waited for. */
 uint64_t init_written_bytes(const struct init *init);
@@ -71,8 +68,6 @@ uint64_t init_written_bytes(const struct init *init);
 uint32_t init_sample(struct init *init);
 /* KEEPER_CAUSE_STACK when the program's end looks like a stack overflow, else 0. */
 uint32_t init_stack_overflow(const struct init *init, int status, const struct rusage *used);
-/* How many processes and threads the program has now. */
-uint64_t init_count_tasks(struct init *init);
 /* The figures at the end, when every other process is gone; also whether a disk or file limit was
  * touched. */
 void init_measure(struct init *init);

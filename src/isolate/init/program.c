@@ -7,7 +7,6 @@
  */
 #include "base/error.h"
 #include "isolate/init/init.h"
-#include "isolate/native/filter.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
 
@@ -22,11 +21,13 @@
 #include <unistd.h>
 
 #define BIRTH_STACK_SIZE (64 * 1024)
+#define BIRTH_FLAGS      (CLONE_VM | CLONE_VFORK | SIGCHLD)
 #define PROGRAM_PATH_MAX 4096
 
 /* RLIMIT_NPROC, in the run's own user namespace, is the second layer behind the control group's
- * count: a little above it, so that it is the control group that refuses a fork, and counts it.
- * Without one it is exact.  Init counts in both. */
+ * count, or init's where there is none: a little above the limit, so that it is the control group
+ * that refuses a fork, and counts it, or init that sees too many, of which nobody else would tell.
+ * Init counts in both. */
 #define PROCESSES_SLACK 16
 
 /* Processor time by rlimit, likewise: per process, in whole seconds, behind the supervisor's. */
@@ -114,7 +115,7 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
 {
     static char stack[BIRTH_STACK_SIZE] __attribute__((aligned(16)));
     struct birth birth = {.init = init, .step = STEP_EXEC};
-    const pid_t pid = clone(be_born, stack + sizeof(stack), FILTER_BIRTH_FLAGS, &birth);
+    const pid_t pid = clone(be_born, stack + sizeof(stack), BIRTH_FLAGS, &birth);
     if (pid < 0) {
         *ret_step = STEP_EXEC;
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot start a process");
@@ -124,7 +125,6 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
         return explain_failure(&birth, err);
     }
     init->main_pid = pid;
-    init->tasks_at_most = 1;
     return 0;
 }
 
@@ -143,7 +143,6 @@ static int set_rlimit(int resource, uint64_t wanted)
 static int set_rlimits(const struct init_start *start)
 {
     const uint64_t *value = start->limits.value;
-    const uint64_t processes_slack = start->supervise != 0 ? 0 : PROCESSES_SLACK;
     const struct {
         int resource;
         uint64_t value;
@@ -151,7 +150,7 @@ static int set_rlimits(const struct init_start *start)
         {RLIMIT_NOFILE, value[LIMIT_OPEN_FILES]},
         {RLIMIT_FSIZE, value[LIMIT_FILE]},
         {RLIMIT_STACK, value[LIMIT_STACK]},
-        {RLIMIT_NPROC, value[LIMIT_PROCESSES] + 1 + processes_slack},
+        {RLIMIT_NPROC, value[LIMIT_PROCESSES] + 1 + PROCESSES_SLACK},
         {RLIMIT_CPU, value[LIMIT_CPU] / LIMIT_SECOND + CPU_SLACK_SECONDS},
         {RLIMIT_MEMLOCK, LOCKED_MEMORY_MAX},
         {RLIMIT_SIGPENDING, QUEUED_SIGNALS_MAX},

@@ -2,12 +2,10 @@
  * Refused system calls: the filter sends them here (seccomp user notification), and init answers
  * with an errno and counts.  The program is never killed for asking.
  *
- * Where no control group counts processes, forks come here too, and those within the limit are let
- * through.  That is safe for them alone: what a fork does is in its registers, which nobody can
- * change any more, while a call with pointers could have its arguments exchanged afterwards.
+ * Nothing that a program needs comes here: while it waits for an answer a signal wakes it, and where
+ * its handler does not restart calls the call fails with EINTR, which no program expects of a fork.
  */
 #include "isolate/init/init.h"
-#include "isolate/native/filter.h"
 #include "isolate/native/sys.h"
 
 #include <asm/unistd.h>
@@ -52,63 +50,21 @@ static void count(struct init_report *report, unsigned number)
 }
 
 /* Whether the policy takes the call away; the filter asks about it for that alone. */
-static bool is_denied(const struct init_start *start, unsigned number)
-{
-    for (uint32_t i = 0; i < start->denied_count && i < PLAN_CALLS_MAX; i++) {
-        if (start->denied_calls[i] == number) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_fork(const struct seccomp_notif *call)
-{
-    const int number = call->data.nr;
-    return number == __NR_fork || number == __NR_vfork ||
-           (number == __NR_clone && (call->data.args[0] & FILTER_CLONE_REFUSED) == 0);
-}
-
-/* Counting costs a walk through /proc, so it is done only when the count may have been reached. */
-static bool may_fork(struct init *init)
-{
-    const uint64_t max = init->start.limits.value[LIMIT_PROCESSES];
-    if (init->tasks_at_most >= max) {
-        init->tasks_at_most = init_count_tasks(init);
-    }
-    if (init->tasks_at_most >= max) {
-        return false;
-    }
-    init->tasks_at_most++;
-    return true;
-}
-
-uint32_t init_answer_refused(struct init *init)
+void init_answer_refused(struct init *init)
 {
     /* The kernel demands zeros, and may have grown the structures: these are of our size. */
     struct seccomp_notif call;
     struct seccomp_notif_resp response;
-    uint32_t cause = 0;
     memset(&call, 0, sizeof(call));
     memset(&response, 0, sizeof(response));
     if (sys_ioctl(INIT_FD_LISTENER, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) {
-        return 0; /* the caller was killed meanwhile */
+        return; /* the caller was killed meanwhile */
     }
     const unsigned number = (unsigned)call.data.nr;
-    response.id = call.id;
-    if (!is_fork(&call) || is_denied(&init->start, number)) {
-        if (number < FIRST_UNKNOWN_CALL) {
-            count(&init->report, number);
-        }
-        response.error = -answer(number);
-    } else if (may_fork(init)) {
-        response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    } else {
-        response.error = -EAGAIN;
-        init->report.causes |= KEEPER_CAUSE_PROCESSES;
-        init->refused_forks++;
-        cause = init->refused_forks >= INIT_REFUSED_FORKS_MAX ? KEEPER_CAUSE_PROCESSES : 0U;
+    if (number < FIRST_UNKNOWN_CALL) {
+        count(&init->report, number);
     }
+    response.id = call.id;
+    response.error = -answer(number);
     IGNORE(sys_ioctl(INIT_FD_LISTENER, SECCOMP_IOCTL_NOTIF_SEND, &response) != 0); /* killed */
-    return cause;
 }

@@ -27,9 +27,4 @@
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
      CLONE_NEWNET | CLONE_PARENT)
 
-/* With these flags init starts the program.  It is under the same filter and cannot ask itself, so
- * they are let through where forks are counted.  A guest that uses them goes uncounted, up to
- * RLIMIT_NPROC, which refuses it at the same number. */
-#define FILTER_BIRTH_FLAGS (CLONE_VM | CLONE_VFORK | CLONE_UNTRACED | SIGCHLD)
-
 #endif

@@ -58,6 +58,8 @@ static const char *const syscalls_base[] = {"read",
                                             "setitimer",
                                             "getpid",
                                             "sendfile",
+                                            "fork",
+                                            "vfork",
                                             "execve",
                                             "exit",
                                             "wait4",
@@ -263,9 +265,8 @@ static const char *const syscalls_detached_memory[] = {"shmat",  "shmctl", "shmd
                                                        "semop",  "semctl", "msgget", "msgsnd",
                                                        "msgrcv", "msgctl"};
 
-/* Where no control group counts processes init is asked about each fork, and there vmsplice() would
- * hold pages that no process has. */
-static const char *const syscalls_counted[] = {"fork", "vfork", "vmsplice"};
+/* Not where no control group counts memory: it holds pages that no process has. */
+static const char *const syscalls_counted[] = {"vmsplice"};
 
 /* Answered ENOSYS without a word: libraries try these first and have another way. */
 static const char *const syscalls_silent[] = {"clone3"};
