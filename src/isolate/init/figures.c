@@ -198,8 +198,8 @@ static void read_processes(struct totals *totals)
     }
 }
 
-/* A walk through /proc takes time, in which one process may end and another begin, and both be seen;
- * so it is taken again, and what is too much must be so in all of them. */
+/* A walk through /proc takes time, in which one process may end and another begin, and both be
+ * seen; so it is taken again, and what is too much must be so in all of them. */
 static bool too_many_tasks(const struct init *init, uint64_t tasks)
 {
     const uint64_t max = init->start.limits.value[LIMIT_PROCESSES];

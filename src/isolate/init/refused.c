@@ -2,8 +2,9 @@
  * Refused system calls: the filter sends them here (seccomp user notification), and init answers
  * with an errno and counts.  The program is never killed for asking.
  *
- * Nothing that a program needs comes here: while it waits for an answer a signal wakes it, and where
- * its handler does not restart calls the call fails with EINTR, which no program expects of a fork.
+ * Nothing that a program needs comes here: while it waits for an answer a signal wakes it, and
+ * where its handler does not restart calls the call fails with EINTR, which no program expects of a
+ * fork.
  */
 #include "isolate/init/init.h"
 #include "isolate/native/sys.h"
