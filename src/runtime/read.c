@@ -394,7 +394,7 @@ static int keep_text(struct runtime *runtime, const struct definition *definitio
 int runtime_read(const char *name, const struct definition *definition,
                  struct runtime **ret_runtime, struct cella_error *err)
 {
-    struct runtime *runtime;
+    struct runtime *runtime = NULL;
     json_t *root = yaml_text_root(definition->yaml);
     if (runtime_read_tree(name, definition->file, root, &runtime, err) < 0) {
         return yaml_text_place(definition->yaml, err);

@@ -76,7 +76,9 @@ int child_enter_network(struct child *child, struct cella_error *err)
         number = status == 0 ? errno : number;
     }
     error_set(err, CELLA_ERROR_HOST, number, "cannot make a network namespace");
-    return error_set_hint(err, "`cella doctor` says what this host lacks");
+    return err->kind != CELLA_ERROR_HOST
+               ? -1
+               : error_set_hint(err, "`cella doctor` says what this host lacks");
 }
 
 /* It was made with one that is up, as most plans want it.  One that was up and is taken down would
