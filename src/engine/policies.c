@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "engine/engine.h"
 #include "policy/decide.h"
+#include "runtime/definition.h"
 
 #include <cella/policy.h>
 #include <stdio.h>
@@ -20,9 +21,7 @@ static void policy_done(struct policy **policy)
 
 static bool is_file(const char *policy)
 {
-    const size_t size = strlen(policy);
-    return strchr(policy, '/') != NULL ||
-           (size > 5 && strcmp(policy + size - strlen(".yaml"), ".yaml") == 0);
+    return strchr(policy, '/') != NULL || definition_is_file_name(policy);
 }
 
 static int load(const char *policies_dir, const char *name, struct policy **ret_policy,

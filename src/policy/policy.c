@@ -413,18 +413,6 @@ int policy_load(const char *extra_dir, const char *name, struct policy **ret_pol
     return load_named(&loading, name, ret_policy, err);
 }
 
-/* "a/b/c.yaml" is the policy "c". */
-static void name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1])
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
-    size_t size = strlen(base);
-    size -= size > 5 && strcmp(base + size - 5, ".yaml") == 0 ? 5 : 0;
-    size = size < SPEC_NAME_MAX ? size : SPEC_NAME_MAX;
-    memcpy(ret_name, base, size);
-    ret_name[size] = '\0';
-}
-
 int policy_load_file(const char *extra_dir, const char *path, struct policy **ret_policy,
                      struct cella_error *err)
 {
@@ -435,7 +423,7 @@ int policy_load_file(const char *extra_dir, const char *path, struct policy **re
         definition_read_file(path, &definition, err) < 0) {
         return -1;
     }
-    name_of_file(path, name);
+    IGNORE(definition_name_of_file(path, name)); /* what is told of it needs no good name */
     return make_policy(&loading, name, &definition, ret_policy, err);
 }
 

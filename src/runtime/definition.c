@@ -188,21 +188,27 @@ int definition_read_before(const struct paths_dirs *dirs, const char *name, cons
     return 0;
 }
 
-/* ---- listing ---- */
+/* ---- names of files ---- */
+
+bool definition_is_file_name(const char *path)
+{
+    size_t size = strlen(path);
+    return size > SUFFIX_SIZE && strcmp(path + size - SUFFIX_SIZE, suffix) == 0;
+}
 
 bool definition_name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1])
 {
     const char *slash = strrchr(path, '/');
     const char *file_name = slash == NULL ? path : slash + 1;
-    size_t size = strnlen(file_name, FILE_NAME_SIZE);
-    if (size <= SUFFIX_SIZE || size == FILE_NAME_SIZE ||
-        strcmp(file_name + size - SUFFIX_SIZE, suffix) != 0) {
-        return false;
-    }
-    (void)snprintf(ret_name, SPEC_NAME_MAX + 1, "%.*s", (int)(size - SUFFIX_SIZE),
-                   file_name); /* fits */
-    return definition_name_is_good(ret_name);
+    const bool has_suffix = definition_is_file_name(file_name);
+    const size_t size = strlen(file_name) - (has_suffix ? SUFFIX_SIZE : 0);
+    const size_t kept = size < SPEC_NAME_MAX ? size : SPEC_NAME_MAX;
+    memcpy(ret_name, file_name, kept);
+    ret_name[kept] = '\0';
+    return has_suffix && kept == size && definition_name_is_good(ret_name);
 }
+
+/* ---- listing ---- */
 
 /* Adds the name that a file of a directory stands for, if it does and is new. */
 static int list_file(const char *file_name, struct spec_strings *names, struct cella_error *err)

@@ -42,17 +42,20 @@ void definition_done(struct definition *definition);
 int definition_read(const struct paths_dirs *dirs, const char *name,
                     struct definition *ret_definition, struct cella_error *err) MUST_CHECK;
 
+/* definition_read() without the trouble of parsing what the member `last_key` of the root holds,
+ * which may be as long as all the rest and is seldom needed: when that key is the file's last, and
+ * its value indented as people write it, the tree ends before it. */
+int definition_read_before(const struct paths_dirs *dirs, const char *name, const char *last_key,
+                           struct definition *ret_definition, struct cella_error *err) MUST_CHECK;
+
 /* One file wherever it lies.  CELLA_ERROR_CALLER when there is none. */
 int definition_read_file(const char *path, struct definition *ret_definition,
                          struct cella_error *err) MUST_CHECK;
-
-/* The name that a file stands for, by its own: false when it is none of a definition. */
-bool definition_name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1]);
-/* The same, without the trouble of parsing what the member `last_key` of the root holds, which may
- * be as long as all the rest and is seldom needed: when that key is the file's last, and its value
- * indented as people write it, the tree ends before it. */
-int definition_read_before(const struct paths_dirs *dirs, const char *name, const char *last_key,
-                           struct definition *ret_definition, struct cella_error *err) MUST_CHECK;
+/* Whether a file is called as that of a definition is, wherever it lies.  *ret_name is what to call
+ * what is in it, in any case: the last part of its path without ".yaml", cut to fit. */
+bool definition_name_of_file(const char *path, char ret_name[SPEC_NAME_MAX + 1]) MUST_CHECK;
+/* Whether it ends as the names of such files do. */
+bool definition_is_file_name(const char *path);
 
 /* The names that the directories hold, sorted, each once; added to an empty list. */
 int definition_list(const struct paths_dirs *dirs, struct spec_strings *ret_names,
