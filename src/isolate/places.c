@@ -6,10 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Links into /usr on today's distributions, directories on older ones. */
-static const char *const base[] = {
-    "/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32",
-};
+const char *const places_top[PLACES_TOP_COUNT] = {"/bin",   "/sbin",  "/lib",
+                                                  "/lib64", "/lib32", "/libx32"};
 
 /* Of these the sandbox has its own, or they tell of the host's accounts and keys. */
 static const char *const closed[] = {
@@ -67,7 +65,7 @@ bool places_lies_in(const char *path, const char *directory)
 
 bool places_is_base(const char *path)
 {
-    return lies_in_any(path, base, ARRAY_LENGTH(base));
+    return places_lies_in(path, "/usr") || lies_in_any(path, places_top, PLACES_TOP_COUNT);
 }
 
 /* Of /var one place: GHC's list of its libraries, without which Debian's does nothing. */
@@ -108,10 +106,9 @@ const char *places_target_problem(const char *path)
         lies_in_any(path, closed, ARRAY_LENGTH(closed)) || strcmp(path, "/etc") == 0) {
         return "is a place that the sandbox makes for itself";
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(base); i++) {
-        if (strcmp(path, base[i]) == 0) {
-            return "is a place that every sandbox has; name something below it";
-        }
+    bool is_top = strcmp(path, "/usr") == 0;
+    for (size_t i = 0; i < PLACES_TOP_COUNT; i++) {
+        is_top = is_top || strcmp(path, places_top[i]) == 0;
     }
-    return NULL;
+    return is_top ? "is a place that every sandbox has; name something below it" : NULL;
 }

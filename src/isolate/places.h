@@ -16,11 +16,17 @@ bool places_is_plain(const char *path);
 /* Whether a plain path is the directory itself or lies below it. */
 bool places_lies_in(const char *path, const char *directory);
 
-/* Whether it lies in what every sandbox has: /usr and the top directories of programs. */
+/* The top directories of programs beside /usr: links into it on today's distributions, directories
+ * on older ones, or not there at all. */
+#define PLACES_TOP_COUNT 6
+extern const char *const places_top[PLACES_TOP_COUNT];
+
+/* Whether it lies in what every sandbox has: /usr and those. */
 bool places_is_base(const char *path);
 
-/* Whether it is where programs and their files live: the base, /opt, or something below /etc that
- * does not tell of the host's accounts and keys and that the sandbox does not make for itself. */
+/* Whether it is where programs and their files live: the base, /opt, GHC's list of its libraries,
+ * or something below /etc that does not tell of the host's accounts and keys and that the sandbox
+ * does not make for itself. */
 bool places_is_for_programs(const char *path);
 
 /* Why no run may see this part of the host, whatever policy and ceiling say, or write to it; NULL

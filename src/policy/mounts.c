@@ -15,11 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Links into /usr on today's distributions, directories on older ones, or not there at all. */
-static const char *const top_directories[] = {
-    "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32",
-};
-
 static const struct {
     const char *path;
     uint32_t flags;
@@ -29,16 +24,6 @@ static const struct {
     {"/etc/ld.so.cache", PLAN_MOUNT_OPTIONAL},  /* without it many libraries are not found */
     {"/etc/fonts", PLAN_MOUNT_OPTIONAL},        /* fontconfig, for programs that draw text */
 };
-
-bool mounts_lies_in(const char *path, const char *directory)
-{
-    return places_lies_in(path, directory);
-}
-
-bool mounts_base_holds(const char *path)
-{
-    return places_is_base(path);
-}
 
 const char *mounts_problem(const char *path)
 {
@@ -177,8 +162,8 @@ int mounts_fill(struct plan *plan, const struct plan_mount *more, size_t more_co
             return -1;
         }
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(top_directories); i++) {
-        if (add_top_directory(plan, top_directories[i], err) < 0) {
+    for (size_t i = 0; i < PLACES_TOP_COUNT; i++) {
+        if (add_top_directory(plan, places_top[i], err) < 0) {
             return -1;
         }
     }

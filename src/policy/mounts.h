@@ -9,20 +9,11 @@
 #include "policy/plan.h"
 
 #include <cella/error.h>
-#include <stdbool.h>
 #include <stddef.h>
 
-/* What is wrong with a path of the host that is to be bound at its own place, or NULL: it must be
- * absolute, plain, short enough, and lie where programs do: in /usr and the directories of
- * libraries, in /opt, or below /etc, where the files that tell of the host's accounts and those
- * that the sandbox makes for itself are left out. */
+/* What is wrong with a path of the host that a runtime wants to be bound at its own place, or NULL:
+ * it must be absolute, plain, short enough, and lie where programs do (isolate/places.h). */
 const char *mounts_problem(const char *path);
-
-/* Whether a path lies below one that every sandbox has. */
-bool mounts_base_holds(const char *path);
-
-/* Whether a path is another, or lies below it. */
-bool mounts_lies_in(const char *path, const char *directory);
 
 /* Fills the plan's mounts: the base, then those of a runtime, each once.  CELLA_ERROR_HOST when a
  * link of the host leads outside of /usr, a mount is not allowed, or there are too many. */

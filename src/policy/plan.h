@@ -22,7 +22,7 @@
 #define PLAN_HOSTNAME_MAX 64
 
 enum plan_mount_kind {
-    PLAN_MOUNT_BIND = 1, /* source of the host, read-only at target */
+    PLAN_MOUNT_BIND = 1, /* source of the host at target, read-only but by a flag */
     PLAN_MOUNT_SYMLINK,  /* target is a symbolic link whose text is source */
     PLAN_MOUNT_HIDE,     /* what would be visible at target is covered; source is empty */
 };

@@ -220,7 +220,10 @@ int policy_mounts_check(const struct policy *policy, const char *extra_dir, stru
             continue;
         }
         if (++writable > PLAN_WRITABLE_MAX) {
-            return fail_mount(mount, NULL, "is one too many that are writable: at most 8", err);
+            char text[64];
+            (void)snprintf(text, sizeof(text), "is one too many that are writable: at most %d",
+                           PLAN_WRITABLE_MAX); /* fits */
+            return fail_mount(mount, NULL, text, err);
         }
         if (check_configuration(mount, extra_dir, err) < 0) {
             return -1;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "isolate/pack.h"
+#include "isolate/places.h"
 #include "policy/mounts.h"
 #include "runtime/errors.h"
 #include "runtime/expand.h"
@@ -301,9 +302,9 @@ static int check_paths_are_inside(const struct runtime *runtime, const char *key
                                   const struct spec_strings *paths, struct cella_error *err)
 {
     for (size_t i = 0; i < paths->count; i++) {
-        bool inside = mounts_base_holds(paths->items[i]);
+        bool inside = places_is_base(paths->items[i]);
         for (size_t j = 0; j < runtime->mount_count && !inside; j++) {
-            inside = mounts_lies_in(paths->items[i], runtime->mounts[j].target);
+            inside = places_lies_in(paths->items[i], runtime->mounts[j].target);
         }
         if (!inside) {
             struct json_where list = {.key = key};
