@@ -35,6 +35,11 @@ static uint64_t min_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+uint64_t plan_limit_cap(uint64_t cap)
+{
+    return cap == LIMIT_DERIVED ? cpus_usable() * LIMIT_ONE_CPU : cap;
+}
+
 static uint64_t derive(enum limit limit, const struct plan_limit *limits)
 {
     if (limit == LIMIT_STACK) {
@@ -100,11 +105,11 @@ int plan_limit_check(const struct policy *policy, const struct spec *spec, enum 
                      enum policy_stage stage, struct cella_error *err)
 {
     const bool compiles = stage == POLICY_STAGE_COMPILE;
-    const uint64_t cap = (compiles ? &policy->compile_caps : &policy->caps)->value[limit];
+    const struct limits *caps = compiles ? &policy->compile_caps : &policy->caps;
     const uint64_t asked = (compiles ? &spec->compile_limits : &spec->limits)->value[limit];
-    return asked == LIMIT_UNSET ? 0
-                                : check_asked(policy, limit, stage, asked,
-                                              cap == LIMIT_DERIVED ? policy_host_cpus() : cap, err);
+    return asked == LIMIT_UNSET
+               ? 0
+               : check_asked(policy, limit, stage, asked, plan_limit_cap(caps->value[limit]), err);
 }
 
 int plan_limits(const struct policy *policy, const struct spec *spec, const struct runtime *runtime,
@@ -123,8 +128,7 @@ int plan_limits(const struct policy *policy, const struct spec *spec, const stru
     struct plan_limit limits[LIMIT_COUNT] = {0};
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
         struct plan_limit *row = &limits[limit];
-        row->cap = caps->value[limit] == LIMIT_DERIVED ? cpus_usable() * LIMIT_ONE_CPU
-                                                       : caps->value[limit];
+        row->cap = plan_limit_cap(caps->value[limit]);
         row->value = asked->value[limit];
         if (row->value == LIMIT_UNSET) {
             continue;

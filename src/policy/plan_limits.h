@@ -22,6 +22,9 @@ struct plan_limit {
     enum plan_limit_source source;
 };
 
+/* A cap as it counts: a derived one, of processors, is what this host has. */
+uint64_t plan_limit_cap(uint64_t cap);
+
 /* CELLA_ERROR_POLICY for a request above a cap, CELLA_ERROR_CALLER for one of zero, with the field
  * of the request. */
 int plan_limits(const struct policy *policy, const struct spec *spec, const struct runtime *runtime,

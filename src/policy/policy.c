@@ -11,11 +11,9 @@
 #include "base/error.h"
 #include "policy/read.h"
 
-#include <sched.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What a compiler needs that programs do not, where a policy does not say otherwise. */
 static const struct {
@@ -152,16 +150,6 @@ static void set_defaults(struct policy *policy)
 }
 
 /* ---- limits ---- */
-
-uint64_t policy_host_cpus(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-        return (uint64_t)CPU_COUNT(&set) * LIMIT_ONE_CPU;
-    }
-    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more of them than the set has room for */
-    return online > 0 ? (uint64_t)online * LIMIT_ONE_CPU : LIMIT_ONE_CPU;
-}
 
 static int check_default(const struct limits *defaults, const struct limits *caps, enum limit limit,
                          const struct json_where *parent, struct cella_error *err)

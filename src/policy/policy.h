@@ -27,7 +27,6 @@
 
 #define POLICY_DIGEST_SIZE     65   /* hexadecimal SHA-256 and a NUL */
 #define POLICY_EXTENDS_MAX     8    /* files that build on one another */
-#define POLICY_WORDS_MAX       64   /* elements of one list */
 #define POLICY_VARIABLES_MAX   64   /* of env.set and env.pass, each */
 #define POLICY_MOUNTS_MAX      32   /* beside those that every run has */
 #define POLICY_VALUE_MAX       1024 /* bytes of a variable's value */
@@ -120,9 +119,6 @@ int policy_show(const struct policy *policy, enum policy_format format, struct b
  * its field, which yaml_text_place() finds in the file. */
 int policy_check_tighter(const struct policy *policy, const struct policy *base,
                          struct cella_error *err) MUST_CHECK;
-
-/* Processors that we may use, in thousandths: the cap of cpus when that is derived. */
-uint64_t policy_host_cpus(void);
 
 /* ---- a request under a policy ---- */
 

@@ -10,6 +10,7 @@
 #include "base/glob.h"
 #include "isolate/protections.h"
 #include "policy/calls.h"
+#include "policy/plan_limits.h"
 #include "policy/policy.h"
 #include "request/limit_value.h"
 
@@ -42,8 +43,8 @@ static void limit_text(enum limit limit, uint64_t value, char text[UNITS_TEXT_SI
 static bool limit_is_looser(uint64_t value, uint64_t base, bool is_cap)
 {
     if (is_cap) {
-        value = value == LIMIT_DERIVED ? policy_host_cpus() : value;
-        base = base == LIMIT_DERIVED ? policy_host_cpus() : base;
+        value = plan_limit_cap(value);
+        base = plan_limit_cap(base);
     }
     return value == LIMIT_DERIVED || base == LIMIT_DERIVED ? value != base : value > base;
 }

@@ -5,6 +5,7 @@
  *
  * The cases are the same each time; CELLA_TEST_SEED gives others.
  */
+#include "base/cpus.h"
 #include "base/glob.h"
 #include "isolate/protections.h"
 #include "isolate/syscall_names.h"
@@ -169,7 +170,8 @@ static void check_plan(const struct policy *policy, const struct request *reques
     const struct limits *asked = runs ? &request->spec->limits : &request->spec->compile_limits;
     char digest[POLICY_DIGEST_SIZE];
     for (enum limit i = 0; i < LIMIT_COUNT; i++) {
-        uint64_t cap = caps->value[i] == LIMIT_DERIVED ? policy_host_cpus() : caps->value[i];
+        uint64_t cap =
+            caps->value[i] == LIMIT_DERIVED ? cpus_usable() * LIMIT_ONE_CPU : caps->value[i];
         if (plan->limits.value[i] > cap) {
             fail_msg("%s is %" PRIu64 ", over its cap of %" PRIu64, limit_table[i].name,
                      plan->limits.value[i], cap);

@@ -5,6 +5,7 @@
 #include "isolate/syscall_names.h"
 #include "policy/calls.h"
 #include "policy/policy.h"
+#include "runtime/definition.h"
 #include "scratch.h"
 
 #include <setjmp.h>
@@ -102,7 +103,7 @@ static void test_long_values(void **state)
     }
     refused(text, "env.set.V64 is one too many: at most 64 are allowed", "");
     size = (size_t)snprintf(text, sizeof(text), "languages: [");
-    for (int i = 0; i <= POLICY_WORDS_MAX; i++) {
+    for (int i = 0; i <= DEFINITION_WORDS_MAX; i++) {
         size += (size_t)snprintf(text + size, sizeof(text) - size, "l%d, ", i);
     }
     (void)snprintf(text + size, sizeof(text) - size, "]\n");
