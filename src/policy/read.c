@@ -32,24 +32,13 @@ struct reading { /* target of every reader but those of one limit and one mount 
 
 /* ---- lists ---- */
 
-/* An array of words, each of which `problem_of` finds good.  "all" where that may be said. */
+/* A list of words in place of the one that is there. */
 static int read_words(json_t *value, const struct json_where *where,
                       const char *(*problem_of)(const char *word), struct spec_strings *words,
                       struct cella_error *err)
 {
     spec_strings_done(words);
-    *words = (struct spec_strings){0};
-    if (definition_read_words(value, where, words, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < words->count; i++) {
-        const char *problem = problem_of(words->items[i]);
-        const struct json_where here = {.parent = where, .index = i};
-        if (problem != NULL) {
-            return json_text_fail(err, &here, "%s", problem);
-        }
-    }
-    return 0;
+    return definition_read_checked_words(value, where, problem_of, words, err);
 }
 
 static bool is_text(json_t *value, const char *text)
@@ -57,6 +46,7 @@ static bool is_text(json_t *value, const char *text)
     return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
 }
 
+/* The same, or "all". */
 static int read_list(json_t *value, const struct json_where *where,
                      const char *(*problem_of)(const char *word), struct policy_list *list,
                      struct cella_error *err)
@@ -67,23 +57,15 @@ static int read_list(json_t *value, const struct json_where *where,
     list->all = is_text(value, "all");
     if (list->all) {
         spec_strings_done(&list->words);
-        list->words = (struct spec_strings){0};
         return 0;
     }
     return read_words(value, where, problem_of, &list->words, err);
 }
 
-static const char *language_problem(const char *word)
-{
-    return definition_name_is_good(word)
-               ? NULL
-               : "must be of lower-case letters, digits, '_', '-', '+' and '.'";
-}
-
 READER(languages)
 {
     struct reading *reading = target;
-    return read_list(value, where, language_problem, &reading->policy->languages, err);
+    return read_list(value, where, definition_name_problem, &reading->policy->languages, err);
 }
 
 static const char *command_problem(const char *word)

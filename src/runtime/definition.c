@@ -328,6 +328,30 @@ int definition_read_words(json_t *value, const struct json_where *where,
     return json_text_read_array(value, ret_words, read_words_item, where, err);
 }
 
+int definition_read_checked_words(json_t *value, const struct json_where *where,
+                                  const char *(*problem_of)(const char *word),
+                                  struct spec_strings *ret_words, struct cella_error *err)
+{
+    if (definition_read_words(value, where, ret_words, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < ret_words->count; i++) {
+        const char *problem = problem_of(ret_words->items[i]);
+        if (problem != NULL) {
+            const struct json_where here = {.parent = where, .index = i};
+            return json_text_fail(err, &here, "%s", problem);
+        }
+    }
+    return 0;
+}
+
+const char *definition_name_problem(const char *name)
+{
+    return definition_name_is_good(name)
+               ? NULL
+               : "must be of lower-case letters, digits, '_', '-', '+' and '.'";
+}
+
 int definition_read_limit(enum limit limit, json_t *value, const struct json_where *where,
                           uint64_t *ret_value, struct cella_error *err)
 {

@@ -74,6 +74,13 @@ int definition_read_word(json_t *value, const struct json_where *where, char **r
 /* A list of such strings. */
 int definition_read_words(json_t *value, const struct json_where *where,
                           struct spec_strings *ret_words, struct cella_error *err) MUST_CHECK;
+/* The same, each of which `problem_of` finds good: NULL, or what is wrong with it. */
+int definition_read_checked_words(json_t *value, const struct json_where *where,
+                                  const char *(*problem_of)(const char *word),
+                                  struct spec_strings *ret_words,
+                                  struct cella_error *err) MUST_CHECK;
+/* What is wrong with a name, as those readers want it. */
+const char *definition_name_problem(const char *name);
 /* One value of a limit: a number, or text such as "10s". */
 int definition_read_limit(enum limit limit, json_t *value, const struct json_where *where,
                           uint64_t *ret_value, struct cella_error *err) MUST_CHECK;

@@ -49,31 +49,6 @@ void runtime_destroy(struct runtime *runtime)
 
 /* ---- lists, and what each of their words must be ---- */
 
-/* Reads a list and asks `problem_of` about each word. */
-static int read_list(json_t *value, const struct json_where *where,
-                     const char *(*problem_of)(const char *word), struct spec_strings *ret_words,
-                     struct cella_error *err)
-{
-    if (definition_read_words(value, where, ret_words, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < ret_words->count; i++) {
-        const char *problem = problem_of(ret_words->items[i]);
-        if (problem != NULL) {
-            struct json_where here = {.parent = where, .index = i};
-            return json_text_fail(err, &here, "%s", problem);
-        }
-    }
-    return 0;
-}
-
-static const char *alias_problem(const char *word)
-{
-    return definition_name_is_good(word)
-               ? NULL
-               : "must be of lower-case letters, digits, '_', '-', '+' and '.'";
-}
-
 static const char *extension_problem(const char *word)
 {
     return word[0] == '.' && word[1] != '\0' && strchr(word, '/') == NULL
@@ -106,9 +81,9 @@ static const char *output_problem(const char *word)
                             struct cella_error *err)                                               \
     {                                                                                              \
         struct runtime *runtime = target;                                                          \
-        return read_list(value, where, problem_of, &runtime->member, err);                         \
+        return definition_read_checked_words(value, where, problem_of, &runtime->member, err);     \
     }
-LIST_READER(aliases, aliases, alias_problem)
+LIST_READER(aliases, aliases, definition_name_problem)
 LIST_READER(extensions, extensions, extension_problem)
 LIST_READER(shebangs, shebangs, interpreter_problem)
 LIST_READER(path, path, program_problem)
