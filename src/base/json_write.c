@@ -140,6 +140,21 @@ void json_write_text(struct json_writer *writer, const char *data, size_t size)
     add(writer, "\"", 1);
 }
 
+void json_write_string_or_null(struct json_writer *writer, const char *string)
+{
+    if (string != NULL && string[0] != '\0') {
+        json_write_string(writer, string);
+    } else {
+        json_write_null(writer);
+    }
+}
+
+void json_write_member(struct json_writer *writer, const char *key, const char *string)
+{
+    json_write_key(writer, key);
+    json_write_string_or_null(writer, string);
+}
+
 void json_write_base64(struct json_writer *writer, const char *data, size_t size)
 {
     begin(writer);

@@ -33,6 +33,9 @@ void json_write_thousandths(struct json_writer *writer, uint64_t value);
 void json_write_string(struct json_writer *writer, const char *string);
 /* Any bytes; U+FFFD stands for what is not UTF-8. */
 void json_write_text(struct json_writer *writer, const char *data, size_t size);
+/* null for NULL and for an empty string; and the same as a member of an object. */
+void json_write_string_or_null(struct json_writer *writer, const char *string);
+void json_write_member(struct json_writer *writer, const char *key, const char *string);
 /* The bytes in base64, as a string. */
 void json_write_base64(struct json_writer *writer, const char *data, size_t size);
 

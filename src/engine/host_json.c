@@ -16,17 +16,6 @@ struct json_list {
 static const char *const fitness_words[] = {
     [CELLA_FIT] = "ok", [CELLA_PARTIAL] = "warn", [CELLA_UNFIT] = "missing"};
 
-/* An empty text is null in JSON. */
-static void write_member(struct json_writer *writer, const char *key, const char *text)
-{
-    json_write_key(writer, key);
-    if (text[0] != '\0') {
-        json_write_text(writer, text, strlen(text));
-    } else {
-        json_write_null(writer);
-    }
-}
-
 static void list_open(struct json_list *list, const char *key)
 {
     buffer_init(&list->out, 0);
@@ -67,18 +56,18 @@ static void write_language(void *context, const struct cella_language *language)
 {
     struct json_writer *writer = &((struct json_list *)context)->writer;
     json_write_open(writer, '{');
-    write_member(writer, "name", language->name);
+    json_write_member(writer, "name", language->name);
     write_list(writer, "aliases", language->aliases, language->alias_count);
     write_list(writer, "extensions", language->extensions, language->extension_count);
-    write_member(writer, "entry", language->entry);
+    json_write_member(writer, "entry", language->entry);
     json_write_key(writer, "compiled");
     json_write_bool(writer, language->compiled);
-    write_member(writer, "version", language->version);
+    json_write_member(writer, "version", language->version);
     json_write_key(writer, "present");
     json_write_bool(writer, language->path[0] != '\0');
-    write_member(writer, "path", language->path);
-    write_member(writer, "package", language->package);
-    write_member(writer, "file", language->file);
+    json_write_member(writer, "path", language->path);
+    json_write_member(writer, "package", language->package);
+    json_write_member(writer, "file", language->file);
     json_write_close(writer, '}');
 }
 
@@ -99,11 +88,11 @@ static void write_finding(void *context, const struct cella_finding *finding)
         list->worst = finding->fitness;
     }
     json_write_open(&list->writer, '{');
-    write_member(&list->writer, "name", finding->name);
-    write_member(&list->writer, "state", fitness_words[finding->fitness]);
-    write_member(&list->writer, "found", finding->found);
-    write_member(&list->writer, "meaning", finding->meaning);
-    write_member(&list->writer, "remedy", finding->remedy);
+    json_write_member(&list->writer, "name", finding->name);
+    json_write_member(&list->writer, "state", fitness_words[finding->fitness]);
+    json_write_member(&list->writer, "found", finding->found);
+    json_write_member(&list->writer, "meaning", finding->meaning);
+    json_write_member(&list->writer, "remedy", finding->remedy);
     json_write_close(&list->writer, '}');
 }
 
@@ -114,7 +103,7 @@ int cella_doctor_json(const struct cella_options *options, char **ret_json,
     list_open(&list, "findings");
     int result = cella_doctor(options, write_finding, &list, err);
     json_write_close(&list.writer, ']');
-    write_member(&list.writer, "state", fitness_words[list.worst]);
+    json_write_member(&list.writer, "state", fitness_words[list.worst]);
     result = list_close(&list, result, ret_json, err);
     if (result == 0) {
         *ret_worst = list.worst;

@@ -59,26 +59,15 @@ int cella_policies(const struct cella_options *options,
     return 0;
 }
 
-/* An empty text is null in JSON. */
-static void write_member(struct json_writer *writer, const char *key, const char *text)
-{
-    json_write_key(writer, key);
-    if (text[0] != '\0') {
-        json_write_text(writer, text, strlen(text));
-    } else {
-        json_write_null(writer);
-    }
-}
-
 static void write_policy(void *context, const struct cella_policy *policy)
 {
     struct json_writer *writer = context;
     json_write_open(writer, '{');
-    write_member(writer, "name", policy->name);
-    write_member(writer, "description", policy->description);
-    write_member(writer, "file", policy->file);
-    write_member(writer, "digest", policy->digest);
-    write_member(writer, "problem", policy->problem);
+    json_write_member(writer, "name", policy->name);
+    json_write_member(writer, "description", policy->description);
+    json_write_member(writer, "file", policy->file);
+    json_write_member(writer, "digest", policy->digest);
+    json_write_member(writer, "problem", policy->problem);
     json_write_close(writer, '}');
 }
 
@@ -243,13 +232,13 @@ static void write_decision(void *context, const struct cella_decision *decision)
 {
     struct json_writer *writer = context;
     json_write_open(writer, '{');
-    write_member(writer, "what", decision->what);
-    write_member(writer, "asked", decision->asked);
+    json_write_member(writer, "what", decision->what);
+    json_write_member(writer, "asked", decision->asked);
     json_write_key(writer, "allowed");
     json_write_bool(writer, decision->allowed != 0);
-    write_member(writer, "text", decision->text);
-    write_member(writer, "key", decision->key);
-    write_member(writer, "file", decision->file);
+    json_write_member(writer, "text", decision->text);
+    json_write_member(writer, "key", decision->key);
+    json_write_member(writer, "file", decision->file);
     json_write_key(writer, "line");
     json_write_unsigned(writer, decision->line);
     json_write_key(writer, "column");

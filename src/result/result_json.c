@@ -36,11 +36,7 @@ static void write_TEXT(struct json_writer *writer, const char *text)
 
 static void write_TEXT_OR_NULL(struct json_writer *writer, const char *text)
 {
-    if (text == NULL || text[0] == '\0') {
-        json_write_null(writer);
-    } else {
-        json_write_string(writer, text);
-    }
+    json_write_string_or_null(writer, text);
 }
 
 static void write_START(struct json_writer *writer, const char *word)
