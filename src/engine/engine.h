@@ -120,14 +120,6 @@ void run_free(struct cella_run *run);
 /* Nothing may point at it any more. */
 void run_destroy(struct cella_run *run);
 
-/* ---- diagnosis.c ---- */
-
-/* A stage has ended: if it ended badly, the result learns why.  Where the program's own words say
- * that it reached a limit, the stage's outcome becomes that limit. */
-void run_diagnose(struct cella_run *run, enum errors_stage which);
-
-/* ---- run.c again ---- */
-
 /* What the plan of a request looks like.  The text is the caller's. */
 int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret_text,
                 struct cella_error *err) MUST_CHECK;
@@ -135,5 +127,11 @@ int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret
 /* The result of a request that was refused: `error` says why. */
 int run_refused_result(const struct cella_error *error, struct result **ret_result,
                        struct cella_error *err) MUST_CHECK;
+
+/* ---- diagnosis.c ---- */
+
+/* A stage has ended: if it ended badly, the result learns why.  Where the program's own words say
+ * that it reached a limit, the stage's outcome becomes that limit. */
+void run_diagnose(struct cella_run *run, enum errors_stage which);
 
 #endif

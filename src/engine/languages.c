@@ -34,7 +34,7 @@ static void give_runtime(const struct runtime *runtime, enum give give,
         .entry = runtime->entry,
         .extensions = (const char *const *)runtime->extensions.items,
         .extension_count = runtime->extensions.count,
-        .compiled = runtime->compile.count > 0,
+        .compiled = runtime_is_compiled(runtime),
     };
     row(context, &language);
 }

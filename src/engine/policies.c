@@ -219,9 +219,7 @@ int cella_policy_test(struct cella_engine *engine, const char *policy,
          runtime_find(engine->runtimes, spec->language, &runtime, err) < 0)) {
         return -1;
     }
-    const bool compiles = runtime != NULL && runtime->compile.count > 0;
-    if (policy_decide(loaded, spec, runtime, compiles, give_decision, &decisions, &allowed, err) <
-        0) {
+    if (policy_decide(loaded, spec, runtime, give_decision, &decisions, &allowed, err) < 0) {
         return -1;
     }
     *ret_allowed = allowed;

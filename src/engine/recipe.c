@@ -240,7 +240,7 @@ static int write_environment(const struct writing *writing, struct cella_error *
 static bool comes_from_compiling(const struct writing *writing, const char *path)
 {
     const struct runtime *runtime = writing->recipe->runtime;
-    if (runtime == NULL || writing->stage != POLICY_STAGE_RUN || runtime->compile.count == 0) {
+    if (writing->stage != POLICY_STAGE_RUN || !runtime_is_compiled(runtime)) {
         return false;
     }
     for (size_t i = 0; i < runtime->outputs.count; i++) {

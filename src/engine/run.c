@@ -36,9 +36,8 @@
 
 /* What is found out on the way and needed no more once the run is started. */
 struct way {
-    const struct policy *policy;
-    struct policy *owned_policy; /* the same, when it is ours to destroy */
     struct recipe recipe;
+    struct policy *owned_policy; /* the recipe's, when it is ours to destroy */
 };
 
 static struct cella_run *run_create(struct cella_engine *engine,
@@ -173,16 +172,7 @@ static int find_policy(struct cella_engine *engine, const struct spec *spec, str
                        struct cella_error *err)
 {
     const char *name = spec->policy != NULL ? spec->policy : POLICY_DEFAULT;
-    if (engine_policy(engine, name, &way->policy, &way->owned_policy, err) < 0) {
-        return -1;
-    }
-    way->recipe.policy = way->policy;
-    return 0;
-}
-
-static bool is_compiled(const struct recipe *recipe)
-{
-    return recipe->runtime != NULL && recipe->runtime->compile.count > 0;
+    return engine_policy(engine, name, &way->recipe.policy, &way->owned_policy, err);
 }
 
 static int make_plan(const struct way *way, enum policy_stage stage, struct plan **ret_plan,
@@ -192,7 +182,8 @@ static int make_plan(const struct way *way, enum policy_stage stage, struct plan
     if (plan == NULL) {
         return error_set_memory(err);
     }
-    if (policy_plan(way->policy, way->recipe.spec, way->recipe.runtime, stage, plan, err) < 0) {
+    if (policy_plan(way->recipe.policy, way->recipe.spec, way->recipe.runtime, stage, plan, err) <
+        0) {
         free(plan);
         return -1;
     }
@@ -206,7 +197,7 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
         return -1;
     }
     run->result.data->waived = run->run.plan->waived;
-    if (!is_compiled(&way->recipe)) {
+    if (!runtime_is_compiled(way->recipe.runtime)) {
         return 0;
     }
     run->now = &run->compile;
@@ -241,16 +232,14 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
 {
     struct result *result = run->result.data;
     const struct recipe *recipe = &way->recipe;
-    const char *entry = recipe->spec->entry;
+    const char *entry = recipe->runtime != NULL ? runtime_entry(recipe->runtime, recipe->spec)
+                                                : recipe->spec->entry;
     run->runtime = recipe->runtime;
-    if (recipe->runtime != NULL && entry == NULL) {
-        entry = recipe->runtime->entry;
-    }
     if (diagnose_sources_init(&run->sources, recipe->spec, entry, err) < 0 ||
         make_pack(&run->run, recipe, POLICY_STAGE_RUN, err) < 0) {
         return -1;
     }
-    if (!is_compiled(&way->recipe)) {
+    if (!runtime_is_compiled(way->recipe.runtime)) {
         return 0;
     }
     result->compile = malloc(sizeof(*result->compile));
@@ -265,14 +254,16 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
     return make_pack(&run->compile, &way->recipe, POLICY_STAGE_COMPILE, err);
 }
 
-/* ---- 5 keeper: admission_start(), stage_begin() ---- */
+/* ---- 5 keeper: admission_start() and stage_begin(); 6 isolate is not ours ---- */
 
+/* By which policy and language it goes, whatever comes of it. */
 static void describe(struct cella_run *run, const struct way *way)
 {
     struct result *result = run->result.data;
     const struct recipe *recipe = &way->recipe;
-    (void)snprintf(result->policy_name, sizeof(result->policy_name), "%s", way->policy->name);
-    (void)snprintf(result->policy_digest, sizeof(result->policy_digest), "%s", way->policy->digest);
+    (void)snprintf(result->policy_name, sizeof(result->policy_name), "%s", recipe->policy->name);
+    (void)snprintf(result->policy_digest, sizeof(result->policy_digest), "%s",
+                   recipe->policy->digest);
     if (recipe->runtime != NULL) {
         (void)snprintf(result->language_name, sizeof(result->language_name), "%s",
                        recipe->runtime->name);
@@ -518,11 +509,12 @@ int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret
         make_plan(&way, POLICY_STAGE_RUN, &run, err) < 0) {
         return -1;
     }
-    if (is_compiled(&way.recipe) && make_plan(&way, POLICY_STAGE_COMPILE, &compile, err) < 0) {
+    if (runtime_is_compiled(way.recipe.runtime) &&
+        make_plan(&way, POLICY_STAGE_COMPILE, &compile, err) < 0) {
         return -1;
     }
-    if (explain_text(way.policy, spec, way.recipe.runtime, compile, run, way.recipe.path, &text,
-                     err) < 0) {
+    if (explain_text(way.recipe.policy, spec, way.recipe.runtime, compile, run, way.recipe.path,
+                     &text, err) < 0) {
         return -1;
     }
     *ret_text = text.data;

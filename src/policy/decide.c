@@ -306,11 +306,12 @@ static void tell_rest(struct deciding *deciding)
 }
 
 int policy_decide(const struct policy *policy, const struct spec *spec,
-                  const struct runtime *runtime, bool compiles,
+                  const struct runtime *runtime,
                   void (*row)(void *context, const struct policy_decision *decision), void *context,
                   bool *ret_allowed, struct cella_error *err)
 {
     struct deciding deciding = {policy, spec, runtime, row, context, 0, true};
+    const bool compiles = runtime_is_compiled(runtime);
     struct plan plan;
     decide_program(&deciding);
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {

@@ -17,9 +17,9 @@ struct policy_decision {
     const struct policy_place *place; /* where that stands; NULL: nowhere, it is the default */
 };
 
-/* `compiles`: the language has a compile stage.  False in *ret_allowed when any is refused. */
+/* `runtime` is NULL for a bare command.  False in *ret_allowed when any is refused. */
 int policy_decide(const struct policy *policy, const struct spec *spec,
-                  const struct runtime *runtime, bool compiles,
+                  const struct runtime *runtime,
                   void (*row)(void *context, const struct policy_decision *decision), void *context,
                   bool *ret_allowed, struct cella_error *err) MUST_CHECK;
 

@@ -22,11 +22,11 @@
 #include <cella/error.h>
 #include <stdbool.h>
 
-struct runtime_version_memo;
 /* The key of a runtime's file that is read only when a program has failed. */
 #define RUNTIME_ERRORS_KEY "errors"
 
 struct errors; /* runtime/errors.h */
+struct runtime_version_memo;
 
 struct runtime {
     char *name;    /* "python" */
@@ -74,6 +74,9 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
 /* Every runtime, by name.  The array belongs to the set. */
 int runtime_all(struct runtime_set *set, const struct runtime *const **ret_runtimes,
                 size_t *ret_count, struct cella_error *err) MUST_CHECK;
+
+/* Whether it has a compile stage; NULL, which is a bare command, has none. */
+bool runtime_is_compiled(const struct runtime *runtime);
 
 /* The entry file's name: the request's, else the runtime's.  `spec` may be NULL. */
 const char *runtime_entry(const struct runtime *runtime, const struct spec *spec);
