@@ -198,16 +198,9 @@ const char *glob_problem(const char *pattern, size_t size)
     if (size == 0) {
         return "is empty";
     }
-    for (size_t offset = 0; offset < size;) {
-        uint32_t code = 0;
-        size_t length = utf8_decode(pattern + offset, size - offset, &code);
-        if (length == 0) {
-            return "is not valid UTF-8";
-        }
-        if (utf8_is_control(code)) {
-            return "contains a control character";
-        }
-        offset += length;
+    const char *text_problem = utf8_problem(pattern, size);
+    if (text_problem != NULL) {
+        return text_problem;
     }
     struct span left = {pattern, size};
     do {

@@ -126,3 +126,19 @@ bool utf8_is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7F && code < 0xA0);
 }
+
+const char *utf8_problem(const char *data, size_t size)
+{
+    for (size_t offset = 0; offset < size;) {
+        uint32_t code = 0;
+        size_t length = utf8_decode(data + offset, size - offset, &code);
+        if (length == 0) {
+            return "is not valid UTF-8";
+        }
+        if (utf8_is_control(code)) {
+            return "contains a control character";
+        }
+        offset += length;
+    }
+    return NULL;
+}

@@ -32,4 +32,7 @@ size_t utf8_boundary(const char *data, size_t size, size_t position);
 /* C0, DEL and C1: what must not reach a terminal or a file name. */
 bool utf8_is_control(uint32_t code);
 
+/* Why a text is no name: it is not valid, or has such a character; NULL for a good one. */
+const char *utf8_problem(const char *data, size_t size);
+
 #endif

@@ -44,15 +44,6 @@ static void source_destroy(struct policy_source *source)
     }
 }
 
-static void variables_done(struct spec_variable *variables, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(variables[i].name);
-        free(variables[i].value);
-    }
-    free(variables);
-}
-
 void policy_destroy(struct policy *policy)
 {
     if (policy == NULL) {
@@ -65,7 +56,7 @@ void policy_destroy(struct policy *policy)
     spec_strings_done(&policy->commands.words);
     spec_strings_done(&policy->env_pass);
     spec_strings_done(&policy->env_allow.words);
-    variables_done(policy->env_set, policy->env_set_count);
+    spec_variables_free(policy->env_set, policy->env_set_count);
     free(policy->name);
     free(policy->file);
     free(policy->description);
@@ -91,15 +82,9 @@ static int copy_strings(const struct spec_strings *from, struct spec_strings *to
 static int copy_variables(const struct policy *from, struct policy *to)
 {
     for (size_t i = 0; i < from->env_set_count; i++) {
-        struct spec_variable *set = alloc_grow(to->env_set, to->env_set_count, sizeof(*set));
-        if (set == NULL) {
-            return -1;
-        }
-        to->env_set = set;
-        struct spec_variable *copy = &set[to->env_set_count++];
-        copy->name = alloc_copy(from->env_set[i].name, strlen(from->env_set[i].name));
-        copy->value = alloc_copy(from->env_set[i].value, strlen(from->env_set[i].value));
-        if (copy->name == NULL || copy->value == NULL) {
+        const struct spec_variable *variable = &from->env_set[i];
+        if (spec_variables_add(&to->env_set, &to->env_set_count, variable->name, variable->value) <
+            0) {
             return -1;
         }
     }

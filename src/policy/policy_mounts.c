@@ -10,17 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool policy_has_control(const char *text, bool may_have_lines)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        const bool line = may_have_lines && (*at == '\n' || *at == '\t');
-        if ((*at < ' ' && !line) || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int put_mount(struct policy *policy, const struct policy_mount *mount,
                      const struct json_where *where, struct cella_error *err)
 {

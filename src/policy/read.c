@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "base/names.h"
+#include "base/utf8.h"
 #include "isolate/protections.h"
 #include "policy/calls.h"
 #include "policy/keys.h"
@@ -29,6 +30,21 @@ struct reading { /* target of every reader but those of one limit and one mount 
     struct policy_said *said;
     bool loosen;
 };
+
+bool policy_has_control(const char *text, bool may_have_lines)
+{
+    const size_t size = strlen(text);
+    for (size_t at = 0; at < size;) {
+        uint32_t code = 0;
+        const size_t length = utf8_decode(text + at, size - at, &code);
+        const bool line = may_have_lines && (code == '\n' || code == '\t');
+        if (length == 0 || (utf8_is_control(code) && !line)) {
+            return true;
+        }
+        at += length;
+    }
+    return false;
+}
 
 /* ---- lists ---- */
 
@@ -376,33 +392,24 @@ static const char *variable_problem(const char *name)
 static int set_variable(struct policy *policy, const char *name, const char *text,
                         const struct json_where *where, struct cella_error *err)
 {
-    char *value = alloc_copy(text, strlen(text));
-    if (value == NULL) {
-        return error_set_memory(err);
-    }
     for (size_t i = 0; i < policy->env_set_count; i++) {
         if (strcmp(policy->env_set[i].name, name) == 0) {
+            char *value = alloc_copy(text, strlen(text));
+            if (value == NULL) {
+                return error_set_memory(err);
+            }
             free(policy->env_set[i].value);
             policy->env_set[i].value = value;
             return 0;
         }
     }
-    struct spec_variable *set = NULL;
-    char *copy = alloc_copy(name, strlen(name));
-    const bool room = policy->env_set_count < POLICY_VARIABLES_MAX;
-    if (room && copy != NULL) {
-        set = alloc_grow(policy->env_set, policy->env_set_count, sizeof(*set));
+    if (policy->env_set_count == POLICY_VARIABLES_MAX) {
+        return json_text_fail(err, where, "is one too many: at most %d are allowed",
+                              POLICY_VARIABLES_MAX);
     }
-    if (set == NULL) {
-        free(copy);
-        free(value);
-        return room ? error_set_memory(err)
-                    : json_text_fail(err, where, "is one too many: at most %d are allowed",
-                                     POLICY_VARIABLES_MAX);
-    }
-    policy->env_set = set;
-    set[policy->env_set_count++] = (struct spec_variable){copy, value};
-    return 0;
+    return spec_variables_add(&policy->env_set, &policy->env_set_count, name, text) < 0
+               ? error_set_memory(err)
+               : 0;
 }
 
 READER(env_set)

@@ -26,14 +26,14 @@ int policy_read_base(json_t *root, const char **ret_extends, bool *ret_loosen,
 int policy_read_keys(json_t *root, bool loosen, struct policy *policy, struct policy_said *ret_said,
                      struct cella_error *err) MUST_CHECK;
 
+/* Whether a text has what a line of a file should not; a value may have lines. */
+bool policy_has_control(const char *text, bool may_have_lines);
+
 /* ---- policy_mounts.c ---- */
 
 /* Lays a list of mounts over those of the policy: one at the same place is replaced. */
 int policy_mounts_read(json_t *value, const struct json_where *where, struct policy *policy,
                        struct cella_error *err) MUST_CHECK;
-
-/* Whether a text has what a line of a file should not; a value may have lines. */
-bool policy_has_control(const char *text, bool may_have_lines);
 
 /* What only all of them show: nothing lies in what is hidden or writable, no more are writable than
  * a plan has room for, and no run can write where policies and runtimes are looked for. */

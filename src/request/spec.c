@@ -63,6 +63,34 @@ void spec_strings_done(struct spec_strings *strings)
     *strings = (struct spec_strings){0};
 }
 
+int spec_variables_add(struct spec_variable **variables, size_t *count, const char *name,
+                       const char *value)
+{
+    struct spec_variable *items = alloc_grow(*variables, *count, sizeof(*items));
+    if (items == NULL) {
+        return -1;
+    }
+    *variables = items;
+    const struct spec_variable copy = {alloc_copy(name, strlen(name)),
+                                       alloc_copy(value, strlen(value))};
+    if (copy.name == NULL || copy.value == NULL) {
+        free(copy.name);
+        free(copy.value);
+        return -1;
+    }
+    items[(*count)++] = copy;
+    return 0;
+}
+
+void spec_variables_free(struct spec_variable *variables, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(variables[i].name);
+        free(variables[i].value);
+    }
+    free(variables);
+}
+
 void spec_destroy(struct spec *spec)
 {
     if (spec == NULL) {
@@ -78,11 +106,7 @@ void spec_destroy(struct spec *spec)
     }
     free(spec->files);
     spec_strings_done(&spec->args);
-    for (size_t i = 0; i < spec->env_count; i++) {
-        free(spec->env[i].name);
-        free(spec->env[i].value);
-    }
-    free(spec->env);
+    spec_variables_free(spec->env, spec->env_count);
     free(spec->stdin_bytes.data);
     free(spec->policy);
     spec_strings_done(&spec->compile_args);
@@ -127,18 +151,7 @@ static const char *name_problem(const char *text, size_t max)
     if (size > max) {
         return "is too long";
     }
-    for (size_t offset = 0; offset < size;) {
-        uint32_t code = 0;
-        size_t length = utf8_decode(text + offset, size - offset, &code);
-        if (length == 0) {
-            return "is not valid UTF-8";
-        }
-        if (utf8_is_control(code)) {
-            return "contains a control character";
-        }
-        offset += length;
-    }
-    return NULL;
+    return utf8_problem(text, size);
 }
 
 static int set_text(char **field, const char *text, struct cella_error *err)
@@ -328,20 +341,8 @@ int spec_add_env(struct spec *spec, const char *name, const char *value, struct 
     if (bytes > SPEC_ENV_BYTES_MAX) {
         return refuse_many(err, "env", SPEC_ENV_BYTES_MAX, "bytes in all");
     }
-    struct spec_variable *env = alloc_grow(spec->env, spec->env_count, sizeof(*env));
-    if (env == NULL) {
-        return error_set_memory(err);
-    }
-    spec->env = env;
-    struct spec_variable variable = {alloc_copy(name, strlen(name)),
-                                     alloc_copy(value, strlen(value))};
-    if (variable.name == NULL || variable.value == NULL) {
-        free(variable.name);
-        free(variable.value);
-        return error_set_memory(err);
-    }
-    env[spec->env_count++] = variable;
-    return 0;
+    return spec_variables_add(&spec->env, &spec->env_count, name, value) < 0 ? error_set_memory(err)
+                                                                             : 0;
 }
 
 /* ---- files ---- */

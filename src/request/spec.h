@@ -58,6 +58,11 @@ struct spec_variable {
     char *value;
 };
 
+/* Adds a copy to an array of *count; -1 when memory is short. */
+int spec_variables_add(struct spec_variable **variables, size_t *count, const char *name,
+                       const char *value) MUST_CHECK;
+void spec_variables_free(struct spec_variable *variables, size_t count);
+
 enum spec_network { SPEC_NETWORK_NONE, SPEC_NETWORK_HOST, SPEC_NETWORK_ALLOW };
 enum spec_on_output_limit { SPEC_OUTPUT_UNSET, SPEC_OUTPUT_TRUNCATE, SPEC_OUTPUT_STOP };
 enum spec_text_errors { SPEC_TEXT_BASE64, SPEC_TEXT_REPLACE };

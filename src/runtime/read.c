@@ -35,11 +35,7 @@ void runtime_destroy(struct runtime *runtime)
     spec_strings_done(&runtime->compile);
     spec_strings_done(&runtime->outputs);
     free(runtime->output);
-    for (size_t i = 0; i < runtime->env_count; i++) {
-        free(runtime->env[i].name);
-        free(runtime->env[i].value);
-    }
-    free(runtime->env);
+    spec_variables_free(runtime->env, runtime->env_count);
     free(runtime->mounts);
     free(runtime->version_memo);
     free(runtime->text);
@@ -138,15 +134,9 @@ static int read_variable(struct runtime *runtime, const char *name, json_t *valu
     if (problem != NULL || strchr(name, '-') != NULL) { /* keys are words of letters, '_' and '-' */
         return json_text_fail(err, where, "%s", problem != NULL ? problem : "must not have a '-'");
     }
-    struct spec_variable *env = alloc_grow(runtime->env, runtime->env_count, sizeof(*env));
-    if (env == NULL) {
-        return error_set_memory(err);
-    }
-    runtime->env = env;
-    struct spec_variable *variable = &env[runtime->env_count++];
-    variable->name = alloc_copy(name, strlen(name));
-    variable->value = alloc_copy(text, strlen(text));
-    return variable->name == NULL || variable->value == NULL ? error_set_memory(err) : 0;
+    return spec_variables_add(&runtime->env, &runtime->env_count, name, text) < 0
+               ? error_set_memory(err)
+               : 0;
 }
 
 static int read_env(void *target, json_t *value, const struct json_where *where,

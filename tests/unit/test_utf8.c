@@ -109,6 +109,11 @@ static void test_controls(void **state)
     assert_true(utf8_is_control(0x7F));
     assert_true(utf8_is_control(0x9F));
     assert_false(utf8_is_control(0xA0));
+    assert_null(utf8_problem("", 0));
+    assert_null(utf8_problem("a \xC3\xA9", 4));
+    assert_string_equal(utf8_problem("a\n", 2), "contains a control character");
+    assert_string_equal(utf8_problem("a\xC2\x85", 3), "contains a control character");
+    assert_string_equal(utf8_problem("a\xC3", 2), "is not valid UTF-8");
 }
 
 int main(void)
