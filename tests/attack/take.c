@@ -360,6 +360,7 @@ static const struct {
     {"stop_and_continue", stop_and_continue},
     {"heap", take_heap},
     {"mmap", take_mapped},
+    {"zero_device", take_zero_device},
     {"dev_shm", fill_shared_memory},
     {"memfd", fill_anonymous_files},
     {"pipes", fill_pipes},

@@ -53,6 +53,22 @@ int take_mapped(long number)
     return 0;
 }
 
+/* Shared memory that is no file and not asked for as such, given back by the process and kept all
+ * the same.  Without a number no more of it than a test may cost the host. */
+int take_zero_device(long number)
+{
+    const size_t size = (size_t)1024 * 1024;
+    const int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+    for (long i = 0; i < (number == 0 ? 256 : number); i++) {
+        char *part =
+            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+        if (part == MAP_FAILED || madvise(part, size, MADV_DONTNEED) != 0) {
+            return take_met_error(i);
+        }
+    }
+    return 0;
+}
+
 /* Until all of it is written: a write that ends early says why only when it is tried again. */
 static bool write_block(int fd, size_t size)
 {

@@ -138,13 +138,21 @@ int child_write_processors(struct child *child, struct cella_error *err)
     return write_new_file("sys/devices/system/cpu/online", text, err);
 }
 
+/* The host's device that is shown as the one of that name.  /dev/zero mapped as shared is memory
+ * that a process can give back and keep all the same, as mmap() without a file makes it, which the
+ * filter refuses where no control group counts.  /dev/full reads as zeros too, and maps nothing. */
+static const char *device_shown_as(const struct child *child, const char *name)
+{
+    return child->cgroup == NULL && strcmp(name, "zero") == 0 ? "full" : name;
+}
+
 int child_make_dev(struct child *child, struct cella_error *err)
 {
-    (void)child;
     char source[32];
+    char target[32];
     for (size_t i = 0; i < ARRAY_LENGTH(devices); i++) {
-        (void)snprintf(source, sizeof(source), "/dev/%s", devices[i]);
-        const char *target = source + 1;
+        (void)snprintf(source, sizeof(source), "/dev/%s", device_shown_as(child, devices[i]));
+        (void)snprintf(target, sizeof(target), "dev/%s", devices[i]);
         if (write_new_file(target, "", err) != 0) {
             return -1;
         }
