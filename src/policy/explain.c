@@ -8,6 +8,7 @@
 #include "policy/explain.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "isolate/native/steps.h"
 #include "isolate/protections.h"
 #include "isolate/syscall_names.h"
@@ -51,10 +52,15 @@ static int add_word(struct buffer *out, const char *word)
     if (!simple && buffer_add(out, "'", 1) < 0) {
         return -1;
     }
-    for (const char *at = word; *at != '\0'; at++) {
-        bool control = (unsigned char)*at < ' ' || *at == 0x7f;
-        int added =
-            *at == '\'' ? buffer_add_string(out, "'\\''") : buffer_add(out, control ? "?" : at, 1);
+    const size_t size = strlen(word);
+    for (size_t at = 0, length = 0; at < size; at += length) { /* each turn passes a byte or more */
+        uint32_t code = 0;
+        length = utf8_decode(word + at, size - at, &code);
+        const bool good = length > 0 && !utf8_is_control(code);
+        length = length > 0 ? length : 1;
+        int added = word[at] == '\'' ? buffer_add_string(out, "'\\''")
+                    : good           ? buffer_add(out, word + at, length)
+                                     : buffer_add(out, "?", 1);
         if (added < 0) {
             return -1;
         }

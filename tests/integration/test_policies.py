@@ -638,6 +638,16 @@ def test_policy_test(setting, place):
 
 
 @as_each
+def test_nothing_of_a_request_steers_a_terminal(setting):
+    value = "a\x1b]0;b\x7f\x9bc\xe9"
+    for words in ("policy", "test", "default"), ("explain",):
+        done = setting.call(*words, "-l", "command", "-e", f"A={value}", "--", f"/bin/{value}")
+        assert done.returncode == 0, done
+        assert not set("\x1b\x7f\x9b") & set(done.stdout), done
+        assert "/bin/a?]0;b??c\xe9" in done.stdout or "/bin/a?]0;b???c\xe9" in done.stdout, done
+
+
+@as_each
 def test_policy_usage(setting):
     for words, text, hint in [
         ([], "which of them?", "cella policy list"),

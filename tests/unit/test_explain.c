@@ -96,11 +96,13 @@ static void test_python(void **state)
     assert_int_equal(spec_add_arg(scene->spec, "a b", &err), 0);
     assert_int_equal(spec_add_arg(scene->spec, "", &err), 0);
     assert_int_equal(spec_add_arg(scene->spec, "\x1b[2J", &err), 0);
+    assert_int_equal(spec_add_arg(scene->spec, "\xc2\x9b" "2J\xc3\xa9\x7f", &err), 0);
     scene->spec->limits.value[LIMIT_WALL] = 20 * LIMIT_SECOND;
     explained(scene, "limits: {memory_bytes: {default: 256m, cap: 1g}, cpus: {cap: 2}}\n", "python",
               "/usr/bin/python3");
     has_line(scene, "  program    /usr/bin/python3");
-    has_line(scene, "  run        /usr/bin/python3 main.py 'it'\\''s' 'a b' '' '?[2J'");
+    has_line(scene, "  run        /usr/bin/python3 main.py 'it'\\''s' 'a b' '' '?[2J' "
+                    "'?2J\xc3\xa9?'");
     has_line(scene, "  wall_ms                20 s        5 min  request");
     has_line(scene, "  cpu_ms                 20 s        5 min  derived");
     has_line(scene, "  memory_bytes        256 MiB        1 GiB  policy");
@@ -118,6 +120,8 @@ static void test_python(void **state)
     lacks(scene, "compile");
     lacks(scene, "WAIVED");
     lacks(scene, "\x1b");
+    lacks(scene, "\xc2\x9b");
+    lacks(scene, "\x7f");
 }
 
 static void test_compiled(void **state)

@@ -152,6 +152,20 @@ static int policy_show(const struct invocation *invocation)
 
 /* ---- test ---- */
 
+/* A value is the request's: of it nothing steers a terminal, neither C0 and DEL nor C1, whose two
+ * bytes of UTF-8 begin with 0xC2. */
+static void make_printable(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7F) {
+            *at = '?';
+        } else if (*at == 0xC2 && at[1] < 0xA0) { /* also where the text was cut between them */
+            *at = '?';
+            at[1] = at[1] == '\0' ? '\0' : '?';
+        }
+    }
+}
+
 /* "WHAT = ASKED", what comes of it, and who says so. */
 static void print_decision(void *context, const struct cella_decision *decision)
 {
@@ -159,11 +173,7 @@ static void print_decision(void *context, const struct cella_decision *decision)
     (void)context;
     (void)snprintf(what, sizeof(what), "%s%s%s", decision->what,
                    decision->asked[0] != '\0' ? " = " : "", decision->asked); /* a cut is fine */
-    for (char *at = what; *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ') { /* a value is the request's */
-            *at = '?';
-        }
-    }
+    make_printable(what);
     (void)printf("%-8s %-34s %s\n", decision->allowed ? "ok" : "refused", what, decision->text);
     if (decision->file[0] != '\0') {
         (void)printf("         %34s %s, %s:%zu:%zu\n", "", decision->key, decision->file,
