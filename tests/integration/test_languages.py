@@ -153,6 +153,23 @@ def test_a_limit_hit_while_compiling_names_the_stage(user):
 
 
 @pytest.mark.parametrize("user", USERS)
+def test_names_that_a_shell_would_take_apart(user):
+    """The recipe of OCaml goes through a shell: what is not compiled must not look like a success,
+    and what is beside it must not matter."""
+    code = 'let () = print_endline "hello"'
+    beside = [{"path": "a -pp false/x.txt", "content": ""}, {"path": "b.ml", "content": "let b = 1"}]
+    _, result = run_request(user, {"language": "ocaml", "code": code, "files": beside})
+    assert result["status"] == "ok" and result["stdout"] == "hello\n", result
+    _, result = run_request(user, {"language": "ocaml", "code": code, "entry": "[b].ml",
+                                   "files": beside})
+    assert result["status"] == "ok" and result["stdout"] == "hello\n", result
+    _, result = run_request(user, {"language": "ocaml", "code": code, "entry": "a b.ml"})
+    assert result["status"] == "compile_error", result
+    assert result["diagnosis"]["message"] == \
+        "a source file of OCaml has no space in its name: a b.ml"
+
+
+@pytest.mark.parametrize("user", USERS)
 def test_a_hundred_at_once(user):
     """Each compiles and runs on its own, and none gets another's output."""
     code = '#include <stdio.h>\nint main(int n, char **v) { return printf("%s\\n", v[n - 1]) < 0; }'
