@@ -103,7 +103,8 @@ const char *places_target_problem(const char *path)
         return "must be an absolute path without '.', '..' or a slash at its end";
     }
     if (lies_in_any(path, made, ARRAY_LENGTH(made)) ||
-        lies_in_any(path, closed, ARRAY_LENGTH(closed)) || strcmp(path, "/etc") == 0) {
+        lies_in_any(path, closed, ARRAY_LENGTH(closed)) || strcmp(path, "/etc") == 0 ||
+        strcmp(path, "/run") == 0) { /* what is hidden is covered by it, because it is empty */
         return "is a place that the sandbox makes for itself";
     }
     bool is_top = strcmp(path, "/usr") == 0;

@@ -74,6 +74,7 @@ static void test_targets(void **state)
     } rows[] = {
         {"/data", NULL},         {"/srv/data", NULL},      {"/usr/share/doc", NULL},
         {"/etc/app", NULL},      {"/usr", EVERY},          {"/lib", EVERY},
+        {"/run", ITSELF},        {"/run/x", NULL},
         {"/etc", ITSELF},        {"/etc/passwd", ITSELF},  {"/etc/hosts/x", ITSELF},
         {"/workspace", ITSELF},  {"/workspace/x", ITSELF}, {"/tmp/x", ITSELF},
         {"/proc/self", ITSELF},  {"/dev/sda", ITSELF},     {"/", PLAIN},
