@@ -170,7 +170,8 @@ static void add_process(struct totals *totals, int proc, const char *pid)
     if (sys_read_file(proc, path, text, sizeof(text)) > 0) {
         /* Memory that processes share is counted for each: too much rather than too little. */
         totals->memory_bytes += status_bytes(text, "\nRssAnon:") +
-                                status_bytes(text, "\nRssShmem:") + status_bytes(text, "\nVmPTE:");
+                                status_bytes(text, "\nRssShmem:") + status_bytes(text, "\nVmPTE:") +
+                                status_bytes(text, "\nVmSwap:"); /* where MADV_PAGEOUT puts it */
     }
 }
 
