@@ -221,7 +221,7 @@ static int fail_unknown(struct cella_error *err, const struct json_where *where,
     struct names_guess guess;
     names_guess_init(&guess, name);
     for (size_t i = 0; i < field_count; i++) {
-        names_guess_offer(&guess, fields[i].name);
+        names_guess_offer_shortened(&guess, fields[i].name);
     }
     (void)json_text_fail(err, where, "is not a field");
     return names_guess_hint(&guess, err);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SHORTENED_MIN 3U /* letters: fewer begin too many names */
+
 static size_t min_of(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -65,6 +67,15 @@ void names_guess_offer(struct names_guess *guess, const char *name)
     if (found < guess->distance) {
         guess->distance = found;
         guess->best = name;
+    }
+}
+
+void names_guess_offer_shortened(struct names_guess *guess, const char *name)
+{
+    size_t size = strlen(guess->word);
+    names_guess_offer(guess, name);
+    if (guess->best == NULL && size >= SHORTENED_MIN && strncmp(guess->word, name, size) == 0) {
+        guess->best = name; /* the distance stays: whatever is close takes its place */
     }
 }
 

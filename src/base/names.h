@@ -23,6 +23,9 @@ struct names_guess {
 
 void names_guess_init(struct names_guess *guess, const char *word);
 void names_guess_offer(struct names_guess *guess, const char *name);
+/* Likewise; besides, where nothing is closer, three letters and more that the name begins with are
+ * enough: 'memory' is then memory_bytes.  For names that people shorten, not for a program's. */
+void names_guess_offer_shortened(struct names_guess *guess, const char *name);
 /* Adds the closest as the hint, if there is one.  Returns -1. */
 int names_guess_hint(const struct names_guess *guess, struct cella_error *err);
 

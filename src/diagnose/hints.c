@@ -186,12 +186,27 @@ static int apply_own(const struct diagnose_case *it, const struct report *report
                : 0;
 }
 
+/* Whether a cause is "CLASS: MESSAGE" or "CLASS" of what it led to: an error that was raised anew. */
+static bool says_the_same(const struct pattern_piece *cause,
+                          const struct result_diagnosis *diagnosis)
+{
+    size_t size = strlen(diagnosis->class);
+    if (cause->size < size || memcmp(cause->data, diagnosis->class, size) != 0) {
+        return false;
+    }
+    struct pattern_piece rest = {cause->data + size, cause->size - size};
+    size = strlen(diagnosis->message);
+    return rest.size == 0 ? size == 0
+                          : rest.size == size + 2 && memcmp(rest.data, ": ", 2) == 0 &&
+                                memcmp(rest.data + 2, diagnosis->message, size) == 0;
+}
+
 static int apply_cause(const struct report *report, struct result_diagnosis *diagnosis)
 {
     struct pattern_piece cause = text_trim(report->parts[ERRORS_GROUP_CAUSE]);
     CLEANUP(buffer_done) struct buffer hint;
     buffer_init(&hint, 0);
-    if (diagnosis->hint != NULL || cause.size == 0) {
+    if (diagnosis->hint != NULL || cause.size == 0 || says_the_same(&cause, diagnosis)) {
         return 0;
     }
     if (buffer_add_string(&hint, "caused by ") < 0 ||

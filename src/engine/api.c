@@ -130,7 +130,7 @@ static int unknown_field(const char *name, const struct text_field *fields, size
     struct names_guess guess;
     names_guess_init(&guess, name);
     for (size_t i = 0; i < count; i++) {
-        names_guess_offer(&guess, fields[i].name);
+        names_guess_offer_shortened(&guess, fields[i].name);
     }
     error_set(err, CELLA_ERROR_CALLER, 0, "there is no field '%s' that takes this", name);
     error_set_field(err, "%s", name);
@@ -153,7 +153,7 @@ static int unknown_limit(const char *name, const char *field, struct cella_error
     struct names_guess guess;
     names_guess_init(&guess, name);
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
-        names_guess_offer(&guess, limit_table[limit].name);
+        names_guess_offer_shortened(&guess, limit_table[limit].name);
     }
     error_set(err, CELLA_ERROR_CALLER, 0, "there is no limit '%s'", name);
     error_set_field(err, "%s", field);

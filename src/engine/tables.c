@@ -49,7 +49,7 @@ const char *cella_closest_name(const char *word, const char *const *names, size_
     struct names_guess guess;
     names_guess_init(&guess, word);
     for (size_t i = 0; i < count; i++) {
-        names_guess_offer(&guess, names[i]);
+        names_guess_offer_shortened(&guess, names[i]);
     }
     return guess.best;
 }

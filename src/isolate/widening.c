@@ -157,7 +157,7 @@ void widening_read(struct widening *ret_widening)
         return;
     }
     if (!is_roots(dir, S_IFDIR, ret_widening, WIDENING_DIRECTORY) ||
-        !is_roots(fd, S_IFREG, ret_widening, WIDENING_FILE)) {
+        !is_roots(fd, S_IFREG, ret_widening, "it")) {
         return;
     }
     const ssize_t size = fd_read_full(fd, text, sizeof(text));

@@ -36,6 +36,31 @@ static void test_close(void **state)
     assert_string_equal(closest("stdout"), "");
 }
 
+static void test_shortened(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"memory_bytes", "stdin", "stdout_bytes", "mems"};
+    static const struct {
+        const char *word;
+        const char *best; /* NULL: none */
+    } rows[] = {{"memory", "memory_bytes"}, {"std", "stdin"}, {"stdout", "stdout_bytes"},
+                {"mem", "mems"}, /* closer than what only begins like it */
+                {"me", NULL},    {"", NULL},      {"bytes", NULL}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct names_guess guess;
+        names_guess_init(&guess, rows[i].word);
+        for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+            names_guess_offer_shortened(&guess, names[j]);
+        }
+        if (rows[i].best == NULL) {
+            assert_null(guess.best);
+        } else {
+            assert_non_null(guess.best);
+            assert_string_equal(guess.best, rows[i].best);
+        }
+    }
+}
+
 static void test_not_close(void **state)
 {
     (void)state;
@@ -60,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_close),
+        cmocka_unit_test(test_shortened),
         cmocka_unit_test(test_not_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
