@@ -6,7 +6,8 @@ install(DIRECTORY include/cella TYPE INCLUDE)
 install(FILES ${CMAKE_BINARY_DIR}/cella.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/cella-keeper DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)
 install(DIRECTORY runtimes policies schema DESTINATION ${CMAKE_INSTALL_DATADIR}/cella)
-install(FILES LICENSE README.md TYPE DOC)
+install(FILES LICENSE README.md CONTRIBUTING.md SECURITY.md TYPE DOC)
+install(DIRECTORY docs examples TYPE DOC) # where the README's links lead
 
 install(FILES man/cella.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
