@@ -74,6 +74,11 @@ CELLA_API int cella_language_guess(struct cella_engine *engine, const char *file
                                    const char *head, size_t head_size,
                                    char ret_name[CELLA_LANGUAGE_NAME_MAX], struct cella_error *err);
 
+/* Whether the name of a file ends as those of a language (a name or alias) do.  An unknown language
+ * has no files. */
+CELLA_API int cella_language_has_file(struct cella_engine *engine, const char *language,
+                                      const char *file_name);
+
 /* ---- this host ---- */
 
 enum cella_fitness {

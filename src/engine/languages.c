@@ -92,3 +92,12 @@ int cella_language_guess(struct cella_engine *engine, const char *file_name, con
     (void)snprintf(ret_name, CELLA_LANGUAGE_NAME_MAX, "%s", runtime->name);
     return 0;
 }
+
+int cella_language_has_file(struct cella_engine *engine, const char *language,
+                            const char *file_name)
+{
+    struct cella_error ignored; /* what is wrong with the language the run itself says */
+    const struct runtime *runtime;
+    return runtime_find(engine->runtimes, language, &runtime, &ignored) == 0 &&
+           runtime_has_extension(runtime, file_name);
+}

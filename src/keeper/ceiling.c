@@ -221,6 +221,7 @@ static int check_limits(const struct limits *limits, struct cella_error *err)
     }
     if (limits->value[LIMIT_MEMORY] < MEMORY_MIN_BYTES) {
         above(err, "a sandbox needs at least 2 MiB of memory_bytes");
+        (void)error_set_hint(err, "a number without a unit is bytes; 64m is 64 MiB");
         return error_set_field(err, "limits.memory_bytes");
     }
     return 0;

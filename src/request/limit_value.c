@@ -51,7 +51,9 @@ const char *limit_value_from_text(enum limit limit, const char *text, uint64_t *
 const char *limit_value_from_json(enum limit limit, const json_t *number, uint64_t *ret_value)
 {
     if (!json_is_number(number)) {
-        return "must be a number";
+        return limit_table[limit].unit == UNIT_TIME   ? "must be a number of milliseconds"
+               : limit_table[limit].unit == UNIT_SIZE ? "must be a number of bytes"
+                                                      : "must be a number";
     }
     struct limit_range range = limit_value_range(limit);
     /* The largest values times their steps are below 2^53: a double holds them exactly. */

@@ -62,6 +62,15 @@ def error_lines(done):
             "10s is ten seconds, 10ms are milliseconds",
         ),
         (["run", "-l"], "-l needs a value: LANG", None),
+        (["run", "--memory", "-l", "python"], "--memory needs a value: SIZE", None),
+        (["doctor", "x"], "'cella doctor' takes no argument 'x'", None),
+        (["version", "--", "x"], "'cella version' takes no argument 'x'", None),
+        (["run", "--mem", "1g"], "'cella run' has no option --mem", "did you mean --memory?"),
+        (
+            ["run", "-l", "python", "-c", "1", "--file", "a" * 1025],
+            "--file: the name is too long",
+            None,
+        ),
         (["run", "--json=1", "x"], "--json takes no value", None),
         (["run"], "nothing to run", "give a FILE, - for standard input, or -l LANG -c CODE"),
         (
@@ -469,6 +478,61 @@ def test_files_and_environment(tmp_path):
     code = "import os; print(open('data.txt').read(), open('sub/x').read(), os.environ['A'])"
     done = python(code, "--file", str(data), f"--file=sub/x={data}", "-e", "A=b=c")
     assert done.stdout == b"own name own name b=c\n"
+
+
+@pytest.mark.parametrize(
+    "program, path, name",
+    [
+        ("main.py", "lib/x", "lib/x"),
+        ("./main.py", "lib/x", "lib/x"),
+        ("main.py", ".//lib/x", "lib/x"),
+        ("main.py", "lib/../x", "x"),
+        ("main.py", "../there/x", "x"),
+        ("lib/main.py", "lib/x", "x"),
+        ("lib/main.py", "lib/sub/x", "sub/x"),
+        ("lib/main.py", "lib2/x", "x"),
+        ("{}/main.py", "{}/lib/x", "lib/x"),
+        ("{}/lib/main.py", "{}/x", "x"),
+        (None, "lib/x", "lib/x"),
+        (None, "{}/lib/x", "x"),
+    ],
+)
+def test_a_file_lies_where_the_program_looks_for_it(tmp_path, program, path, name):
+    here = tmp_path / "here"
+    for file in ["lib/x", "lib/sub/x", "lib2/x", "x", "../there/x"]:
+        (here / file).parent.mkdir(parents=True, exist_ok=True)
+        (here / file).write_text("")
+    code = "import glob; print(*[p for p in glob.glob('**', recursive=True) if p.endswith('x')])"
+    source = ["-l", "python", "-c", code]
+    if program is not None:
+        source = [program.format(here)]
+        (here / source[0]).write_text(code)
+    done = cella("run", *source, "--file", path.format(here), cwd=here)
+    assert done.stdout.decode() == name + "\n"
+
+
+def test_a_language_that_is_named_takes_the_files_own_name(tmp_path):
+    for name, language, shown in [
+        ("own.py", "python", "own.py"),
+        ("own.PY", "py", "own.PY"),
+        ("own.txt", "python", "main.py"),
+        ("own", "python", "main.py"),
+        ("a b.py", "python", "a b.py"),
+    ]:
+        program = tmp_path / name
+        program.write_text("import sys; print(sys.argv[0])")
+        done = cella("run", "-l", language, str(program))
+        assert done.stdout.decode() == shown + "\n", done.stderr
+    done = cella("run", "-l", "nonesuch", str(tmp_path / "own.py"))
+    assert error_lines(done)[0].startswith("cella: unknown language 'nonesuch'")
+
+
+def test_too_little_memory_for_a_sandbox():
+    done = python("", "--memory", "64")
+    assert error_lines(done) == [
+        "cella: refused: the keeper refuses the plan: a sandbox needs at least 2 MiB of memory_bytes",
+        "  hint: a number without a unit is bytes; 64m is 64 MiB",
+    ]
 
 
 def test_executable_file_stays_executable(tmp_path):

@@ -106,8 +106,8 @@ static void test_json(void **state)
     bad(LIMIT_WALL, "0.0001", "must be more than 0");
     bad(LIMIT_WALL, "-1", "must not be negative");
     bad(LIMIT_WALL, "1e300", UNITS_TIME_TOO_MUCH);
-    bad(LIMIT_WALL, "\"10s\"", "must be a number");
-    bad(LIMIT_WALL, "true", "must be a number");
+    bad(LIMIT_WALL, "\"10s\"", "must be a number of milliseconds");
+    bad(LIMIT_WALL, "true", "must be a number of milliseconds");
     good(LIMIT_MEMORY, "268435456", 256 * LIMIT_MIB);
     good(LIMIT_MEMORY, "268435456.0", 256 * LIMIT_MIB);
     good(LIMIT_MEMORY, "1125899906842624", UNITS_SIZE_MAX);

@@ -182,7 +182,7 @@ static void test_types(void **state)
     refused(RUN "\"env\": {\"A\": 1}}", "env.A", "env.A must be a string, not a number");
     refused(RUN "\"stdin\": []}", "stdin", "stdin must be a string or an object");
     refused(RUN "\"limits\": {\"wall_ms\": \"10s\"}}", "limits.wall_ms",
-            "limits.wall_ms must be a number");
+            "limits.wall_ms must be a number of milliseconds");
     refused(RUN "\"limits\": {\"processes\": 1.5}}", "limits.processes",
             "limits.processes must be a whole number");
     refused(RUN "\"limits\": {\"memory_bytes\": 0}}", "limits.memory_bytes",

@@ -33,6 +33,20 @@ static int take_long(struct invocation *invocation, int argc, char *const *argv,
 static int take_short(struct invocation *invocation, int argc, char *const *argv, int *index,
                       struct cella_error *err);
 
+/* How many operands the others take is for them to say. */
+static int check_operands(const struct invocation *invocation, struct cella_error *err)
+{
+    const struct command_info *command = &command_table[invocation->command];
+    const char *first = invocation->operand_count > 0 ? invocation->operands[0]
+                        : invocation->rest_count > 0  ? invocation->rest[0]
+                                                      : NULL;
+    if (command->operands[0] != '\0' || first == NULL) {
+        return 0;
+    }
+    return cli_fail(err, CELLA_ERROR_CALLER, NULL, "'cella %s' takes no argument '%s'",
+                    command->name, first);
+}
+
 int invocation_parse(int argc, char *const *argv, struct invocation *ret_invocation,
                      struct cella_error *err)
 {
@@ -68,6 +82,9 @@ int invocation_parse(int argc, char *const *argv, struct invocation *ret_invocat
         } else {
             invocation.operands[invocation.operand_count++] = argv[i];
         }
+    }
+    if (result == 0) {
+        result = check_operands(&invocation, err);
     }
     if (result < 0) {
         invocation_done(&invocation);
@@ -190,7 +207,9 @@ static int take_argument(int argc, char *const *argv, int *index, const char *at
         *ret_value = attached;
         return 0;
     }
-    if (*index + 1 >= argc) {
+    /* Limits have no values that look like an option: what follows is one, and the value missing. */
+    if (*index + 1 >= argc || (option->id >= OPTION_FIXED_COUNT && argv[*index + 1][0] == '-' &&
+                               strspn(argv[*index + 1] + 1, "0123456789.") == 0)) {
         return cli_fail(err, CELLA_ERROR_CALLER, NULL, "%s needs a value: %s", option_text,
                         option->argument);
     }

@@ -68,7 +68,7 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
     X(REQUEST, "request", 0, "FILE", FILE, ON_PLANS, OPTION_OWN, "",                               \
       "take the whole request as JSON from FILE, or from standard input when it is -")             \
     X(FILE, "file", 'f', "[NAME=]PATH", FILE, ON_PLANS, OPTION_OWN, "",                            \
-      "put a file into the workspace, as NAME or under its own name (repeatable)")                 \
+      "put a file into the workspace, as NAME or by its path from the program on (repeatable)")    \
     X(STDIN, "stdin", 0, "FILE", FILE, ON(RUN), OPTION_OWN, "",                                    \
       "the program's standard input, instead of ours")                                             \
     X(ENV, "env", 'e', "NAME=VALUE", NONE, ON_PLANS, OPTION_ADDS, "env",                           \

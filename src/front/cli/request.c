@@ -47,23 +47,60 @@ static int no_other_program(const struct invocation *invocation, struct cella_er
     return 0;
 }
 
-static int add_file(struct cella_request *request, const char *argument, struct cella_error *err)
+static const char *without_dot(const char *path)
+{
+    while (path[0] == '.' && path[1] == '/') {
+        path += 2 + strspn(path + 2, "/");
+    }
+    return path;
+}
+
+/* Whether no part of a path is empty, '.' or '..'. */
+static bool is_plain(const char *path)
+{
+    for (;;) {
+        size_t size = strcspn(path, "/");
+        if (size == 0 || (path[0] == '.' && (size == 1 || (size == 2 && path[1] == '.')))) {
+            return false;
+        }
+        if (path[size] == '\0') {
+            return true;
+        }
+        path += size + 1;
+    }
+}
+
+/* What a file is called in the workspace when nobody says: a program finds its files where they lie
+ * beside it, or below; what lies elsewhere has its last part for a name.  A program that is no file
+ * is at the current directory. */
+static const char *name_beside(const struct invocation *invocation, const char *path)
+{
+    const char *program = invocation->operand_count > 0 ? invocation->operands[0] : "";
+    program = without_dot(program);
+    path = without_dot(path);
+    const char *slash = strrchr(program, '/');
+    size_t size = slash != NULL ? (size_t)(slash + 1 - program) : 0;
+    if (strncmp(program, path, size) == 0 && is_plain(path + size)) {
+        return path + size;
+    }
+    slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static int add_file(const struct invocation *invocation, struct cella_request *request,
+                    const char *argument, struct cella_error *err)
 {
     AUTO_BYTES struct file_bytes bytes = {.data = NULL};
     const char *equals = strchr(argument, '=');
     const char *path = equals != NULL ? equals + 1 : argument;
+    const char *given = equals != NULL ? argument : name_beside(invocation, path);
+    size_t length = equals != NULL ? (size_t)(equals - argument) : strlen(given);
     char name[1024];
-    if (equals != NULL) {
-        size_t length = (size_t)(equals - argument);
-        if (length >= sizeof(name)) {
-            return cli_fail(err, CELLA_ERROR_CALLER, NULL, "--file: the name is too long");
-        }
-        memcpy(name, argument, length);
-        name[length] = '\0';
-    } else {
-        const char *slash = strrchr(path, '/');
-        (void)snprintf(name, sizeof(name), "%s", slash != NULL ? slash + 1 : path);
+    if (length >= sizeof(name)) {
+        return cli_fail(err, CELLA_ERROR_CALLER, NULL, "--file: the name is too long");
     }
+    memcpy(name, given, length);
+    name[length] = '\0';
     if (file_read(path, FILE_MAX, &bytes, err) < 0) {
         return -1;
     }
@@ -81,13 +118,13 @@ static bool has_no_unit(const struct option *option, const char *value)
 }
 
 /* What an option is in the request, by the table. */
-static int take_field(const struct option *option, const char *value, struct cella_request *request,
-                      struct cella_error *err)
+static int take_field(const struct invocation *invocation, const struct option *option,
+                      const char *value, struct cella_request *request, struct cella_error *err)
 {
     char field[64];
     switch (option->use) {
     case OPTION_OWN:
-        return option->id == OPTION_FILE ? add_file(request, value, err) : 0;
+        return option->id == OPTION_FILE ? add_file(invocation, request, value, err) : 0;
     case OPTION_ADDS:
         return cella_request_add(request, option->field, value, err);
     case OPTION_SETS:
@@ -110,7 +147,8 @@ static int take_fields(const struct invocation *invocation, struct cella_request
     struct option option;
     for (size_t i = 0; i < invocation->given_count; i++) {
         const struct given_option *given = &invocation->given[i];
-        if (option_at(given->id, &option) && take_field(&option, given->value, request, err) < 0) {
+        if (option_at(given->id, &option) &&
+            take_field(invocation, &option, given->value, request, err) < 0) {
             return -1;
         }
     }
@@ -171,6 +209,7 @@ static int take_file_source(const char *path, const char *language, struct cella
 {
     AUTO_BYTES struct file_bytes code = {.data = NULL};
     char guessed[CELLA_LANGUAGE_NAME_MAX];
+    bool named; /* by a name that tells the language, too */
     if (file_read(path, CODE_MAX, &code, err) < 0) {
         return -1;
     }
@@ -181,12 +220,15 @@ static int take_file_source(const char *path, const char *language, struct cella
             return -1;
         }
         language = guessed;
-        /* Messages of the program then speak of the caller's file.  A name that a workspace cannot
-         * have is no reason to refuse: the runtime has one of its own. */
-        struct cella_error ignored;
-        if (strcmp(path, "-") != 0) {
-            (void)cella_request_set(request, "entry", name, &ignored);
-        }
+        named = strcmp(path, "-") != 0;
+    } else {
+        named = cella_language_has_file(engine, language, name) != 0;
+    }
+    /* Messages of the program then speak of the caller's file.  A name that a workspace cannot have
+     * is no reason to refuse: the runtime has one of its own. */
+    struct cella_error ignored;
+    if (named) {
+        (void)cella_request_set(request, "entry", name, &ignored);
     }
     if (cella_request_set(request, "language", language, err) < 0) {
         return -1;
