@@ -121,6 +121,15 @@ def test_every_attack_has_a_row():
     assert {attack.name for attack in attacks("policy")} == {row[0] for row in ROWS} | {"plant_device"}
 
 
+@by_who
+def test_one_processor_is_not_claimed_where_it_can_be_left(host, who):
+    code = "import os; print(len(os.sched_getaffinity(0)))"
+    for waived, held in [("[]", True), ("[seccomp]", False)]:
+        result = python(host, who, code, f"one_processor: true\nwaive: {waived}\n")
+        assert result["stdout"] == "1\n", result
+        assert ("one_processor" in result["protections"]) == held
+
+
 # ---- what one run leaves behind, and the next one finds ----
 
 def python(host, who, code, text, **fields):

@@ -231,7 +231,7 @@ static int hide_one(const char *target, struct cella_error *err)
     struct stat found;
     const int place = open_visible(target, &found);
     if (place < 0) {
-        if (errno == ENOENT) {
+        if (errno == ENOENT || errno == ENOTDIR) {
             return 0; /* there is nothing to hide */
         }
         const bool link = errno == ELOOP;

@@ -148,7 +148,7 @@ static int allow_beneath(int ruleset, const char *path, uint64_t rights, uint64_
                          struct cella_error *err)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = rights & handled};
-    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+    rule.parent_fd = sys_open_path(path); /* a link would lead the rule to another place */
     if (rule.parent_fd < 0) {
         /* Left out of the root, as an optional bind may be: then there is nothing to allow. */
         return errno == ENOENT ? 0 : failed(err, "open a place for Landlock");

@@ -159,7 +159,9 @@ static int keep_on_processor(struct making *making, struct cella_error *err)
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot keep the run on one processor");
     }
     *last = (int)chosen;
-    making->sandbox.held |= protection_bit(PROTECTION_PROCESSOR);
+    if ((making->plan->waived & protection_bit(PROTECTION_SECCOMP)) == 0) {
+        making->sandbox.held |= protection_bit(PROTECTION_PROCESSOR); /* else it can be left */
+    }
     return 0;
 }
 
