@@ -314,7 +314,7 @@ def test_writable_mount(setting, shared):
     ceiling_for(setting, f"mount writable {shared}")
     code = """
 import os
-open("/out/new.txt", "w").write("x" * 100_000_00)
+open("/out/new.txt", "w").write("x" * 2_000_000)
 open("/out/data.txt", "a").write(", and more")
 os.mkdir("/out/made")
 print(os.stat("/out/new.txt").st_uid, os.stat("/out/data.txt").st_uid)
