@@ -5,6 +5,7 @@
 #include "library.h"
 
 #include <cella/policy.h>
+#include <sched.h>
 
 /* ---- results ---- */
 
@@ -471,6 +472,36 @@ static void policies_are_told(void **state)
     cella_request_destroy(request);
 }
 
+/* One engine, and its spare sandboxes, for runs of several policies in turn. */
+static void policies_do_not_mix(void **state)
+{
+    static const char *const policies[] = {"judge", "default", "judge", "strict", "default"};
+    char processors[16];
+    cpu_set_t usable;
+    assert_int_equal(sched_getaffinity(0, sizeof(usable), &usable), 0);
+    (void)snprintf(processors, sizeof(processors), "%d", CPU_COUNT(&usable));
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        struct cella_request *request = shell("nproc; echo $PYTHONHASHSEED.");
+        struct cella_error err;
+        struct cella_result *result = NULL;
+        size_t size;
+        assert_int_equal(cella_request_set(request, "policy", policies[i], &err), 0);
+        if (cella_run(*state, request, &result, &err) < 0) {
+            fail_msg("%s", err.text);
+        }
+        const bool judged = strcmp(policies[i], "judge") == 0;
+        const bool no_groups = strcmp(cella_result_status(result), "internal") == 0 &&
+                               strcmp(policies[i], "strict") == 0; /* it demands them */
+        const char *text = cella_result_stdout(result, &size);
+        if (!no_groups) {
+            assert_non_null(strstr(text, judged ? "\n0.\n" : "\n.\n"));
+            assert_int_equal(strncmp(text, judged ? "1" : processors, strcspn(text, "\n")), 0);
+        }
+        cella_result_destroy(result);
+        cella_request_destroy(request);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest requests[] = {
@@ -492,6 +523,7 @@ int main(void)
         cmocka_unit_test(bad_fields_are_errors),
         cmocka_unit_test(a_plan_can_be_read),
         cmocka_unit_test(policies_are_told),
+        cmocka_unit_test(policies_do_not_mix),
     };
     return cmocka_run_group_tests_name("requests", requests, open_engine, close_engine);
 }
