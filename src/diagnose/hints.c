@@ -186,7 +186,7 @@ static int apply_own(const struct diagnose_case *it, const struct report *report
                : 0;
 }
 
-/* Whether a cause is "CLASS: MESSAGE" or "CLASS" of what it led to: an error that was raised anew. */
+/* Whether a cause is "CLASS: MESSAGE" or "CLASS" of what it led to: an error raised anew. */
 static bool says_the_same(const struct pattern_piece *cause,
                           const struct result_diagnosis *diagnosis)
 {

@@ -13,6 +13,7 @@
 #include "runtime/expand.h"
 #include "runtime/version_cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -365,6 +366,7 @@ int runtime_read(const char *name, const struct definition *definition,
     if (runtime_read_tree(name, definition->file, root, &runtime, err) < 0) {
         return yaml_text_place(definition->yaml, err);
     }
+    assert(runtime != NULL); /* it was read */
     if (keep_text(runtime, definition, err) < 0) {
         runtime_destroy(runtime);
         return -1;

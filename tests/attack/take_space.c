@@ -60,8 +60,7 @@ int take_zero_device(long number)
     const size_t size = (size_t)1024 * 1024;
     const int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
     for (long i = 0; i < (number == 0 ? 256 : number); i++) {
-        char *part =
-            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+        char *part = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
         if (part == MAP_FAILED || madvise(part, size, MADV_DONTNEED) != 0) {
             return take_met_error(i);
         }

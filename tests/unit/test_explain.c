@@ -96,7 +96,11 @@ static void test_python(void **state)
     assert_int_equal(spec_add_arg(scene->spec, "a b", &err), 0);
     assert_int_equal(spec_add_arg(scene->spec, "", &err), 0);
     assert_int_equal(spec_add_arg(scene->spec, "\x1b[2J", &err), 0);
-    assert_int_equal(spec_add_arg(scene->spec, "\xc2\x9b" "2J\xc3\xa9\x7f", &err), 0);
+    assert_int_equal(spec_add_arg(scene->spec,
+                                  "\xc2\x9b"
+                                  "2J\xc3\xa9\x7f",
+                                  &err),
+                     0);
     scene->spec->limits.value[LIMIT_WALL] = 20 * LIMIT_SECOND;
     explained(scene, "limits: {memory_bytes: {default: 256m, cap: 1g}, cpus: {cap: 2}}\n", "python",
               "/usr/bin/python3");

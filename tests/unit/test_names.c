@@ -43,9 +43,13 @@ static void test_shortened(void **state)
     static const struct {
         const char *word;
         const char *best; /* NULL: none */
-    } rows[] = {{"memory", "memory_bytes"}, {"std", "stdin"}, {"stdout", "stdout_bytes"},
+    } rows[] = {{"memory", "memory_bytes"},
+                {"std", "stdin"},
+                {"stdout", "stdout_bytes"},
                 {"mem", "mems"}, /* closer than what only begins like it */
-                {"me", NULL},    {"", NULL},      {"bytes", NULL}};
+                {"me", NULL},
+                {"", NULL},
+                {"bytes", NULL}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct names_guess guess;
         names_guess_init(&guess, rows[i].word);

@@ -72,13 +72,25 @@ static void test_targets(void **state)
     static const struct {
         const char *path, *problem;
     } rows[] = {
-        {"/data", NULL},         {"/srv/data", NULL},      {"/usr/share/doc", NULL},
-        {"/etc/app", NULL},      {"/usr", EVERY},          {"/lib", EVERY},
-        {"/run", ITSELF},        {"/run/x", NULL},
-        {"/etc", ITSELF},        {"/etc/passwd", ITSELF},  {"/etc/hosts/x", ITSELF},
-        {"/workspace", ITSELF},  {"/workspace/x", ITSELF}, {"/tmp/x", ITSELF},
-        {"/proc/self", ITSELF},  {"/dev/sda", ITSELF},     {"/", PLAIN},
-        {"/data/../usr", PLAIN}, {"data", PLAIN},
+        {"/data", NULL},
+        {"/srv/data", NULL},
+        {"/usr/share/doc", NULL},
+        {"/etc/app", NULL},
+        {"/usr", EVERY},
+        {"/lib", EVERY},
+        {"/run", ITSELF},
+        {"/run/x", NULL},
+        {"/etc", ITSELF},
+        {"/etc/passwd", ITSELF},
+        {"/etc/hosts/x", ITSELF},
+        {"/workspace", ITSELF},
+        {"/workspace/x", ITSELF},
+        {"/tmp/x", ITSELF},
+        {"/proc/self", ITSELF},
+        {"/dev/sda", ITSELF},
+        {"/", PLAIN},
+        {"/data/../usr", PLAIN},
+        {"data", PLAIN},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         says(rows[i].path, places_target_problem(rows[i].path), rows[i].problem);

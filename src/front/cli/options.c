@@ -207,7 +207,7 @@ static int take_argument(int argc, char *const *argv, int *index, const char *at
         *ret_value = attached;
         return 0;
     }
-    /* Limits have no values that look like an option: what follows is one, and the value missing. */
+    /* Limits have no values that look like an option: it is one, and the value is missing. */
     if (*index + 1 >= argc || (option->id >= OPTION_FIXED_COUNT && argv[*index + 1][0] == '-' &&
                                strspn(argv[*index + 1] + 1, "0123456789.") == 0)) {
         return cli_fail(err, CELLA_ERROR_CALLER, NULL, "%s needs a value: %s", option_text,
