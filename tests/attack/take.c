@@ -361,6 +361,7 @@ static const struct {
     {"heap", take_heap},
     {"mmap", take_mapped},
     {"zero_device", take_zero_device},
+    {"landlock", make_landlock_rules},
     {"dev_shm", fill_shared_memory},
     {"memfd", fill_anonymous_files},
     {"pipes", fill_pipes},

@@ -14,6 +14,7 @@ int take_met_error(long done);
 int take_heap(long number);
 int take_mapped(long number);
 int take_zero_device(long number);
+int make_landlock_rules(long number);
 int fill_shared_memory(long number);
 int fill_anonymous_files(long number);
 int fill_pipes(long number);

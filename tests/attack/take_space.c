@@ -17,6 +17,7 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,6 +63,29 @@ int take_zero_device(long number)
     for (long i = 0; i < (number == 0 ? 256 : number); i++) {
         char *part = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
         if (part == MAP_FAILED || madvise(part, size, MADV_DONTNEED) != 0) {
+            return take_met_error(i);
+        }
+    }
+    return 0;
+}
+
+/* Landlock's rules are the kernel's memory: a row has some sixty bytes.  As above, no more than a
+ * test may cost. */
+int make_landlock_rules(long number)
+{
+    enum { PORTS = 65536, RULE_NET_PORT = 2 };
+    const struct {
+        uint64_t files, network;
+    } ruleset = {.network = 1};
+    for (long i = 0; i < (number == 0 ? 60 : number); i++) {
+        const long fd = syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+        for (uint64_t port = 0; fd >= 0 && port < PORTS; port++) {
+            const struct {
+                uint64_t access, port;
+            } rule = {1, port};
+            (void)syscall(SYS_landlock_add_rule, fd, RULE_NET_PORT, &rule, 0);
+        }
+        if (fd < 0) {
             return take_met_error(i);
         }
     }

@@ -190,7 +190,8 @@ def test_memory_taken_for_a_while_is_seen():
 
 @pytest.mark.heavy
 @by_who
-@pytest.mark.parametrize("how", ["heap", "mmap", "zero_device", "memfd", "system_v", "dev_shm"])
+@pytest.mark.parametrize("how", ["heap", "mmap", "zero_device", "memfd", "system_v", "dev_shm",
+                                 "landlock"])
 def test_memory_of_every_kind_counts(who, how):
     result = take(how, who=who)
     if supervised(result) and how == "dev_shm" and result["status"] == "exit":
@@ -199,7 +200,7 @@ def test_memory_of_every_kind_counts(who, how):
     if supervised(result) and how == "zero_device":
         assert result["stdout"] == "0 ENODEV\n", result.explain()  # it is /dev/full
         return
-    if supervised(result) and how in ("mmap", "memfd", "system_v"):
+    if supervised(result) and how in ("mmap", "memfd", "system_v", "landlock"):
         # Nobody could count it without a control group: then it is not to be had.
         assert result["stdout"] == "0 EPERM\n", result.explain()
         assert result["refused_calls"], result.explain()

@@ -240,7 +240,6 @@ static const char *const syscalls_base[] = {"read",
                                             "get_mempolicy",
                                             "set_mempolicy",
                                             "mbind",
-                                            "landlock_create_ruleset",
                                             "landlock_add_rule",
                                             "landlock_restrict_self",
                                             "socketpair",
@@ -265,8 +264,9 @@ static const char *const syscalls_detached_memory[] = {"shmat",  "shmctl", "shmd
                                                        "semop",  "semctl", "msgget", "msgsnd",
                                                        "msgrcv", "msgctl"};
 
-/* Not where no control group counts memory: it holds pages that no process has. */
-static const char *const syscalls_counted[] = {"vmsplice"};
+/* Not where no control group counts memory: pages that no process has, and rules of Landlock, of
+ * which one can have without end. */
+static const char *const syscalls_counted[] = {"vmsplice", "landlock_create_ruleset"};
 
 /* Answered ENOSYS without a word: libraries try these first and have another way. */
 static const char *const syscalls_silent[] = {"clone3"};
