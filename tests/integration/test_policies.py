@@ -402,8 +402,10 @@ def test_roots_own_directory_is_not_writable(setting, place):
     setting.ceiling = f"mount writable {place}\n"
     result = setting.python("1")
     assert result["status"] == "internal"
-    assert "belongs to root" in result["error"]["text"]
+    assert "belongs to root, and what" in result["error"]["text"]
     assert "chown ACCOUNT:GROUP" in result["error"]["hint"]
+    os.chown(place / "roots", 65534, 0)
+    assert "belongs to the group root, and what" in setting.python("1")["error"]["text"]
 
 
 @root_only

@@ -153,7 +153,10 @@ static int map_owner(int tree, const struct plan_mount *mount, uid_t run_uid,
     }
     /* What a run writes there would be root's, and much on a host believes what is root's. */
     if (owner.st_uid == 0 || owner.st_gid == 0) {
-        return refuse(err, mount->source, "belongs to root, and what runs write there would too",
+        return refuse(err, mount->source,
+                      owner.st_uid == 0
+                          ? "belongs to root, and what runs write there would too"
+                          : "belongs to the group root, and what runs write there would too",
                       "give it to an account of its own: chown ACCOUNT:GROUP");
     }
     AUTO_CLOSE int namespace = make_namespace(&owner, run_uid, err);
