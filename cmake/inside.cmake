@@ -31,7 +31,7 @@ set(INSIDE_COMMON src/base/error.c src/base/fd.c src/base/utf8.c src/base/glob.c
     src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/native/sys.c)
 file(GLOB INIT_SOURCES CONFIGURE_DEPENDS src/isolate/init/*.c)
 file(GLOB KEEPER_SOURCES CONFIGURE_DEPENDS src/keeper/*.c src/isolate/native/*.c
-    src/isolate/places.c src/isolate/widening.c src/isolate/uids.c)
+    src/base/clock.c src/isolate/places.c src/isolate/widening.c src/isolate/uids.c)
 list(REMOVE_ITEM KEEPER_SOURCES ${CMAKE_SOURCE_DIR}/src/isolate/native/sys.c)
 
 set(INSIDE_FLAGS -std=c17 -D_GNU_SOURCE -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_SOURCE_DIR}/include

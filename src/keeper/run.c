@@ -1,6 +1,7 @@
 /* See run.h. */
 #include "keeper/run.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
@@ -14,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Set-up does not depend on the guest, but writing its files into little memory may stall. */
@@ -39,13 +39,6 @@ static bool handle_report(struct run *run, struct wire *wire);
 static void handle_timer(struct run *run, struct wire *wire);
 static void handle_refused_forks(struct run *run, struct wire *wire);
 static void finish(struct run *run, struct wire *wire);
-
-static uint64_t now_us(void)
-{
-    struct timespec now = {0, 0};
-    IGNORE(clock_gettime(CLOCK_MONOTONIC, &now) != 0); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static struct keeper_frame_header header(enum keeper_frame_type type, uint64_t run)
 {
@@ -94,7 +87,7 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
         refuse(wire, create->header.run, STEP_CLONE, &err);
         return NULL;
     }
-    run->deadline_us = now_us() + SETUP_MAX_US;
+    run->deadline_us = clock_monotonic_us() + SETUP_MAX_US;
     set_timer(run);
     const struct sandbox_streams streams = run->sandbox.streams;
     const int ours[] = {streams.stdin_write, streams.stdout_read, streams.stderr_read,
@@ -154,7 +147,7 @@ static uint64_t next_check_us(const struct run *run)
     const uint64_t used = cpu_used_us(run);
     const uint64_t cpus = (run->limits.value[LIMIT_CPUS] + 999) / 1000;
     const uint64_t left = used < limit ? (limit - used) / cpus : 0;
-    const uint64_t now = now_us();
+    const uint64_t now = clock_monotonic_us();
     uint64_t wait = left > CPU_CHECK_MIN_US ? left : CPU_CHECK_MIN_US;
     if (run->fork_events < 0) {
         const uint64_t age = now - run->started_us;
@@ -181,7 +174,7 @@ static void set_timer(struct run *run)
 static void enter(struct run *run, enum run_state state, uint64_t time_us)
 {
     run->state = state;
-    run->deadline_us = now_us() + time_us;
+    run->deadline_us = clock_monotonic_us() + time_us;
     set_timer(run);
 }
 
@@ -251,7 +244,7 @@ static void handle_starting(struct run *run)
     if (run->state != RUN_SETTING_UP) {
         return; /* stopped meanwhile */
     }
-    run->started_us = now_us();
+    run->started_us = clock_monotonic_us();
     if (run->sandbox.cgroup.host != NULL) {
         run->cpu_at_start_us = cgroup_cpu_us(&run->sandbox.cgroup);
     }
@@ -277,7 +270,7 @@ static void announce_start(struct run *run, struct wire *wire)
 /* The clock runs from the program's first instruction, which came after STARTING. */
 static void handle_started(struct run *run, const struct init_report *report, struct wire *wire)
 {
-    const uint64_t now = now_us();
+    const uint64_t now = clock_monotonic_us();
     if (run->state == RUN_RUNNING && report->wall_us <= now - run->started_us) {
         run->started_us = now - report->wall_us;
         run->deadline_us = run->started_us + run->limits.value[LIMIT_WALL];
@@ -341,15 +334,15 @@ static void handle_timer(struct run *run, struct wire *wire)
     uint64_t expirations = 0;
     IGNORE(read(run->timer, &expirations, sizeof(expirations)) < 0); /* only to rearm it */
     if (run->state != RUN_RUNNING) {
-        if (now_us() >= run->deadline_us) {
+        if (clock_monotonic_us() >= run->deadline_us) {
             IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
         }
-    } else if (now_us() >= run->deadline_us && !run->announced && !run->extended) {
+    } else if (clock_monotonic_us() >= run->deadline_us && !run->announced && !run->extended) {
         /* Init, in its program's small share of a processor, has not yet said when that began. */
         run->extended = true;
         run->deadline_us += run->limits.value[LIMIT_WALL];
         set_timer(run);
-    } else if (now_us() >= run->deadline_us) {
+    } else if (clock_monotonic_us() >= run->deadline_us) {
         stop_for(run, wire, KEEPER_CAUSE_WALL);
     } else if (has_cgroup && cpu_used_us(run) > run->limits.value[LIMIT_CPU]) {
         stop_for(run, wire, KEEPER_CAUSE_CPU);
@@ -387,7 +380,7 @@ static void fill_usage(const struct run *run, const struct cgroup_usage *group,
         system = sum - user;
     }
     ended->wall_us = report->wall_us > 0   ? report->wall_us
-                     : run->started_us > 0 ? now_us() - run->started_us
+                     : run->started_us > 0 ? clock_monotonic_us() - run->started_us
                                            : 0;
     ended->user_us = user;
     ended->system_us = system;

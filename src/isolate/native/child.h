@@ -88,6 +88,7 @@ int child_hide_places(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_drop_capabilities(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_set_no_new_privs(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_load_landlock(struct child *child, struct cella_error *err) MUST_CHECK;
+/* seccomp.c */
 int child_load_seccomp(struct child *child, struct cella_error *err) MUST_CHECK;
 
 #endif

@@ -9,7 +9,8 @@
  *   prepare.c   the part that depends on no plan, from outside
  *   sandbox.c   the part that does, and the end
  *   shares.c    places of the host that it shows
- *   child.c     both parts from inside: the first process
+ *   child.c     both parts from inside: the first process, whose steps are in network.c, root.c,
+ *               binds.c, lockdown.c and seccomp.c
  */
 #ifndef ISOLATE_NATIVE_SANDBOX_H
 #define ISOLATE_NATIVE_SANDBOX_H

@@ -62,19 +62,6 @@ int sys_clone_tree(int path, unsigned recursive)
                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive | AT_EMPTY_PATH);
 }
 
-int sys_open_tree(const char *path)
-{
-    const int source = sys_open_path(path);
-    if (source < 0) {
-        return -1;
-    }
-    const int tree = sys_clone_tree(source, AT_RECURSIVE);
-    const int number = errno;
-    (void)close(source); /* a path */
-    errno = number;
-    return tree;
-}
-
 int sys_map_tree(int tree, uint64_t set, int user_namespace)
 {
     struct mount_attr attr = {.attr_set = set | MOUNT_ATTR_IDMAP,

@@ -35,8 +35,6 @@ int sys_open_path(const char *path) MUST_CHECK;
 /* A copy of the mount at a path so opened, and with AT_RECURSIVE of all below it, attached nowhere;
  * let go of when closed. */
 int sys_clone_tree(int path, unsigned recursive) MUST_CHECK;
-/* Both in one, with all below it. */
-int sys_open_tree(const char *path) MUST_CHECK;
 /* Sets MOUNT_ATTR_* of one such copy, and shows its owners as `user_namespace` maps them. */
 int sys_map_tree(int tree, uint64_t set, int user_namespace) MUST_CHECK;
 /* The same for all mounts of such a copy. */
