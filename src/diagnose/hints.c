@@ -251,7 +251,7 @@ static bool is_about_permission(const struct buffer *subject)
 static bool has_stack_overflow(const struct diagnose_case *it)
 {
     return it->stage->signal == SIGSEGV &&
-           (it->stage->limits_hit & UINT32_C(1) << STATUS_HIT_STACK) != 0;
+           (it->stage->limits_hit & status_hit_bit(STATUS_HIT_STACK)) != 0;
 }
 
 static int apply_signal(const struct diagnose_case *it, const struct buffer *subject,

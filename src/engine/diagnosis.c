@@ -26,7 +26,7 @@ static void take_limit(struct result_stage *outcome, enum errors_limit limit,
 {
     bool by_itself = outcome->status == STATUS_EXIT || outcome->status == STATUS_SIGNAL;
     if (limit == ERRORS_LIMIT_STACK) {
-        outcome->limits_hit |= UINT32_C(1) << STATUS_HIT_STACK;
+        outcome->limits_hit |= status_hit_bit(STATUS_HIT_STACK);
     } else if (limit == ERRORS_LIMIT_MEMORY && by_itself) {
         supervise_told(outcome, limits, LIMIT_MEMORY);
     }

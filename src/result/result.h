@@ -90,7 +90,7 @@ struct result_stage {
     uint64_t limit_value;
     struct result_stream_data streams[2]; /* by enum result_stream */
     struct result_usage usage;
-    uint32_t limits_hit; /* 1 << what status_hit_word() knows; those survived too */
+    uint32_t limits_hit; /* by status_hit_bit(); those survived too */
 };
 
 struct result {

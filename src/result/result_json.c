@@ -97,7 +97,7 @@ static void write_LIMITS_HIT(struct json_writer *writer, uint32_t set)
 {
     json_write_open(writer, '[');
     for (unsigned hit = 0; hit < STATUS_HIT_COUNT; hit++) {
-        if ((set & UINT32_C(1) << hit) != 0 && status_hit_word(hit) != NULL) {
+        if ((set & status_hit_bit(hit)) != 0 && status_hit_word(hit) != NULL) {
             json_write_string(writer, status_hit_word(hit));
         }
     }

@@ -5,6 +5,8 @@
 #ifndef RESULT_STATUS_H
 #define RESULT_STATUS_H
 
+#include <stdint.h>
+
 /* X(id, word, exit code of `cella run` or -1 for the program's own, meaning) */
 #define STATUSES(X)                                                                                \
     X(OK, "ok", -1, "the program ended by itself with exit code 0")                                \
@@ -33,10 +35,14 @@ struct status_info {
 };
 extern const struct status_info status_table[STATUS_COUNT];
 
-/* What `limits_hit` can hold, as 1 << this: the statuses that are limits, and a stack overflow,
+/* What `limits_hit` can hold, each as a bit: the statuses that are limits, and a stack overflow,
  * which ends a program by a signal and so is no status. */
 #define STATUS_HIT_STACK STATUS_COUNT
 #define STATUS_HIT_COUNT (STATUS_COUNT + 1)
+static inline uint32_t status_hit_bit(unsigned hit)
+{
+    return UINT32_C(1) << hit;
+}
 /* The word in `limits_hit`; NULL when that status is not a limit. */
 const char *status_hit_word(unsigned hit);
 

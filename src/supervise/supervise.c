@@ -103,11 +103,6 @@ static const struct {
     {KEEPER_CAUSE_INODES, STATUS_DISK, LIMIT_INODES},
 };
 
-static uint32_t status_bit(enum status status)
-{
-    return UINT32_C(1) << (unsigned)status;
-}
-
 /* The first row of `causes` with a bit in the set, or ARRAY_LENGTH(causes). */
 static size_t first_cause(uint32_t set)
 {
@@ -133,13 +128,13 @@ static void note_notice(struct supervise *supervise, uint32_t cause)
         set_cause(supervise, STATUS_INTERNAL, LIMIT_COUNT);
         return;
     }
-    supervise->limits_hit |= status_bit(causes[row].status);
+    supervise->limits_hit |= status_hit_bit(causes[row].status);
     set_cause(supervise, causes[row].status, causes[row].limit);
 }
 
 static bool note_output(struct supervise *supervise, enum limit limit)
 {
-    supervise->limits_hit |= status_bit(STATUS_OUTPUT);
+    supervise->limits_hit |= status_hit_bit(STATUS_OUTPUT);
     if (!supervise->stop_on_output || supervise->cause != STATUS_COUNT) {
         return false;
     }
@@ -298,11 +293,11 @@ static void copy_figures(const struct keeper_ended *ended, struct result_stage *
     }
     for (size_t i = 0; i < ARRAY_LENGTH(causes); i++) {
         if ((ended->causes & causes[i].bit) != 0) {
-            stage->limits_hit |= status_bit(causes[i].status);
+            stage->limits_hit |= status_hit_bit(causes[i].status);
         }
     }
     if ((ended->causes & KEEPER_CAUSE_STACK) != 0) {
-        stage->limits_hit |= UINT32_C(1) << STATUS_HIT_STACK;
+        stage->limits_hit |= status_hit_bit(STATUS_HIT_STACK);
     }
     stage->usage = (struct result_usage){
         .wall_us = ended->wall_us,
@@ -346,7 +341,7 @@ static const char *limit_noun(enum limit limit)
 
 static void say_signal(struct result_stage *stage, const char *when)
 {
-    const bool stack = (stage->limits_hit & UINT32_C(1) << STATUS_HIT_STACK) != 0;
+    const bool stack = (stage->limits_hit & status_hit_bit(STATUS_HIT_STACK)) != 0;
     const char *name = sigabbrev_np(stage->signal);
     if (name != NULL) {
         (void)snprintf(stage->message, sizeof(stage->message), "ended by signal SIG%s (%s)%s", name,
@@ -398,7 +393,7 @@ static void set_limit(struct result_stage *stage, const struct limits *limits)
 {
     if (stage->limit != LIMIT_COUNT) {
         stage->limit_value = limits->value[stage->limit];
-        stage->limits_hit |= status_bit(stage->status);
+        stage->limits_hit |= status_hit_bit(stage->status);
     }
 }
 
