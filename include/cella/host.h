@@ -46,9 +46,10 @@ struct cella_language {
     const char *entry;   /* what the entry file is called when a request does not say */
     const char *const *extensions; /* what its files' names end with, with the dot */
     size_t extension_count;
-    int compiled; /* there is a compile stage */
+    int compiled;        /* there is a compile stage */
+    const char *problem; /* "", or why its file is wrong: then only `name` says anything */
 };
-/* Every language by name.  `options` may be NULL. */
+/* Every language by name, those with a wrong file last.  `options` may be NULL. */
 CELLA_API int cella_languages(const struct cella_options *options,
                               void (*row)(void *context, const struct cella_language *language),
                               void *context, struct cella_error *err);

@@ -68,6 +68,7 @@ static void write_language(void *context, const struct cella_language *language)
     json_write_member(writer, "path", language->path);
     json_write_member(writer, "package", language->package);
     json_write_member(writer, "file", language->file);
+    json_write_member(writer, "problem", language->problem);
     json_write_close(writer, '}');
 }
 

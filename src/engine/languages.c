@@ -35,6 +35,23 @@ static void give_runtime(const struct runtime *runtime, enum give give,
         .extensions = (const char *const *)runtime->extensions.items,
         .extension_count = runtime->extensions.count,
         .compiled = runtime_is_compiled(runtime),
+        .problem = "",
+    };
+    row(context, &language);
+}
+
+static void give_broken(const struct runtime_broken *broken,
+                        void (*row)(void *context, const struct cella_language *language),
+                        void *context)
+{
+    const struct cella_language language = {
+        .name = broken->name,
+        .version = "",
+        .path = "",
+        .package = "",
+        .file = "",
+        .entry = "",
+        .problem = broken->error.text,
     };
     row(context, &language);
 }
@@ -54,6 +71,11 @@ int cella_languages(const struct cella_options *options,
     int result = runtime_all(set, &runtimes, &count, err);
     for (size_t i = 0; result == 0 && i < count; i++) {
         give_runtime(runtimes[i], GIVE_ALL, row, context);
+    }
+    const struct runtime_broken *broken;
+    const size_t broken_count = runtime_broken(set, &broken);
+    for (size_t i = 0; result == 0 && i < broken_count; i++) {
+        give_broken(&broken[i], row, context);
     }
     runtime_set_close(set);
     return result;

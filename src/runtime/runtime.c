@@ -2,7 +2,8 @@
  * The set of runtimes: finding one by name, alias, extension or #! line (see runtime.h).
  *
  * Runtimes are read when they are asked for and then kept.  A name costs one file; everything else
- * reads all files first, once.
+ * reads all files first, once.  A file that is wrong takes no other language along: it is told
+ * where nothing else was found.
  */
 #include "runtime/runtime.h"
 
@@ -26,6 +27,8 @@ struct runtime_set {
     struct runtime **items;
     size_t count;
     bool complete; /* every file was read; items are sorted by name */
+    struct runtime_broken *broken;
+    size_t broken_count;
 };
 
 int runtime_set_open(const char *extra_dir, struct runtime_set **ret_set, struct cella_error *err)
@@ -51,6 +54,10 @@ void runtime_set_close(struct runtime_set *set)
         runtime_destroy(set->items[i]);
     }
     free(set->items);
+    for (size_t i = 0; i < set->broken_count; i++) {
+        free(set->broken[i].name);
+    }
+    free(set->broken);
     free(set);
 }
 
@@ -100,6 +107,18 @@ static int compare_runtimes(const void *a, const void *b)
     return strcmp(first->name, second->name);
 }
 
+static int keep_broken(struct runtime_set *set, const char *name, const struct cella_error *error,
+                       struct cella_error *err)
+{
+    struct runtime_broken *broken = alloc_grow(set->broken, set->broken_count, sizeof(*broken));
+    if (broken == NULL) {
+        return error_set_memory(err);
+    }
+    set->broken = broken;
+    broken[set->broken_count] = (struct runtime_broken){strdup(name), *error};
+    return broken[set->broken_count++].name == NULL ? error_set_memory(err) : 0;
+}
+
 static int read_all(struct runtime_set *set, struct cella_error *err)
 {
     if (set->complete) {
@@ -111,7 +130,9 @@ static int read_all(struct runtime_set *set, struct cella_error *err)
     }
     for (size_t i = 0; i < names.count; i++) {
         const struct runtime *runtime;
-        if (get_by_name(set, names.items[i], &runtime, err) < 0) {
+        struct cella_error error;
+        if (get_by_name(set, names.items[i], &runtime, &error) < 0 &&
+            keep_broken(set, names.items[i], &error, err) < 0) {
             return -1;
         }
     }
@@ -131,6 +152,21 @@ int runtime_all(struct runtime_set *set, const struct runtime *const **ret_runti
     *ret_runtimes = (const struct runtime *const *)set->items;
     *ret_count = set->count;
     return 0;
+}
+
+size_t runtime_broken(const struct runtime_set *set, const struct runtime_broken **ret_broken)
+{
+    *ret_broken = set->broken;
+    return set->broken_count;
+}
+
+/* Nothing was found: it may be in a file that is wrong.  False when there is none. */
+static bool blame_broken(const struct runtime_set *set, struct cella_error *err)
+{
+    if (set->broken_count > 0) {
+        *err = set->broken[0].error;
+    }
+    return set->broken_count > 0;
 }
 
 /* ---- by name ---- */
@@ -193,7 +229,7 @@ int runtime_find(struct runtime_set *set, const char *name, const struct runtime
             return 0;
         }
     }
-    return fail_unknown(set, name, err);
+    return blame_broken(set, err) ? -1 : fail_unknown(set, name, err);
 }
 
 /* ---- errors ---- */
@@ -343,6 +379,9 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
         }
     }
     const struct runtime *runtime = find_by_shebang(set, head, head_size);
+    if (runtime == NULL && blame_broken(set, err)) {
+        return -1;
+    }
     if (runtime == NULL) {
         (void)error_set(err, CELLA_ERROR_RUNTIME, 0,
                         "the name of '%s' and its first line do not tell its language", file_name);

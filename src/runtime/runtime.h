@@ -71,9 +71,15 @@ int runtime_find(struct runtime_set *set, const char *name, const struct runtime
 int runtime_guess(struct runtime_set *set, const char *file_name, const char *head,
                   size_t head_size, const struct runtime **ret_runtime,
                   struct cella_error *err) MUST_CHECK;
-/* Every runtime, by name.  The array belongs to the set. */
+/* Every runtime whose file is good, by name.  The array belongs to the set. */
 int runtime_all(struct runtime_set *set, const struct runtime *const **ret_runtimes,
                 size_t *ret_count, struct cella_error *err) MUST_CHECK;
+/* After that: the files that are wrong.  They belong to the set. */
+struct runtime_broken {
+    char *name;
+    struct cella_error error; /* with file, line and column */
+};
+size_t runtime_broken(const struct runtime_set *set, const struct runtime_broken **ret_broken);
 
 /* Whether it has a compile stage; NULL, which is a bare command, has none. */
 bool runtime_is_compiled(const struct runtime *runtime);

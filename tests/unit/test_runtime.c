@@ -142,7 +142,8 @@ static void test_unknown(void **state)
             "");
 }
 
-/* Looking up by name reads one file: a broken neighbour does not matter then, only then. */
+/* Looking up by name reads one file.  A broken neighbour matters only where nothing is found, which
+ * may be what its file says. */
 static void test_fast_path(void **state)
 {
     (void)state;
@@ -152,8 +153,14 @@ static void test_fast_path(void **state)
     assert_string_equal(found(set, "good")->name, "good");
     const struct runtime *runtime;
     struct cella_error err;
-    assert_int_equal(runtime_find(set, "fine", &runtime, &err), -1);
+    assert_string_equal(found(set, "fine")->name, "good");
+    const struct runtime_broken *broken;
+    assert_int_equal(runtime_broken(set, &broken), 1);
+    assert_string_equal(broken->name, "broken");
+    assert_int_equal(runtime_find(set, "absent", &runtime, &err), -1);
     assert_int_equal(err.kind, CELLA_ERROR_HOST);
+    has_text(err.text, "r/broken.yaml:");
+    assert_int_equal(runtime_guess(set, "x.absent", "", 0, &runtime, &err), -1);
     has_text(err.text, "r/broken.yaml:");
     runtime_set_close(set);
 }

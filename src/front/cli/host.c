@@ -57,6 +57,10 @@ static void print_language(void *context, const struct cella_language *language)
 {
     struct listing *listing = context;
     bool present = language->path[0] != '\0';
+    if (language->problem[0] != '\0') {
+        (void)printf("%-12s wrong: %s\n", language->name, language->problem);
+        return;
+    }
     listing->count++;
     listing->present += present;
     count_directory(listing, language->file);

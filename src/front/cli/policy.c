@@ -129,11 +129,13 @@ static int policy_list(const struct invocation *invocation)
 
 /* ---- check and show ---- */
 
+/* 0 when the file is good, 1 when it is not. */
 static int policy_check(const struct invocation *invocation)
 {
     struct cella_error err;
     if (cella_policy_check(NULL, invocation->operands[1], &err) < 0) {
-        return report_error(&err);
+        const int code = report_error(&err);
+        return err.kind == CELLA_ERROR_HOST ? 1 : code;
     }
     (void)puts("ok");
     return 0;
