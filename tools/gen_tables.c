@@ -4,8 +4,8 @@
  *   gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls
  */
 #include "isolate/calls.h"
-#include "isolate/native/steps.h"
 #include "isolate/protections.h"
+#include "isolate/steps.h"
 #include "policy/keys.h"
 #include "request/limit_value.h"
 #include "request/spec.h"

@@ -1,6 +1,6 @@
 /* The protections and the set-up steps as arrays. */
-#include "isolate/native/steps.h"
 #include "isolate/protections.h"
+#include "isolate/steps.h"
 
 #include <string.h>
 

@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "isolate/native/steps.h"
 #include "isolate/protections.h"
+#include "isolate/steps.h"
 #include "isolate/syscall_names.h"
 #include "policy/plan_limits.h"
 #include "request/limit_value.h"

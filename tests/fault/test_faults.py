@@ -13,7 +13,7 @@ from program import CELLA, ROOT, USERS, valid
 
 STEPS = re.findall(
     r'X\((\w+),\s*"([a-z_]+)",\s*(HOST|SANDBOX|INIT|PROGRAM),',
-    (ROOT / "src/isolate/native/steps.h").read_text(),
+    (ROOT / "src/isolate/steps.h").read_text(),
 )
 
 

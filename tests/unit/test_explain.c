@@ -1,7 +1,7 @@
 /* The plan as text: everything that decides a run must be in it, as it is in the plan. */
 #include "base/alloc.h"
-#include "isolate/native/steps.h"
 #include "isolate/protections.h"
+#include "isolate/steps.h"
 #include "policy/explain.h"
 #include "scratch.h"
 

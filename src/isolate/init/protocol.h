@@ -14,7 +14,7 @@
 #ifndef ISOLATE_INIT_PROTOCOL_H
 #define ISOLATE_INIT_PROTOCOL_H
 
-#include "isolate/native/steps.h"
+#include "isolate/steps.h"
 #include "keeper/protocol.h"
 #include "request/limits.h"
 

@@ -5,7 +5,7 @@
 #ifndef ISOLATE_NATIVE_FAULT_H
 #define ISOLATE_NATIVE_FAULT_H
 
-#include "isolate/native/steps.h"
+#include "isolate/steps.h"
 
 #ifdef CELLA_TESTING
 #include <stdlib.h>

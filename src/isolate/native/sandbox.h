@@ -19,7 +19,7 @@
 #include "isolate/init/protocol.h"
 #include "isolate/native/cgroup.h"
 #include "isolate/native/lease.h"
-#include "isolate/native/steps.h"
+#include "isolate/steps.h"
 #include "policy/plan.h"
 
 #include <cella/error.h>

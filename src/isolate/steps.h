@@ -9,8 +9,8 @@
  * The order from `capabilities` on is the lock-down: nothing that the request brings is read before
  * `init`, when all of it holds.
  */
-#ifndef ISOLATE_NATIVE_STEPS_H
-#define ISOLATE_NATIVE_STEPS_H
+#ifndef ISOLATE_STEPS_H
+#define ISOLATE_STEPS_H
 
 enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLACE_PROGRAM };
 
