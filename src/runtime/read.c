@@ -334,7 +334,8 @@ int runtime_read_tree(const char *name, const char *file, json_t *root,
         (runtime->file = alloc_copy(file, strlen(file))) == NULL ||
         (runtime->version_memo = calloc(1, sizeof(*runtime->version_memo))) == NULL) {
         runtime_destroy(runtime);
-        return error_set_memory(err);
+        (void)error_set_memory(err);
+        return -1;
     }
     limits_init(&runtime->limits);
     limits_init(&runtime->compile_limits);

@@ -394,11 +394,6 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
 
 /* ---- for a run ---- */
 
-bool runtime_is_compiled(const struct runtime *runtime)
-{
-    return runtime != NULL && runtime->compile.count > 0;
-}
-
 const char *runtime_entry(const struct runtime *runtime, const struct spec *spec)
 {
     return spec != NULL && spec->entry != NULL ? spec->entry : runtime->entry;

@@ -82,7 +82,10 @@ struct runtime_broken {
 size_t runtime_broken(const struct runtime_set *set, const struct runtime_broken **ret_broken);
 
 /* Whether it has a compile stage; NULL, which is a bare command, has none. */
-bool runtime_is_compiled(const struct runtime *runtime);
+static inline bool runtime_is_compiled(const struct runtime *runtime)
+{
+    return runtime != NULL && runtime->compile.count > 0;
+}
 
 /* The entry file's name: the request's, else the runtime's.  `spec` may be NULL. */
 const char *runtime_entry(const struct runtime *runtime, const struct spec *spec);
