@@ -225,10 +225,7 @@ static void decide_output(struct deciding *deciding)
     const int result = policy_check_output(deciding->policy, deciding->spec, &err);
     const bool stops =
         deciding->policy->on_output_limit == SPEC_OUTPUT_STOP || asked == SPEC_OUTPUT_STOP;
-    give(deciding, "on_output_limit",
-         asked == SPEC_OUTPUT_STOP       ? "stop"
-         : asked == SPEC_OUTPUT_TRUNCATE ? "truncate"
-                                         : "",
+    give(deciding, "on_output_limit", request_choice_word(request_output_limits, (int)asked),
          "on_output_limit", failed(result, &err), "%s",
          stops ? "the run is ended" : "the rest is dropped");
 }
@@ -290,14 +287,14 @@ static void tell_rest(struct deciding *deciding)
 {
     const struct policy *policy = deciding->policy;
     give(deciding, "system calls", "", "syscalls.set", NULL, "the set '%s'",
-         policy->syscalls == PLAN_SYSCALLS_STRICT ? "strict" : "default");
+         request_choice_word(policy_syscalls_words, (int)policy->syscalls));
     tell_calls(deciding, &policy->allowed_calls, "allow", "allowed beside the set");
     tell_calls(deciding, &policy->denied_calls, "deny", "denied");
     tell_mounts(deciding);
     give(deciding, "one_processor", "", "one_processor", NULL, "%s",
          policy->one_processor ? "yes" : "no");
     give(deciding, "control_groups", "", "control_groups", NULL, "%s",
-         policy->control_groups == PLAN_CONTROL_GROUPS_REQUIRED ? "required" : "preferred");
+         request_choice_word(policy_control_groups_words, (int)policy->control_groups));
     for (enum protection i = 0; i < PROTECTION_COUNT; i++) {
         if ((policy->waived & protection_bit(i)) != 0) {
             give(deciding, protection_table[i].name, "", "waive", NULL, "left out");

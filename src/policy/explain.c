@@ -13,6 +13,7 @@
 #include "isolate/steps.h"
 #include "isolate/syscall_names.h"
 #include "policy/plan_limits.h"
+#include "policy/read.h"
 #include "request/limit_value.h"
 #include "runtime/expand.h"
 
@@ -233,7 +234,7 @@ static int add_world(const struct explanation *what, struct cella_error *err)
     const struct plan *plan = what->run;
     int status = buffer_add_format(
         what->out, "\nNetwork          %s\nSystem calls     the set '%s'", network_text(plan),
-        plan->syscalls == PLAN_SYSCALLS_STRICT ? "strict" : "default");
+        request_choice_word(policy_syscalls_words, (int)plan->syscalls));
     if (status == 0) {
         status = add_calls(what, ", with", plan->allowed_calls, plan->allowed_count);
     }

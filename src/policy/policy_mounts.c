@@ -46,13 +46,10 @@ struct mount_fields {
     enum policy_access access;
 };
 
-static const struct access_word {
-    const char *word;
-    enum policy_access access;
-} access_words[] = {
-    {"none", POLICY_ACCESS_NONE},
-    {"read_only", POLICY_ACCESS_READ_ONLY},
-    {"writable", POLICY_ACCESS_WRITABLE},
+const char *const policy_access_words[] = {
+    [POLICY_ACCESS_NONE] = "none",
+    [POLICY_ACCESS_READ_ONLY] = "read_only",
+    [POLICY_ACCESS_WRITABLE] = "writable",
 };
 
 READER(mount_path)
@@ -72,9 +69,9 @@ READER(mount_access)
     if (json_text_read_word(value, where, &word, err) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(access_words); i++) {
-        if (strcmp(access_words[i].word, word) == 0) {
-            fields->access = access_words[i].access;
+    for (size_t i = 0; i < ARRAY_LENGTH(policy_access_words); i++) {
+        if (strcmp(policy_access_words[i], word) == 0) {
+            fields->access = (enum policy_access)i;
             return 0;
         }
     }

@@ -13,7 +13,6 @@
 #include "isolate/protections.h"
 #include "policy/calls.h"
 #include "policy/keys.h"
-#include "request/fields.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,13 +229,14 @@ READER(on_output_limit)
     return 0;
 }
 
+const struct request_choice policy_control_groups_words[] = {
+    {"preferred", PLAN_CONTROL_GROUPS_PREFERRED}, {"required", PLAN_CONTROL_GROUPS_REQUIRED}};
+
 READER(control_groups)
 {
-    static const struct request_choice choices[REQUEST_CHOICES] = {
-        {"preferred", PLAN_CONTROL_GROUPS_PREFERRED}, {"required", PLAN_CONTROL_GROUPS_REQUIRED}};
     struct reading *reading = target;
     int choice;
-    if (request_choice_read(value, where, choices, &choice, err) < 0) {
+    if (request_choice_read(value, where, policy_control_groups_words, &choice, err) < 0) {
         return -1;
     }
     reading->policy->control_groups = (enum plan_control_groups)choice;
@@ -308,13 +308,14 @@ READER(waive)
 
 /* ---- system calls ---- */
 
+const struct request_choice policy_syscalls_words[] = {{"default", PLAN_SYSCALLS_DEFAULT},
+                                                       {"strict", PLAN_SYSCALLS_STRICT}};
+
 READER(set)
 {
-    static const struct request_choice choices[REQUEST_CHOICES] = {
-        {"default", PLAN_SYSCALLS_DEFAULT}, {"strict", PLAN_SYSCALLS_STRICT}};
     struct reading *reading = target;
     int choice;
-    if (request_choice_read(value, where, choices, &choice, err) < 0) {
+    if (request_choice_read(value, where, policy_syscalls_words, &choice, err) < 0) {
         return -1;
     }
     reading->policy->syscalls = (enum plan_syscalls)choice;

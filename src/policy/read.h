@@ -5,11 +5,18 @@
 #define POLICY_READ_H
 
 #include "policy/policy.h"
+#include "request/fields.h"
 #include "runtime/definition.h"
 
 struct policy_source {
     struct definition definition;
 };
+
+/* The words of choices, for reading them and for saying what was chosen. */
+extern const struct request_choice
+    policy_control_groups_words[REQUEST_CHOICES];                          /* plan_control_groups */
+extern const struct request_choice policy_syscalls_words[REQUEST_CHOICES]; /* enum plan_syscalls */
+extern const char *const policy_access_words[];                            /* policy_access */
 
 /* What a file says of limits; LIMIT_UNSET where it is silent. */
 struct policy_said {

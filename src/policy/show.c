@@ -9,8 +9,7 @@
 #include "base/json_write.h"
 #include "isolate/protections.h"
 #include "isolate/syscall_names.h"
-#include "policy/policy.h"
-#include "request/fields.h"
+#include "policy/read.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -83,11 +82,6 @@ static json_t *calls_tree(struct tree *tree, const struct policy_call_list *call
 
 static json_t *mounts_tree(struct tree *tree, const struct policy *policy)
 {
-    static const char *const words[] = {
-        [POLICY_ACCESS_NONE] = "none",
-        [POLICY_ACCESS_READ_ONLY] = "read_only",
-        [POLICY_ACCESS_WRITABLE] = "writable",
-    };
     json_t *array = json_array();
     for (size_t i = 0; i < policy->mount_count; i++) {
         const struct policy_mount *mount = &policy->mounts[i];
@@ -97,7 +91,7 @@ static json_t *mounts_tree(struct tree *tree, const struct policy *policy)
         if (!hides) {
             put(tree, object, "at", json_string(mount->at));
         }
-        put(tree, object, "access", json_string(words[mount->access]));
+        put(tree, object, "access", json_string(policy_access_words[mount->access]));
         append(tree, array, object);
     }
     return array;
@@ -147,7 +141,7 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "network", network);
     json_t *calls = json_object();
     put(tree, calls, "set",
-        json_string(policy->syscalls == PLAN_SYSCALLS_STRICT ? "strict" : "default"));
+        json_string(request_choice_word(policy_syscalls_words, (int)policy->syscalls)));
     put(tree, calls, "allow", calls_tree(tree, &policy->allowed_calls));
     put(tree, calls, "deny", calls_tree(tree, &policy->denied_calls));
     put(tree, root, "syscalls", calls);
@@ -155,10 +149,9 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "env", env_tree(tree, policy));
     put(tree, root, "one_processor", json_boolean(policy->one_processor));
     put(tree, root, "control_groups",
-        json_string(policy->control_groups == PLAN_CONTROL_GROUPS_REQUIRED ? "required"
-                                                                           : "preferred"));
+        json_string(request_choice_word(policy_control_groups_words, (int)policy->control_groups)));
     put(tree, root, "on_output_limit",
-        json_string(policy->on_output_limit == SPEC_OUTPUT_STOP ? "stop" : "truncate"));
+        json_string(request_choice_word(request_output_limits, (int)policy->on_output_limit)));
     put(tree, root, "waive", waived_tree(tree, policy->waived));
 }
 

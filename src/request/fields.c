@@ -21,6 +21,16 @@ int request_choice_value(const struct request_choice choices[REQUEST_CHOICES], c
     return -1;
 }
 
+const char *request_choice_word(const struct request_choice choices[REQUEST_CHOICES], int value)
+{
+    for (size_t i = 0; i < REQUEST_CHOICES; i++) {
+        if (choices[i].value == value) {
+            return choices[i].word;
+        }
+    }
+    return "";
+}
+
 int request_choice_read(json_t *value, const struct json_where *where,
                         const struct request_choice choices[REQUEST_CHOICES], int *ret_value,
                         struct cella_error *err)

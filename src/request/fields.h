@@ -66,7 +66,9 @@ extern const struct request_choice request_text_errors[REQUEST_CHOICES]; /* spec
 
 /* The value of that word, or -1. */
 int request_choice_value(const struct request_choice choices[REQUEST_CHOICES], const char *word);
-/* The same from JSON, refused when it is neither. */
+/* The word of that value, "" for one that has none. */
+const char *request_choice_word(const struct request_choice choices[REQUEST_CHOICES], int value);
+/* The value from JSON, refused when it is neither. */
 int request_choice_read(json_t *value, const struct json_where *where,
                         const struct request_choice choices[REQUEST_CHOICES], int *ret_value,
                         struct cella_error *err) MUST_CHECK;
