@@ -62,7 +62,6 @@ static int open_shared(const char *hierarchy)
 }
 
 static bool open_version_1(struct cgroup_host *host, const char *own_groups);
-static void sweep(const struct cgroup_host *host);
 static uint64_t start_time(pid_t pid);
 static int set_version_1(const struct cgroup *group, const struct limits *limits, uint64_t waived,
                          struct cella_error *err);
@@ -85,9 +84,6 @@ void cgroup_host_open(struct cgroup_host *host)
         host->mechanism = KEEPER_BY_CGROUP_V1;
     } else {
         cgroup_host_close(host);
-    }
-    if (host->parents[0] >= 0) {
-        sweep(host);
     }
 }
 
@@ -332,8 +328,8 @@ static uint64_t start_time(pid_t pid)
     return at == NULL ? 0 : strtoull(at + 1, NULL, 10);
 }
 
-/* Removes a group in every tree, in the first one last: it is there that sweep() looks for what is
- * left, and a group whose processes are still dying cannot be removed yet. */
+/* Removes a group in every tree, in the first one last: what is left is looked for there, and a
+ * group whose processes are still dying cannot be removed yet. */
 static void remove_everywhere(const struct cgroup_host *host, const char *name)
 {
     bool gone = true;
@@ -354,10 +350,13 @@ static void sweep_one(const struct cgroup_host *host, const char *name)
     }
 }
 
-/* Removes groups of keepers that are gone.  Their processes died with them, so rmdir suffices;
- * a group that is still dying is left for the next keeper. */
-static void sweep(const struct cgroup_host *host)
+/* Their processes died with them, so rmdir suffices; a group that is still dying is left for the
+ * next keeper. */
+void cgroup_sweep(const struct cgroup_host *host)
 {
+    if (host->parents[0] < 0) {
+        return;
+    }
     int fd = openat(host->parents[0], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;

@@ -3,7 +3,7 @@
  * or both, and whether we may use them at all.
  *
  * A group is named cella-<keeper's pid>-<its start time>-<number>, so that a later keeper can tell
- * which groups a killed one left (cgroup_host_open removes those).
+ * which groups a killed one left (cgroup_sweep removes those).
  *
  * One group, one run, one thread.
  */
@@ -56,6 +56,8 @@ struct cgroup_usage { /* UINT64_MAX: not known */
 /* Finds out what can be used here; never fails: at worst supervision is what is left. */
 void cgroup_host_open(struct cgroup_host *host);
 void cgroup_host_close(struct cgroup_host *host);
+/* Removes the groups of keepers that are gone. */
+void cgroup_sweep(const struct cgroup_host *host);
 
 /* Makes a group without limits; `number` is unique for the keeper.  On failure nothing is left. */
 int cgroup_create(const struct cgroup_host *host, uint64_t number, struct cgroup *ret_group,

@@ -60,6 +60,7 @@ void sandbox_host_make_ahead(struct sandbox_host *host)
     if (sandbox_prepare(host, 0, &host->spare, &step, &unused) != 0) {
         host->spare.pid = -1; /* tried again when it is needed, and then the error is told */
     }
+    cgroup_sweep(&host->cgroups); /* now, while that one sets itself up */
 }
 
 /* Whether the uids for runs exist in the user namespace that we are in: as root of a container they
