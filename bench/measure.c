@@ -4,7 +4,10 @@
  * Each line of standard input is `case TAB contestant TAB word TAB word …`; the word `;` ends one
  * process and starts the next, all of them timed together as one run.  The contestants of a case
  * are run in turn, round after round, so that a machine whose speed drifts treats all alike; what
- * counts is the ratio of their medians.  Output goes to a pipe that is read to its end.
+ * counts is the ratio of their medians.  Each round has an order of its own, and after each run
+ * there is a pause: the kernel takes namespaces and control groups apart for some milliseconds
+ * after the process has ended, and the next one would pay for it.  Output goes to a pipe that is
+ * read to its end.
  * Prints a table, and writes the same as JSON.
  *
  * A run counts as failed when its exit code is not 0, or when its output lacks what the first
@@ -27,6 +30,7 @@
 #define LINE_MAX_SIZE   65536
 #define OUTPUT_KEPT     512
 #define WARM_UP         3
+#define PAUSE_NS        20000000L
 
 struct contestant {
     char *line;
@@ -173,6 +177,41 @@ static void report(const struct contestant *contestants, int count, int rounds, 
     fprintf(json, "]\n");
 }
 
+/* The contestants' numbers in another order (Fisher and Yates); the same orders each time. */
+static void shuffle(int *order, int count)
+{
+    static unsigned state = 2463534242U;
+    for (int i = count - 1; i > 0; i--) {
+        state ^= state << 13; /* xorshift32 of Marsaglia */
+        state ^= state >> 17;
+        state ^= state << 5;
+        const int other = (int)(state % (unsigned)(i + 1)), kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+}
+
+/* All rounds of one case: its contestants are `count` in a row, and what the first prints all must
+ * print. */
+static void run_case(struct contestant *contestants, int count, int rounds)
+{
+    int order[CONTESTANTS_MAX];
+    for (int i = 0; i < count; i++) {
+        order[i] = i;
+    }
+    for (int round = -WARM_UP; round < rounds; round++) {
+        for (int i = 0; i < count; i++) {
+            struct contestant *one = &contestants[order[i]];
+            const double time = time_once(one, one == contestants ? "" : contestants[0].output);
+            if (round >= 0) {
+                one->times_ms[round] = time;
+            }
+            (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL); /* or shorter */
+        }
+        shuffle(order, count); /* the first round is in order: its output is known from then on */
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct contestant contestants[CONTESTANTS_MAX];
@@ -197,18 +236,12 @@ int main(int argc, char **argv)
         }
         count++;
     }
-    for (int round = -WARM_UP; round < rounds; round++) {
-        const struct contestant *first = contestants;
-        for (int i = 0; i < count; i++) {
-            struct contestant *one = &contestants[i];
-            if (strcmp(one->of_case, first->of_case) != 0) {
-                first = one;
-            }
-            const double time = time_once(one, one == first ? "" : first->output);
-            if (round >= 0) {
-                one->times_ms[round] = time;
-            }
+    for (int i = 0, end; i < count; i = end) {
+        for (end = i + 1;
+             end < count && strcmp(contestants[end].of_case, contestants[i].of_case) == 0;) {
+            end++;
         }
+        run_case(&contestants[i], end - i, rounds);
     }
     int failures = 0;
     for (int i = 0; i < count; i++) {
