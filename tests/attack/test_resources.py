@@ -205,6 +205,8 @@ def test_memory_of_every_kind_counts(who, how):
         assert result["stdout"] == "0 EPERM\n", result.explain()
         assert result["refused_calls"], result.explain()
         return
+    if how == "landlock" and result["stdout"] == "0 E2BIG\n":
+        pytest.skip("this kernel's Landlock has no rules for ports (Linux 6.7 has)")
     expect(result, "memory")
     assert result["limit"]["value"] == 64 * MIB
 
