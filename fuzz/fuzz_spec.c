@@ -63,6 +63,23 @@ static void check_spec(const struct spec *spec)
     }
 }
 
+/* Its JSON gives a spec whose JSON is the same. */
+static void check_round_trip(const struct spec *spec)
+{
+    struct buffer first, second;
+    struct spec *again = NULL;
+    struct cella_error err;
+    buffer_init(&first, 0);
+    buffer_init(&second, 0);
+    require(spec_to_json(spec, &first, &err) == 0);
+    require(spec_parse(first.data, first.size, &again, &err) == 0);
+    require(spec_to_json(again, &second, &err) == 0);
+    require(first.size == second.size && memcmp(first.data, second.data, first.size) == 0);
+    buffer_done(&first);
+    buffer_done(&second);
+    spec_destroy(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct spec *spec = NULL;
@@ -73,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_spec(spec);
+    check_round_trip(spec);
     spec_destroy(spec);
     return 0;
 }

@@ -234,6 +234,11 @@ SCHEMA(OUTPUT)
     return schema_TEXT(field);
 }
 
+SCHEMA(NOTES)
+{
+    return array_of(schema_TEXT(field));
+}
+
 SCHEMA(OUTPUT_OR_NULL)
 {
     return or_null(schema_TEXT(field));

@@ -55,6 +55,9 @@ struct cella_options {
      * what does not fit waits.  0: what this host has to give, see docs/library.md. */
     uint64_t budget_memory_bytes;
     uint64_t budget_millicpus; /* 1500 is one and a half processors */
+    /* Not 0: no keeper is started.  Such an engine knows languages and policies and makes requests
+     * and plans, and every run in it fails. */
+    int without_keeper;
 };
 
 /* The library's version, "0.1.0": static text. */
@@ -69,6 +72,9 @@ CELLA_API int cella_engine_open(const struct cella_options *options,
 /* Ends every run that is still going, waits until nothing is left, frees.  NULL is fine.
  * Runs not yet freed become invalid. */
 CELLA_API void cella_engine_close(struct cella_engine *engine);
+/* -1 with the reason when the keeper is lost: its runs have ended with that error, others fail with
+ * it, and only another engine helps. */
+CELLA_API int cella_engine_check(const struct cella_engine *engine, struct cella_error *err);
 /* Readable (poll, select, epoll) when cella_engine_process() has something to do.  The engine's:
  * do not close or read it. */
 CELLA_API int cella_engine_fd(const struct cella_engine *engine);

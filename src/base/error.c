@@ -127,3 +127,13 @@ const struct error_kind_info *error_kind_info(enum cella_error_kind kind)
     /* A kind may have crossed a socket: an unknown one is a bug of its sender. */
     return &kind_table[(size_t)kind < ARRAY_LENGTH(kind_table) ? kind : CELLA_ERROR_BUG];
 }
+
+enum cella_error_kind error_kind_by_name(const char *name)
+{
+    for (size_t kind = 0; name != NULL && kind < ARRAY_LENGTH(kind_table); kind++) {
+        if (strcmp(kind_table[kind].name, name) == 0) {
+            return (enum cella_error_kind)kind;
+        }
+    }
+    return CELLA_ERROR_BUG;
+}

@@ -30,5 +30,7 @@ struct error_kind_info {
     int http_status;
 };
 const struct error_kind_info *error_kind_info(enum cella_error_kind kind);
+/* The kind of that name; one that nobody knows, or NULL, is a bug of whoever wrote it. */
+enum cella_error_kind error_kind_by_name(const char *name);
 
 #endif

@@ -23,6 +23,7 @@ struct scan {
     struct scan_level levels[JSON_TEXT_DEPTH_MAX];
     size_t depth;  /* how many of them are open */
     size_t values; /* seen so far */
+    size_t values_max;
 };
 
 enum scan_end { SCAN_DONE, SCAN_TOO_DEEP, SCAN_TOO_MANY };
@@ -43,7 +44,8 @@ static size_t scan_string(const char *text, size_t size, size_t offset)
 /* Walks the first `size` bytes.  Text that is no JSON gives no sense, and no harm. */
 static enum scan_end scan_text(struct scan *scan, const char *text, size_t size)
 {
-    *scan = (struct scan){.values = 1};
+    scan->depth = 0;
+    scan->values = 1;
     for (size_t offset = 0; offset < size;) {
         struct scan_level *level = scan->depth > 0 ? &scan->levels[scan->depth - 1] : NULL;
         char c = text[offset];
@@ -57,7 +59,7 @@ static enum scan_end scan_text(struct scan *scan, const char *text, size_t size)
             offset = end;
             continue;
         }
-        if ((c == '{' || c == '[' || c == ',') && ++scan->values > JSON_TEXT_VALUES_MAX) {
+        if ((c == '{' || c == '[' || c == ',') && ++scan->values > scan->values_max) {
             return SCAN_TOO_MANY;
         }
         if (c == '{' || c == '[') {
@@ -97,20 +99,21 @@ static void set_scanned_field(const struct scan *scan, struct cella_error *err)
     (void)error_set_field(err, "%s", path);
 }
 
-static int check_bounds(const char *text, size_t size, size_t max, struct cella_error *err)
+static int check_bounds(const char *text, size_t size, size_t max, size_t values_max,
+                        struct cella_error *err)
 {
     if (size > max) {
         return error_set(err, CELLA_ERROR_CALLER, 0,
                          "the JSON has %zu bytes, at most %zu are allowed", size, max);
     }
-    struct scan scan;
+    struct scan scan = {.values_max = values_max};
     enum scan_end end = scan_text(&scan, text, size);
     if (end == SCAN_TOO_DEEP) {
         (void)error_set(err, CELLA_ERROR_CALLER, 0, "the JSON is nested more than %d levels deep",
                         JSON_TEXT_DEPTH_MAX);
     } else if (end == SCAN_TOO_MANY) {
-        (void)error_set(err, CELLA_ERROR_CALLER, 0, "the JSON has more than %u values",
-                        JSON_TEXT_VALUES_MAX);
+        (void)error_set(err, CELLA_ERROR_CALLER, 0, "the JSON has more than %zu values",
+                        values_max);
     }
     if (end != SCAN_DONE) {
         set_scanned_field(&scan, err);
@@ -127,7 +130,13 @@ void json_text_done(json_t **value)
 int json_text_parse(const char *text, size_t size, size_t max, json_t **ret_value,
                     struct cella_error *err)
 {
-    if (check_bounds(text, size, max, err) < 0) {
+    return json_text_parse_values(text, size, max, JSON_TEXT_VALUES_MAX, ret_value, err);
+}
+
+int json_text_parse_values(const char *text, size_t size, size_t max, size_t values_max,
+                           json_t **ret_value, struct cella_error *err)
+{
+    if (check_bounds(text, size, max, values_max, err) < 0) {
         return -1;
     }
     json_error_t problem;
@@ -144,7 +153,7 @@ int json_text_parse(const char *text, size_t size, size_t max, json_t **ret_valu
     }
     (void)error_set(err, CELLA_ERROR_CALLER, 0, "not valid JSON: line %d, column %d: %s",
                     problem.line, problem.column, problem.text);
-    struct scan scan;
+    struct scan scan = {.values_max = values_max};
     size_t position = problem.position > 0 ? (size_t)problem.position : 0;
     if (scan_text(&scan, text, position < size ? position : size) == SCAN_DONE) {
         set_scanned_field(&scan, err);

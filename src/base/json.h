@@ -32,6 +32,9 @@ void json_text_done(json_t **value);
  * JSON or larger than `max` bytes. */
 int json_text_parse(const char *text, size_t size, size_t max, json_t **ret_value,
                     struct cella_error *err) MUST_CHECK;
+/* Likewise with another bound of values than JSON_TEXT_VALUES_MAX. */
+int json_text_parse_values(const char *text, size_t size, size_t max, size_t values_max,
+                           json_t **ret_value, struct cella_error *err) MUST_CHECK;
 
 struct json_where {
     const struct json_where *parent; /* NULL for the whole text */

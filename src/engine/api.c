@@ -28,6 +28,15 @@ void cella_engine_close(struct cella_engine *engine)
     engine_close(engine);
 }
 
+int cella_engine_check(const struct cella_engine *engine, struct cella_error *err)
+{
+    if (engine->lost.kind == CELLA_ERROR_NONE) {
+        return 0;
+    }
+    *err = engine->lost;
+    return -1;
+}
+
 int cella_engine_fd(const struct cella_engine *engine)
 {
     return engine->epoll_fd;
@@ -281,7 +290,7 @@ void cella_run_free(struct cella_run *run)
 static int wrap_result(struct result *data, struct cella_result **ret_result,
                        struct cella_error *err)
 {
-    struct cella_result *result = malloc(sizeof(*result));
+    struct cella_result *result = calloc(1, sizeof(*result));
     if (result == NULL) {
         return error_set_memory(err);
     }
@@ -339,7 +348,11 @@ int cella_result_json(const struct cella_result *result, char **ret_json, size_t
 {
     CLEANUP(buffer_done) struct buffer json;
     buffer_init(&json, 0);
-    if (result_to_json(result->data, &json, err) < 0) {
+    if (result->json != NULL) {
+        if (buffer_add(&json, result->json, result->json_size) < 0) {
+            return error_set_memory(err);
+        }
+    } else if (result_to_json(result->data, &json, err) < 0) {
         return -1;
     }
     *ret_json = json.data;
@@ -446,6 +459,7 @@ void cella_result_destroy(struct cella_result *result)
 {
     if (result != NULL) {
         result_destroy(result->data);
+        free(result->json);
         free(result);
     }
 }

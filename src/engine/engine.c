@@ -49,6 +49,11 @@ static int start_keeper(struct cella_engine *engine, const struct cella_options 
                         struct cella_error *err)
 {
     char path[PATHS_SIZE];
+    if (options->without_keeper) {
+        IGNORE(error_set(&engine->lost, CELLA_ERROR_CALLER, 0,
+                         "this engine was opened without a keeper, and runs nothing") < 0);
+        return 0;
+    }
     if (options->keeper_pid > 0) {
         return keeper_client_adopt(options->keeper_socket, options->keeper_pid, &engine->keeper,
                                    err);
@@ -183,6 +188,9 @@ static void reap_abandoned(struct cella_engine *engine)
 
 static int watch_keeper(struct cella_engine *engine, struct cella_error *err)
 {
+    if (engine->keeper == NULL) {
+        return 0;
+    }
     struct epoll_event frames = {.events = EPOLLIN, .data.ptr = &engine->keeper_source};
     struct epoll_event death = {.events = EPOLLIN, .data.ptr = &engine->death_source};
     int socket = keeper_client_socket(engine->keeper);

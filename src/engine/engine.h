@@ -40,6 +40,8 @@ struct cella_request {
 
 struct cella_result {
     struct result *data;
+    char *json; /* that it was read from; NULL: it was made here */
+    size_t json_size;
 };
 
 struct cella_run {

@@ -10,6 +10,7 @@
 #define REQUEST_SPEC_H
 
 #include "base/attributes.h"
+#include "base/buffer.h"
 #include "request/limits.h"
 
 #include <cella/error.h>
@@ -98,6 +99,9 @@ void spec_destroy(struct spec *spec);
 /* CELLA_ERROR_CALLER with field and hint when the JSON is not a good request. */
 int spec_parse(const char *json, size_t size, struct spec **ret_spec,
                struct cella_error *err) MUST_CHECK;
+
+/* Appends JSON of which spec_parse() makes the same spec; CELLA_ERROR_CALLER when none does. */
+int spec_to_json(const struct spec *spec, struct buffer *out, struct cella_error *err) MUST_CHECK;
 
 /* The setters copy what they are given and check it as spec_parse() does. */
 int spec_set_language(struct spec *spec, const char *language, struct cella_error *err) MUST_CHECK;

@@ -38,6 +38,7 @@
     X("limit", LIMIT, result, "the limit that ended the run")                                      \
     X("limits_hit", LIMITS_HIT, stage->limits_hit, "every limit touched, also those survived")     \
     X("diagnosis", DIAGNOSIS, result, "why the program failed, in its own terms")                  \
+    X("notes", NOTES, result, "what a person should know besides, a sentence each")                \
     X("files", FILES, result, "the files collected")                                               \
     X("refused_calls", REFUSED_CALLS, result, "system calls that the filter refused")              \
     X("protections", PROTECTIONS, result->protections, "what held this run")                       \

@@ -74,6 +74,8 @@ void result_destroy(struct result *result)
     free(result->chunks);
     result_free_files(result->files, result->file_count);
     spec_strings_done(&result->unmatched);
+    spec_strings_done(&result->notes);
+    spec_strings_done(&result->read_texts);
     free(result->refused_calls);
     result_diagnosis_destroy(result->diagnosis);
     free(result->tag);

@@ -117,6 +117,9 @@ struct result {
     enum spec_text_errors text_errors;
     bool interleave;
     char *tag;
+    bool is_read;                   /* made by result_read(), and then: */
+    struct spec_strings notes;      /* what it says besides */
+    struct spec_strings read_texts; /* why files were skipped */
 };
 
 /* Empty: status internal until somebody knows better, no exit code, no limit, usage unknown. */
@@ -129,6 +132,16 @@ void result_free_files(struct result_file *files, size_t count);
 /* Appends the result as one JSON object, without a newline, to `out`. */
 int result_to_json(const struct result *result, struct buffer *out,
                    struct cella_error *err) MUST_CHECK;
+
+/* From that JSON what fronts ask a result for: status, message, error, codes, streams, files,
+ * diagnosis and notes; the rest stays empty.  Fields that it does not know are a newer Cella's.
+ * CELLA_ERROR_CALLER when it is no such JSON. */
+int result_read(const char *json, size_t size, struct result **ret_result,
+                struct cella_error *err) MUST_CHECK;
+
+#define RESULT_NOTE_MAX 192 /* with its NUL */
+/* What a person should know besides the verdict, a sentence each.  False behind the last. */
+bool result_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX]);
 
 #define RESULT_SIGNAL_SIZE 32
 /* "SIGSEGV". */

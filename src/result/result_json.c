@@ -378,6 +378,16 @@ static void write_DIAGNOSIS(struct json_writer *writer, const struct result *res
     json_write_close(writer, '}');
 }
 
+static void write_NOTES(struct json_writer *writer, const struct result *result)
+{
+    char note[RESULT_NOTE_MAX];
+    json_write_open(writer, '[');
+    for (size_t i = 0; result_note(result, i, note); i++) {
+        json_write_string(writer, note);
+    }
+    json_write_close(writer, ']');
+}
+
 /* ---- language, policy, error ---- */
 
 static void write_LANGUAGE(struct json_writer *writer, const struct result *result)

@@ -1,0 +1,61 @@
+/*
+ * libcella: what crosses the network between a server and its clients, as JSON (docs/serve.md).
+ * For fronts; a program that only runs code needs cella.h alone.
+ *
+ * What is written here is malloc'ed and the caller's, with a NUL behind its size.
+ */
+#ifndef CELLA_WIRE_H
+#define CELLA_WIRE_H
+
+#include <cella/cella.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- requests and results ---- */
+
+/* A request of which cella_request_parse() makes the same one.  CELLA_ERROR_CALLER when there is
+ * none: code that is not UTF-8. */
+CELLA_API int cella_request_json(const struct cella_request *request, char **ret_json,
+                                 size_t *ret_size, struct cella_error *err);
+
+/* The result that cella_result_json() was made from, as far as this header, cella.h and host.h ask
+ * for it; its own JSON is the very text that it was read from. */
+CELLA_API int cella_result_parse(const char *json, size_t size, struct cella_result **ret_result,
+                                 struct cella_error *err);
+
+/* ---- a run on its way ---- */
+
+/* The id that its result will have; it belongs to the run. */
+CELLA_API const char *cella_run_id(const struct cella_run *run);
+
+/* What is kept so far of a stream of the program, valid until the engine works again. */
+CELLA_API const char *cella_run_output(const struct cella_run *run, enum cella_stream stream,
+                                       size_t *ret_size);
+
+/* A piece of output as {"data", "encoding"}: as text where it is text, else in base64.  With `more`
+ * the end of a piece may cut a character, which then is left for the next one: *ret_taken says how
+ * many bytes are in the JSON, and may be 0. */
+CELLA_API int cella_output_json(const void *data, size_t size, int more, char **ret_json,
+                                size_t *ret_size, size_t *ret_taken, struct cella_error *err);
+CELLA_API int cella_output_parse(const char *json, size_t size, char **ret_data, size_t *ret_size,
+                                 struct cella_error *err);
+
+/* ---- errors, as application/problem+json (RFC 9457) ---- */
+
+/* The status of an HTTP answer that tells of such an error. */
+CELLA_API int cella_error_http_status(enum cella_error_kind kind);
+
+/* `title` NULL: an error of Cella's, whose `type` names its kind, with the status of that kind.
+ * Else one of HTTP's own with the title and status given. */
+CELLA_API int cella_problem_json(const struct cella_error *error, const char *title, int status,
+                                 char **ret_json, size_t *ret_size, struct cella_error *err);
+/* The error of Cella's that a problem tells of.  CELLA_ERROR_CALLER when it is no such problem. */
+CELLA_API int cella_problem_parse(const char *json, size_t size, struct cella_error *ret_problem,
+                                  struct cella_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

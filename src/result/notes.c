@@ -1,0 +1,81 @@
+/* What a person should know of a result besides its verdict: see result_note(). */
+#include "base/units.h"
+#include "base/utf8.h"
+#include "result/result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Bytes of a pattern in a note. */
+#define NOTED_GLOB_MAX 128
+
+/* Each writes its note, and says whether it applies. */
+static bool note_supervision(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    (void)snprintf(note, RESULT_NOTE_MAX,
+                   "no control group on this host: memory and processes are held by supervision "
+                   "('cella doctor' says more)");
+    return result->mechanism == RESULT_BY_SUPERVISION;
+}
+
+static bool note_cut(const struct result *result, enum result_stream stream, const char *name,
+                     char note[RESULT_NOTE_MAX])
+{
+    const struct result_stream_data *data = &result->run.streams[stream];
+    char kept[UNITS_TEXT_SIZE];
+    char written[UNITS_TEXT_SIZE];
+    units_format_size(data->kept.size, kept);
+    units_format_size(data->total_bytes, written);
+    (void)snprintf(note, RESULT_NOTE_MAX, "standard %s was cut after %s; the program wrote %s",
+                   name, kept, written);
+    return data->truncated;
+}
+
+static bool note_stdout_cut(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    return note_cut(result, RESULT_STDOUT, "output", note);
+}
+
+static bool note_stderr_cut(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    return note_cut(result, RESULT_STDERR, "error", note);
+}
+
+static bool note_no_diagnosis(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    (void)snprintf(note, RESULT_NOTE_MAX, "no diagnosis: %s", result->diagnosis_problem);
+    return result->diagnosis_problem[0] != '\0';
+}
+
+/* One that somebody else made says what it has said there. */
+static bool read_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX])
+{
+    if (index >= result->notes.count) {
+        return false;
+    }
+    (void)snprintf(ret_note, RESULT_NOTE_MAX, "%s", result->notes.items[index]);
+    return true;
+}
+
+bool result_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX])
+{
+    static bool (*const notes[])(const struct result *result, char note[RESULT_NOTE_MAX]) = {
+        note_supervision, note_stdout_cut, note_stderr_cut, note_no_diagnosis};
+    if (result->is_read) {
+        return read_note(result, index, ret_note);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(notes); i++) {
+        char note[RESULT_NOTE_MAX];
+        if (notes[i](result, note) && index-- == 0) {
+            (void)snprintf(ret_note, RESULT_NOTE_MAX, "%s", note);
+            return true;
+        }
+    }
+    if (index >= result->unmatched.count) {
+        return false;
+    }
+    const char *glob = result->unmatched.items[index];
+    (void)snprintf(ret_note, RESULT_NOTE_MAX, "no file matches '%.*s', which was to be collected",
+                   (int)utf8_cut(glob, strnlen(glob, NOTED_GLOB_MAX)), glob);
+    return true;
+}
