@@ -1,7 +1,9 @@
-# What `make install` puts where.  The keeper is not for people to start: it goes to libexec.
+# What `make install` puts where.  The keeper and the server are not for people to start: they go
+# to libexec.
 configure_file(packaging/cella.pc.in ${CMAKE_BINARY_DIR}/cella.pc @ONLY)
 
 install(TARGETS cella cella-shared cella-static)
+install(TARGETS cella-serve DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)
 install(DIRECTORY include/cella TYPE INCLUDE)
 install(FILES ${CMAKE_BINARY_DIR}/cella.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/cella-keeper DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)

@@ -7,12 +7,13 @@
  * system calls and then enters the C library as if nothing had happened.
  *
  * Whatever is out of the ordinary (another command, an ordinary user, a keeper named by the
- * environment, a closed standard stream) leaves the start to the library, which knows better.
+ * environment, a closed standard stream, a server) leaves the start to the library, which knows better.
  *
  * There is no errno here, no thread-local storage and no relocated pointer: so no stack protector,
  * no table of strings, no library call.  A test looks at the object's undefined symbols.
  */
 #include "front/cli/early.h"
+#include "front/cli/places.h"
 
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -85,6 +86,10 @@ static bool is_ordinary(long count, char **words, char **variables)
         if (starts_with(*variables, "CELLA_")) { /* the keeper's path, or a test's fault */
             return false;
         }
+    }
+    /* There may be a server to do it.  (`cella run` looks for itself, and starts a keeper later.) */
+    if (call(SYS_access, (long)SERVER_SOCKET_OF_ROOT, F_OK, 0, 0) == 0) {
+        return false;
     }
     for (int fd = 0; fd <= 2; fd++) {
         if (call(SYS_fcntl, fd, F_GETFD, 0, 0) < 0) {

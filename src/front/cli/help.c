@@ -28,6 +28,7 @@ static void print_option(const struct option *option)
 {
     char short_text[8] = "    ";
     char left[96];
+    char variable[OPTION_VARIABLE_SIZE];
     if (option->short_name != '\0') {
         (void)snprintf(short_text, sizeof(short_text), "-%c, ", option->short_name);
     }
@@ -42,6 +43,9 @@ static void print_option(const struct option *option)
     (void)printf("%s", option->help);
     if (option->limit.default_value[0] != '\0') {
         (void)printf(" (%s)", option->limit.default_value);
+    }
+    if (option_variable(option, variable)) {
+        (void)printf(" [%s]", variable);
     }
     (void)putchar('\n');
 }

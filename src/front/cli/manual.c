@@ -28,6 +28,11 @@ static const struct manual_row environment[] = {
     {"TERM", "when not set or 'dumb', nothing is coloured"},
     {"XDG_CONFIG_HOME", "where the user's policies and runtimes are (~/.config)"},
     {"XDG_CACHE_HOME", "where the versions of interpreters are remembered (~/.cache)"},
+    {"XDG_RUNTIME_DIR", "where the socket of an ordinary user's server is, in cella/serve.sock"},
+    {"XDG_STATE_HOME", "where an ordinary user's server keeps its state (~/.local/state)"},
+    {"CELLA_SOCKET", "path of the server's socket, for 'cella serve' and for 'cella run'"},
+    {"CELLA_LISTEN, CELLA_STATE, CELLA_LOG",
+     "what 'cella serve' is not told by its options; several addresses with commas between them"},
     {"CELLA_KEEPER", "path of the program cella-keeper, when it is not where it was installed"},
 };
 
@@ -35,6 +40,7 @@ static const struct manual_row files[] = {
     {"/etc/cella/ceiling.conf", "by how much root widens what any policy may give"},
     {"/etc/cella/policies.d/NAME.yaml", "policies of this host"},
     {"/etc/cella/runtimes.d/NAME.yaml", "languages of this host"},
+    {"/run/cella/serve.sock", "where root's server answers"},
     {"~/.config/cella/policies/NAME.yaml", "policies of the user, looked at next"},
     {"~/.config/cella/runtimes/NAME.yaml", "languages of the user, looked at next"},
 };
@@ -49,6 +55,7 @@ static const struct manual_row examples[] = {
     {"cella run --json --request request.json", "A request as JSON, and the result as JSON."},
     {"cella policy test strict --request request.json",
      "What a policy makes of a request, and which line of which file decides."},
+    {"cella serve --listen none", "A server for 'cella run' alone; see /usr/share/doc/cella."},
     {"cella doctor", "What this host lacks, and what to do about it."},
 };
 
@@ -156,7 +163,8 @@ int command_manual(const struct invocation *invocation)
                  "[\\fB\\-\\-\\fR \\fIARGS\\fR...]\n.br\n"
                  ".B cella run \\-l command \\-\\-\n\\fIPROGRAM\\fR [\\fIARGS\\fR...]\n.br\n"
                  ".B cella run \\-\\-request\n\\fIFILE\\fR\n.br\n"
-                 ".B cella explain\n| \\fBlanguages\\fR | \\fBpolicy\\fR | \\fBdoctor\\fR | "
+                 ".B cella explain\n| \\fBlanguages\\fR | \\fBpolicy\\fR | \\fBserve\\fR | "
+                 "\\fBdoctor\\fR | "
                  "\\fBversion\\fR | "
                  "\\fBhelp\\fR\n",
                  cella_version());

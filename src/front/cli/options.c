@@ -6,6 +6,7 @@
 
 #include "front/cli/report.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,28 @@ const char *invocation_value(const struct invocation *invocation, enum option_id
         }
     }
     return value;
+}
+
+bool option_variable(const struct option *option, char ret_name[OPTION_VARIABLE_SIZE])
+{
+    if ((option->commands & ON(SERVE)) == 0 || option->argument == NULL) {
+        return false;
+    }
+    (void)snprintf(ret_name, OPTION_VARIABLE_SIZE, "CELLA_%s", option->name);
+    for (char *at = ret_name; *at != '\0'; at++) {
+        *at = (char)toupper((unsigned char)*at);
+    }
+    return true;
+}
+
+const char *invocation_setting(const struct invocation *invocation, enum option_id id)
+{
+    char name[OPTION_VARIABLE_SIZE];
+    const char *value = invocation_value(invocation, id);
+    if (value == NULL && option_variable(&fixed_options[id], name)) {
+        value = getenv(name);
+    }
+    return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 static int take_command(const char *word, enum command *ret_command, struct cella_error *err)

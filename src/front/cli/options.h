@@ -22,6 +22,7 @@
     X(POLICY, policy,                                                                              \
       "list | check FILE | show NAME | test NAME [FILE | - | -c CODE] [-- ARGS...]",               \
       "list policies, check one, print what it says, or what it makes of a program")               \
+    X(SERVE, serve, "", "run programs for others on this host, over HTTP")                         \
     X(DOCTOR, doctor, "", "print what this host offers, what is missing and how to get it")        \
     X(VERSION, version, "", "print the version")                                                   \
     X(HELP, help, "[COMMAND]", "print help for a command")                                         \
@@ -88,7 +89,16 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
     X(EXPLAIN, "explain", 0, NULL, NONE, ON(RUN), OPTION_OWN, "",                                  \
       "print the plan instead of running")                                                         \
     X(NO_SERVER, "no-server", 0, NULL, NONE, ON_RUNS, OPTION_OWN, "",                              \
-      "run in this process, never by a server")                                                    \
+      "run in this process, never by a server that is there")                                      \
+    X(LISTEN, "listen", 0, "ADDRESS", NONE, ON(SERVE), OPTION_OWN, "",                             \
+      "listen on this loopback address and port, or 'none' (127.0.0.1:8420; repeatable)")          \
+    X(SOCKET, "socket", 0, "PATH", FILE, ON(SERVE), OPTION_OWN, "",                                \
+      "listen on this Unix socket (/run/cella/serve.sock for root, else below $XDG_RUNTIME_DIR)")  \
+    X(STATE, "state", 0, "DIR", DIRECTORY, ON(SERVE), OPTION_OWN, "",                              \
+      "keep what must not be forgotten in DIR (/var/lib/cella for root, else below "               \
+      "$XDG_STATE_HOME)")                                                                          \
+    X(LOG, "log", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                      \
+      "append to FILE what otherwise goes to standard error")                                      \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \
       "no verdict and no notes on standard error")                                                 \
     X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(DOCTOR), OPTION_OWN,  \
@@ -142,6 +152,13 @@ void invocation_done(struct invocation *invocation);
 bool invocation_has(const struct invocation *invocation, enum option_id id);
 /* The last value given, or NULL. */
 const char *invocation_value(const struct invocation *invocation, enum option_id id);
+
+/* What a server is told can stand in the environment too: "CELLA_LISTEN" for --listen.  False for
+ * other options. */
+#define OPTION_VARIABLE_SIZE 40
+bool option_variable(const struct option *option, char ret_name[OPTION_VARIABLE_SIZE]);
+/* The last value given, else that of the variable, else NULL. */
+const char *invocation_setting(const struct invocation *invocation, enum option_id id);
 
 /* ---- the commands ---- */
 

@@ -1,0 +1,267 @@
+/* See job.h. */
+#include "front/serve/job.h"
+
+#include "front/serve/answer.h"
+#include "front/serve/connection.h"
+#include "front/serve/fail.h"
+#include "front/serve/log.h"
+
+#include <cella/wire.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Output in one event, at most. */
+#define EVENT_BYTES_MAX ((size_t)32 << 10)
+
+enum job_step { JOB_STARTED, JOB_OUTPUT, JOB_RESULT, JOB_OVER };
+
+struct job {
+    TAILQ_ENTRY(job) link;
+    struct server *server;
+    struct connection *connection;
+    struct cella_run *run;
+    bool streams;
+    bool is_done;
+    enum job_step step; /* what is to be told next */
+    size_t told[2];     /* bytes of each stream */
+    uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */
+    uint64_t pieces;    /* of output, so far: the clock of `since` */
+};
+
+static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
+                      const void *data, size_t size);
+static void on_done(void *context, struct cella_run *run);
+
+/* ---- beginning and end ---- */
+
+static int start(struct job *job, const char *json, size_t size, struct cella_error *err)
+{
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks),
+        .context = job,
+        .output = job->streams ? on_output : NULL,
+        .done = on_done,
+    };
+    struct cella_request *request;
+    if (cella_request_parse(json, size, &request, err) < 0) {
+        return -1;
+    }
+    int result = cella_run_start(job->server->engine, request, 0, &callbacks, &job->run, err);
+    cella_request_destroy(request);
+    return result;
+}
+
+int job_start(struct connection *connection, const char *json, size_t size, bool streams,
+              struct cella_error *err)
+{
+    struct server *server = connection->server;
+    if (server->job_count >= SERVER_JOBS_MAX) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
+                         SERVER_JOBS_MAX);
+        return serve_hint(err, "try again when some have ended");
+    }
+    struct job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    *job = (struct job){.server = server, .connection = connection, .streams = streams};
+    if (start(job, json != NULL ? json : "", size, err) < 0) {
+        free(job);
+        return -1;
+    }
+    TAILQ_INSERT_TAIL(&server->jobs, job, link);
+    server->job_count++;
+    connection->job = job;
+    return 0;
+}
+
+void job_destroy(struct job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    struct server *server = job->server;
+    if (!job->is_done) {
+        log_line("%s is cancelled: its client has gone", cella_run_id(job->run));
+    }
+    job->connection->job = NULL;
+    TAILQ_REMOVE(&server->jobs, job, link);
+    server->job_count--;
+    cella_run_free(job->run);
+    free(job);
+}
+
+int job_cancel(struct server *server, const char *id)
+{
+    struct job *job;
+    TAILQ_FOREACH(job, &server->jobs, link)
+    {
+        if (!job->is_done && strcmp(cella_run_id(job->run), id) == 0) {
+            cella_run_cancel(job->run);
+            return 0;
+        }
+    }
+    return -1;
+}
+
+/* ---- news of the run ---- */
+
+static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
+                      const void *data, size_t size)
+{
+    struct job *job = context;
+    (void)run;
+    (void)data; /* the run keeps it */
+    (void)size;
+    job->pieces++;
+    if (job->since[stream] == 0) {
+        job->since[stream] = job->pieces;
+    }
+    connection_resume(job->connection);
+}
+
+/* The whole result, or what went wrong on our side. */
+static void answer(struct connection *connection, const struct cella_result *result)
+{
+    const struct cella_error *error = cella_result_error(result);
+    struct cella_error failure;
+    char *json;
+    size_t size;
+    if (error->kind != CELLA_ERROR_NONE) {
+        answer_problem(connection, 0, error);
+    } else if (cella_result_json(result, &json, &size, &failure) < 0) {
+        answer_problem(connection, 0, &failure);
+    } else {
+        answer_json(connection, 200, json, size);
+    }
+}
+
+static void on_done(void *context, struct cella_run *run)
+{
+    struct job *job = context;
+    struct connection *connection = job->connection;
+    job->is_done = true;
+    log_line("%s %s", cella_run_id(run), cella_result_status(cella_run_result(run)));
+    if (job->streams) {
+        connection_resume(connection);
+        return;
+    }
+    answer(connection, cella_run_result(run));
+    job_destroy(job);
+}
+
+/* ---- events ---- */
+
+/* "event: NAME\ndata: JSON\n\n".  JSON from the library has no line breaks outside of strings, and
+ * in them they are escaped. */
+static int make_event(const char *name, const char *json, size_t size, char **ret_text,
+                      size_t *ret_size)
+{
+    char head[40];
+    size_t head_size = (size_t)snprintf(head, sizeof(head), "event: %s\ndata: ", name);
+    char *text = malloc(head_size + size + 2);
+    if (text == NULL) {
+        return -1;
+    }
+    memcpy(text, head, head_size);
+    memcpy(text + head_size, json, size);
+    memcpy(text + head_size + size, "\n\n", 2);
+    *ret_text = text;
+    *ret_size = head_size + size + 2;
+    return 0;
+}
+
+/* The stream that has waited for longest; the one that has nothing waits for ever. */
+static enum cella_stream oldest(const struct job *job)
+{
+    return job->since[CELLA_STDOUT] - 1 <= job->since[CELLA_STDERR] - 1 ? CELLA_STDOUT
+                                                                        : CELLA_STDERR;
+}
+
+/* What comes next of a stream; nothing when the rest may yet become a character. */
+static int make_output(struct job *job, enum cella_stream stream, char **ret_text, size_t *ret_size)
+{
+    static const char *const names[] = {[CELLA_STDOUT] = "stdout", [CELLA_STDERR] = "stderr"};
+    struct cella_error err;
+    char *json = NULL;
+    size_t size, json_size, taken;
+    const char *kept = cella_run_output(job->run, stream, &size);
+    size_t left = size - job->told[stream];
+    size_t part = left < EVENT_BYTES_MAX ? left : EVENT_BYTES_MAX;
+    if (cella_output_json(kept + job->told[stream], part, !job->is_done || part < left, &json,
+                          &json_size, &taken, &err) < 0) {
+        return -1;
+    }
+    int result = taken > 0 ? make_event(names[stream], json, json_size, ret_text, ret_size) : 0;
+    free(json);
+    job->told[stream] += taken;
+    if (taken == left || taken == 0) {
+        job->since[stream] = 0;
+    }
+    return result;
+}
+
+static int make_started(struct job *job, char **ret_text, size_t *ret_size)
+{
+    char json[80];
+    int size = snprintf(json, sizeof(json), "{\"id\":\"%s\"}", cella_run_id(job->run));
+    return make_event("started", json, (size_t)size, ret_text, ret_size);
+}
+
+static int make_result(struct job *job, char **ret_text, size_t *ret_size)
+{
+    struct cella_error err;
+    char *json;
+    size_t size;
+    if (cella_result_json(cella_run_result(job->run), &json, &size, &err) < 0) {
+        return -1;
+    }
+    int result = make_event("result", json, size, ret_text, ret_size);
+    free(json);
+    return result;
+}
+
+/* A character that was cut is told at the end as what it is. */
+static void tell_rests(struct job *job)
+{
+    for (int stream = CELLA_STDOUT; job->is_done && stream <= CELLA_STDERR; stream++) {
+        size_t size;
+        (void)cella_run_output(job->run, (enum cella_stream)stream, &size);
+        if (job->since[stream] == 0 && job->told[stream] < size) {
+            job->since[stream] = ++job->pieces;
+        }
+    }
+}
+
+static int make_next(struct job *job, char **ret_text, size_t *ret_size)
+{
+    int result = 0;
+    if (job->step == JOB_STARTED) {
+        job->step = JOB_OUTPUT;
+        return make_started(job, ret_text, ret_size);
+    }
+    tell_rests(job);
+    while (result == 0 && *ret_size == 0 &&
+           (job->since[CELLA_STDOUT] > 0 || job->since[CELLA_STDERR] > 0)) {
+        result = make_output(job, oldest(job), ret_text, ret_size);
+    }
+    if (result == 0 && *ret_size == 0 && job->is_done) {
+        job->step = JOB_OVER;
+        result = make_result(job, ret_text, ret_size);
+    }
+    return result;
+}
+
+int job_next(struct job *job, char **ret_text, size_t *ret_size)
+{
+    *ret_text = NULL;
+    *ret_size = 0;
+    /* Without memory the events end early, which their reader sees. */
+    if (job->step == JOB_OVER || make_next(job, ret_text, ret_size) < 0) {
+        job_destroy(job);
+        return 0;
+    }
+    return 1;
+}

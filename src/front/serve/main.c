@@ -1,0 +1,49 @@
+/*
+ * cella-serve: the server, started by `cella serve`.  It runs programs for whoever asks over HTTP,
+ * by one engine, in one loop, without threads.
+ *
+ *   loop.c        descriptors, sockets and timers, by libwebsockets
+ *   server.c      the engine, who connects, how it ends
+ *   connection.c  a request comes in (http.c), and what there is at its path (routes.c) answers
+ *   job.c         a run, and its events
+ *
+ * It is a client of libcella like any other and includes nothing of it but <cella/...>.
+ */
+#include "front/serve/log.h"
+#include "front/serve/server.h"
+#include "front/serve/settings.h"
+
+#include <cella/host.h>
+#include <stdio.h>
+
+#define EXIT_SIGNAL 128 /* and its number, as a shell has it */
+
+static int report(const struct cella_error *err)
+{
+    (void)fprintf(stderr, "cella: %s\n", err->text);
+    if (err->hint[0] != '\0') {
+        (void)fprintf(stderr, "  hint: %s\n", err->hint);
+    }
+    return cella_error_exit_code(err->kind);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct server server;
+    struct cella_error err;
+    if (settings_read(argv + (argc > 0), &settings, &err) < 0 ||
+        (settings.log != NULL && log_open(settings.log, &err) < 0)) {
+        return report(&err);
+    }
+    int code = 0;
+    if (server_open(&settings, &server, &err) < 0 || server_run(&server, &err) < 0) {
+        code = report(&err);
+    } else if (server.ended_by != 0) {
+        code = EXIT_SIGNAL + server.ended_by;
+    }
+    server_close(&server);
+    log_line("ended");
+    log_close();
+    return code;
+}

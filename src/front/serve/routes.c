@@ -1,0 +1,242 @@
+/* See routes.h. */
+#include "front/serve/routes.h"
+
+#include "front/serve/answer.h"
+#include "front/serve/connection.h"
+#include "front/serve/fail.h"
+#include "front/serve/http.h"
+#include "front/serve/job.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void get_health(struct connection *connection);
+static void get_readiness(struct connection *connection);
+static void get_version(struct connection *connection);
+static void post_run(struct connection *connection);
+static void delete_run(struct connection *connection);
+
+static int check_post(struct connection *connection);
+
+#define RUNS "/v1/runs"
+
+/* A path that ends in a slash stands for those with a name behind it. */
+static const struct route {
+    const char *method; /* GET stands for HEAD too */
+    const char *path;
+    void (*handle)(struct connection *connection);
+    int (*check)(struct connection *connection); /* with the head alone; NULL: nothing to check */
+} routes[] = {
+    {"POST", RUNS, post_run, check_post},   {"DELETE", RUNS "/", delete_run, NULL},
+    {"GET", "/healthz", get_health, NULL},  {"GET", "/readyz", get_readiness, NULL},
+    {"GET", "/version", get_version, NULL},
+};
+#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+
+/* ---- who may ask ---- */
+
+/* Whether a "host" or "host:port" is this host by a name or number that means it everywhere.  A
+ * page from elsewhere can have its own name point here, but not one of these. */
+static bool is_loopback(const char *authority)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    struct in_addr address;
+    const char *colon = authority[0] == '[' ? strchr(authority, ']') : authority;
+    colon = colon != NULL ? strchr(colon, ':') : NULL;
+    size_t size = colon != NULL ? (size_t)(colon - authority) : strlen(authority);
+    if (size >= sizeof(host) ||
+        (colon != NULL && strspn(colon + 1, "0123456789") != strlen(colon + 1))) {
+        return false;
+    }
+    memcpy(host, authority, size);
+    host[size] = '\0';
+    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+           (inet_pton(AF_INET, host, &address) == 1 &&
+            ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET);
+}
+
+/* Whether a page from there is one of our own. */
+static bool is_own_origin(const char *origin, const char *host)
+{
+    static const char scheme[] = "http://";
+    return strncmp(origin, scheme, sizeof(scheme) - 1) == 0 &&
+           strcasecmp(origin + sizeof(scheme) - 1, host) == 0;
+}
+
+static int check_client(struct connection *connection)
+{
+    const char *host = http_header(&connection->head, "Host");
+    const char *origin = http_header(&connection->head, "Origin");
+    struct cella_error error;
+    host = host != NULL ? host : "";
+    if (connection->is_local) {
+        if (!connection->is_stranger) {
+            return 0;
+        }
+        (void)serve_fail(&error, CELLA_ERROR_CALLER,
+                         "this server is for the user that it runs as, and root");
+    } else if (!is_loopback(host)) {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the Host '%.100s' is not this host", host);
+        (void)serve_hint(&error, "ask for localhost, 127.0.0.1 or [::1]");
+    } else if (origin != NULL && !is_own_origin(origin, host)) {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "pages of '%.100s' may not use this server",
+                         origin);
+    } else {
+        return 0;
+    }
+    answer_problem(connection, 403, &error);
+    return -1;
+}
+
+/* ---- which way ---- */
+
+static bool has_path(const struct route *route, const char *path)
+{
+    size_t size = strlen(route->path);
+    if (route->path[size - 1] != '/') {
+        return strcmp(route->path, path) == 0;
+    }
+    return strncmp(route->path, path, size) == 0 && path[size] != '\0' &&
+           strchr(path + size, '/') == NULL;
+}
+
+static bool has_method(const struct route *route, const char *method)
+{
+    return strcmp(route->method, method) == 0 ||
+           (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+static const struct route *find(const struct http_head *head)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (has_path(&routes[i], head->path) && has_method(&routes[i], head->method)) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* There is no such path, or it has other methods. */
+static int refuse_way(struct connection *connection)
+{
+    struct cella_error error;
+    const char *path = connection->head.path;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (has_path(&routes[i], path)) { /* no path has two methods, but for HEAD */
+            answer_not_allowed(connection, strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD"
+                                                                                : routes[i].method);
+            return -1;
+        }
+    }
+    (void)serve_fail(&error, CELLA_ERROR_CALLER, "there is nothing at %.200s", path);
+    (void)serve_hint(&error, "programs are run by POST " RUNS);
+    answer_problem(connection, 404, &error);
+    return -1;
+}
+
+int routes_check(struct connection *connection)
+{
+    if (check_client(connection) < 0) {
+        return -1;
+    }
+    const struct route *route = find(&connection->head);
+    if (route == NULL) {
+        return refuse_way(connection);
+    }
+    if (connection->head.content_length > CONNECTION_BODY_MAX) {
+        routes_refuse_size(connection);
+        return -1;
+    }
+    return route->check != NULL ? route->check(connection) : 0;
+}
+
+void routes_handle(struct connection *connection)
+{
+    find(&connection->head)->handle(connection);
+}
+
+void routes_refuse_size(struct connection *connection)
+{
+    struct cella_error error;
+    (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body has more than %zu MiB",
+                     CONNECTION_BODY_MAX >> 20);
+    answer_problem(connection, 413, &error);
+}
+
+/* ---- what there is ---- */
+
+static void answer_text(struct connection *connection, const char *name, const char *value)
+{
+    char *json = NULL;
+    int size = asprintf(&json, "{\"%s\": \"%s\"}\n", name, value);
+    answer_json(connection, 200, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+}
+
+static void get_health(struct connection *connection)
+{
+    answer_text(connection, "status", "ok");
+}
+
+static void get_readiness(struct connection *connection)
+{
+    struct cella_error error;
+    if (server_check_ready(connection->server, &error) < 0) {
+        answer_problem(connection, 503, &error);
+        return;
+    }
+    answer_text(connection, "status", "ready");
+}
+
+static void get_version(struct connection *connection)
+{
+    answer_text(connection, "version", cella_version());
+}
+
+/* Before the body is read.  Nothing else than JSON: what a page of another site can send without
+ * being asked for leave is never that. */
+static int check_post(struct connection *connection)
+{
+    struct cella_error error;
+    const char *type = http_header(&connection->head, "Content-Type");
+    size_t size = type != NULL ? strcspn(type, " \t;") : 0;
+    if (size != strlen("application/json") || strncasecmp(type, "application/json", size) != 0) {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body is not said to be JSON");
+        (void)serve_hint(&error, "send it with Content-Type: application/json");
+        answer_problem(connection, 415, &error);
+        return -1;
+    }
+    if (server_check_ready(connection->server, &error) < 0) {
+        answer_problem(connection, 503, &error);
+        return -1;
+    }
+    return 0;
+}
+
+static void post_run(struct connection *connection)
+{
+    struct cella_error error;
+    bool streams = http_header_has(&connection->head, "Accept", "text/event-stream");
+    if (job_start(connection, connection->body, connection->body_size, streams, &error) < 0) {
+        answer_problem(connection, 0, &error);
+    } else if (streams) {
+        answer_events(connection);
+    }
+}
+
+static void delete_run(struct connection *connection)
+{
+    const char *id = connection->head.path + strlen(RUNS "/");
+    struct cella_error error;
+    if (job_cancel(connection->server, id) < 0) {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "no run '%.64s' is on its way", id);
+        answer_problem(connection, 404, &error);
+        return;
+    }
+    char *json = NULL;
+    int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: it needs no escape */
+    answer_json(connection, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+}

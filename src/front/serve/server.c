@@ -1,0 +1,387 @@
+/*
+ * See server.h.  Divisions: opening and closing; the engine; accepting; signals and the end.
+ */
+#include "front/serve/server.h"
+
+#include "front/serve/connection.h"
+#include "front/serve/fail.h"
+#include "front/serve/job.h"
+#include "front/serve/listen.h"
+#include "front/serve/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Connections accepted in one turn: others want to be heard too. */
+#define ACCEPT_IN_TURN 16U
+/* How long nobody is accepted after this process had no descriptor left: the kernel does not say
+ * when there is one again. */
+#define ACCEPT_PAUSE_MS 200U
+/* Watches besides the connections: listeners, the engine, signals. */
+#define OTHER_WATCHES_MAX (SETTINGS_LISTEN_MAX + 8U)
+
+static int open_engine(struct server *server, struct cella_error *err);
+static int open_listeners(struct server *server, struct cella_error *err);
+static int watch_signals(struct server *server, struct cella_error *err);
+
+uint64_t server_now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- opening and closing ---- */
+
+/* Each run takes some, in the engine and in the keeper, which inherits the limit. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer some are asked to come again */
+    }
+}
+
+int server_open(const struct settings *settings, struct server *server, struct cella_error *err)
+{
+    *server = (struct server){.settings = settings, .state_fd = -1};
+    TAILQ_INIT(&server->idle);
+    TAILQ_INIT(&server->busy);
+    TAILQ_INIT(&server->jobs);
+    raise_descriptors();
+    server->state_fd = listen_hold_state(settings->state, err);
+    if (server->state_fd < 0 ||
+        loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
+        watch_signals(server, err) < 0 || open_listeners(server, err) < 0) {
+        return -1;
+    }
+    return open_engine(server, err);
+}
+
+static void close_listeners(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        loop_close(server->listeners[i].watch);
+        if (server->listeners[i].is_local) {
+            (void)unlink(server->settings->socket); /* else the next start removes it */
+        }
+    }
+    server->listener_count = 0;
+}
+
+static void close_engine(struct server *server)
+{
+    if (server->engine_watch != NULL) {
+        loop_close(server->engine_watch);
+        server->engine_watch = NULL;
+    }
+    cella_run_free(server->trial);
+    server->trial = NULL;
+    cella_engine_close(server->engine);
+    server->engine = NULL;
+}
+
+void server_close(struct server *server)
+{
+    server->state = SERVER_DRAINING; /* nothing begins any more */
+    close_listeners(server);
+    while (!TAILQ_EMPTY(&server->idle)) {
+        connection_destroy(TAILQ_FIRST(&server->idle));
+    }
+    while (!TAILQ_EMPTY(&server->busy)) {
+        connection_destroy(TAILQ_FIRST(&server->busy));
+    }
+    close_engine(server);
+    loop_destroy(server->loop);
+    if (server->state_fd >= 0) {
+        (void)close(server->state_fd);
+    }
+}
+
+int server_run(struct server *server, struct cella_error *err)
+{
+    if (loop_run(server->loop, err) < 0) {
+        return -1;
+    }
+    if (server->failure.kind != CELLA_ERROR_NONE) {
+        *err = server->failure;
+        return -1;
+    }
+    return 0;
+}
+
+static void fail_server(struct server *server, const struct cella_error *error)
+{
+    if (server->failure.kind == CELLA_ERROR_NONE) {
+        server->failure = *error;
+    }
+    loop_stop(server->loop);
+}
+
+/* ---- the engine ---- */
+
+static void on_trial_done(void *context, struct cella_run *run)
+{
+    struct server *server = context;
+    (void)run;
+    server->trial_done = true;
+}
+
+/* A program that does nothing: what runs need is there when it ends well. */
+static int start_trial(struct server *server, struct cella_error *err)
+{
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks), .context = server, .done = on_trial_done};
+    struct cella_request *request;
+    if (cella_request_create(&request, err) < 0) {
+        return -1;
+    }
+    int result = cella_request_add(request, "command", "/bin/true", err);
+    server->trial_done = false;
+    if (result == 0) {
+        result = cella_run_start(server->engine, request, 0, &callbacks, &server->trial, err);
+    }
+    cella_request_destroy(request);
+    if (result < 0 && err->kind == CELLA_ERROR_POLICY) {
+        log_line("ready, untried: %s", err->text); /* the operator wants no commands to be run */
+        server->state = SERVER_READY;
+        return 0;
+    }
+    return result;
+}
+
+static void take_trial(struct server *server)
+{
+    const struct cella_result *result = cella_run_result(server->trial);
+    struct cella_error error = *cella_result_error(result);
+    bool good = strcmp(cella_result_status(result), "ok") == 0;
+    if (!good && error.kind == CELLA_ERROR_NONE) {
+        (void)serve_fail(&error, CELLA_ERROR_HOST, "/bin/true does not run in a sandbox here: %s",
+                         cella_result_message(result));
+    }
+    cella_run_free(server->trial);
+    server->trial = NULL;
+    if (!good) {
+        fail_server(server, &error);
+    } else if (server->state == SERVER_STARTING) {
+        server->state = SERVER_READY;
+        log_line("ready");
+    }
+}
+
+/* Once nothing of the old one is held any more. */
+static void replace_engine(struct server *server)
+{
+    struct cella_error err;
+    if (server->job_count > 0) {
+        return; /* server_settle() comes back to it */
+    }
+    close_engine(server);
+    if (open_engine(server, &err) < 0) {
+        fail_server(server, &err);
+    }
+}
+
+static void on_engine(void *context)
+{
+    struct server *server = context;
+    struct cella_error err;
+    if (cella_engine_process(server->engine, &err) < 0) {
+        fail_server(server, &err);
+        return;
+    }
+    if (server->trial != NULL && server->trial_done) {
+        take_trial(server);
+    }
+    if (cella_engine_check(server->engine, &err) < 0 && server->state == SERVER_READY) {
+        log_line("starts a new keeper: %s", err.text);
+        server->state = SERVER_STARTING;
+        replace_engine(server);
+    }
+}
+
+static int open_engine(struct server *server, struct cella_error *err)
+{
+    static const struct loop_events events = {.readable = on_engine};
+    if (cella_engine_open(NULL, &server->engine, err) < 0) {
+        return -1;
+    }
+    int fd =
+        fcntl(cella_engine_fd(server->engine), F_DUPFD_CLOEXEC, 3); /* the loop closes its own */
+    if (fd >= 0) {
+        server->engine_watch = loop_add_descriptor(server->loop, fd, &events, server);
+    }
+    if (server->engine_watch == NULL) {
+        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot watch the engine");
+    }
+    return start_trial(server, err);
+}
+
+int server_check_ready(const struct server *server, struct cella_error *err)
+{
+    if (server->state == SERVER_READY) {
+        return 0;
+    }
+    return serve_fail(err, CELLA_ERROR_BUSY,
+                      server->state == SERVER_STARTING ? "the server is starting"
+                                                       : "the server is about to end");
+}
+
+/* ---- accepting ---- */
+
+/* Room for one more connection, at the cost of one that nobody uses. */
+static bool make_place(struct server *server)
+{
+    struct connection *idle = TAILQ_FIRST(&server->idle);
+    if (idle != NULL) {
+        connection_destroy(idle);
+    }
+    return idle != NULL;
+}
+
+static void on_connections(void *context)
+{
+    struct listener *listener = context;
+    struct server *server = listener->server;
+    for (unsigned i = 0; i < ACCEPT_IN_TURN; i++) {
+        int fd = accept4(loop_socket(listener->watch), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            (void)make_place(server);
+            loop_set_reading(listener->watch, false);
+            loop_set_timer(listener->watch, ACCEPT_PAUSE_MS);
+            return;
+        }
+        if (fd < 0) {
+            return; /* there is none, or it has gone again */
+        }
+        if (server->connection_count >= SERVER_CONNECTIONS_MAX && !make_place(server)) {
+            connection_refuse(fd);
+            continue;
+        }
+        connection_create(server, fd, listener->is_local);
+    }
+}
+
+static void on_pause_over(void *context)
+{
+    struct listener *listener = context;
+    loop_set_reading(listener->watch, true);
+}
+
+static int add_listener(struct server *server, int fd, bool is_local, struct cella_error *err)
+{
+    static const struct loop_events events = {.readable = on_connections, .timeout = on_pause_over};
+    struct listener *listener = &server->listeners[server->listener_count];
+    *listener = (struct listener){.server = server, .is_local = is_local};
+    listener->watch = loop_add_descriptor(server->loop, fd, &events, listener);
+    if (listener->watch == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "cannot watch a socket");
+    }
+    server->listener_count++;
+    return 0;
+}
+
+/* With the port that the kernel has chosen where none was given. */
+static void log_listening(int fd, const char *text)
+{
+    struct sockaddr_in6 address;
+    socklen_t size = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
+        log_line("listens on %.*s:%u", (int)(strrchr(text, ':') - text), text,
+                 ntohs(address.sin6_port)); /* where an IPv4 address has it too */
+    }
+}
+
+static int open_listeners(struct server *server, struct cella_error *err)
+{
+    const struct settings *settings = server->settings;
+    int fd = listen_unix(settings->socket, server->state_fd, err);
+    if (fd < 0 || add_listener(server, fd, true, err) < 0) {
+        return -1;
+    }
+    log_line("listens on %s", settings->socket);
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        fd = listen_tcp(&settings->listen[i], err);
+        if (fd < 0) {
+            return -1;
+        }
+        log_listening(fd, settings->listen[i].text);
+        if (add_listener(server, fd, false, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- signals and the end ---- */
+
+static void begin_end(struct server *server)
+{
+    log_line("ends: %u runs are on their way", server->job_count);
+    server->state = SERVER_DRAINING;
+    close_listeners(server);
+    loop_set_timer(server->signals, SERVER_DRAIN_MS);
+    server_settle(server);
+}
+
+static void on_signal(void *context)
+{
+    struct server *server = context;
+    struct signalfd_siginfo info;
+    while (read(loop_socket(server->signals), &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (server->state == SERVER_DRAINING) {
+            server->ended_by = (int)info.ssi_signo;
+            loop_stop(server->loop);
+        } else {
+            begin_end(server);
+        }
+    }
+}
+
+static void on_drain_over(void *context)
+{
+    struct server *server = context;
+    log_line("%u runs have not ended in time", server->job_count);
+    loop_stop(server->loop);
+}
+
+static int watch_signals(struct server *server, struct cella_error *err)
+{
+    static const struct loop_events events = {.readable = on_signal, .timeout = on_drain_over};
+    sigset_t watched;
+    (void)sigemptyset(&watched);
+    (void)sigaddset(&watched, SIGTERM);
+    (void)sigaddset(&watched, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &watched, NULL) < 0) {
+        return serve_fail_errno(err, CELLA_ERROR_BUG, "cannot block signals");
+    }
+    int fd = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd >= 0) {
+        server->signals = loop_add_descriptor(server->loop, fd, &events, server);
+    }
+    if (server->signals == NULL) {
+        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot watch signals");
+    }
+    return 0;
+}
+
+void server_settle(struct server *server)
+{
+    if (server->job_count > 0) {
+        return;
+    }
+    struct cella_error err;
+    if (server->state == SERVER_STARTING && cella_engine_check(server->engine, &err) < 0) {
+        replace_engine(server);
+    } else if (server->state == SERVER_DRAINING && !connection_any_answering(server)) {
+        loop_stop(server->loop);
+    }
+}

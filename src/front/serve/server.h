@@ -1,0 +1,79 @@
+/*
+ * The server: one engine, the connections, and the jobs (runs of theirs) between them.
+ *
+ * It is STARTING until a program has run in its engine, also again after it has lost its keeper;
+ * then READY; and DRAINING from the first signal on, until nothing runs any more.
+ */
+#ifndef SERVE_SERVER_H
+#define SERVE_SERVER_H
+
+#include "front/serve/loop.h"
+#include "front/serve/settings.h"
+
+#include <cella/cella.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* Connections at one time.  For one more the one that has been idle for longest is closed. */
+#define SERVER_CONNECTIONS_MAX 1000U
+/* Runs at one time, those that wait for room on the host included; more are refused as busy. */
+#define SERVER_JOBS_MAX 256U
+/* Bodies that are on their way or being read, together. */
+#define SERVER_BODIES_MAX ((size_t)256 << 20)
+/* How long runs may go on after the first signal. */
+#define SERVER_DRAIN_MS 60000U
+/* How long a caller is asked to wait when there are too many, in seconds. */
+#define SERVER_RETRY_SECONDS 1
+
+enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
+
+struct connection;
+struct job;
+TAILQ_HEAD(connection_list, connection);
+TAILQ_HEAD(job_list, job);
+
+struct listener {
+    struct server *server;
+    struct loop_watch *watch;
+    bool is_local; /* the Unix socket */
+};
+
+struct server {
+    const struct settings *settings;
+    enum server_state state;
+    int state_fd; /* the state directory, held */
+    struct loop *loop;
+    struct loop_watch *signals;
+    struct listener listeners[SETTINGS_LISTEN_MAX + 1];
+    size_t listener_count;
+    struct cella_engine *engine;
+    struct loop_watch *engine_watch;
+    struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
+    bool trial_done;
+    struct connection_list idle; /* those that wait for a request, the longest-waiting first */
+    struct connection_list busy;
+    unsigned connection_count;
+    struct job_list jobs;
+    unsigned job_count;
+    size_t body_bytes;
+    struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */
+    int ended_by;               /* the second signal; 0: none */
+};
+
+/* Holds the state directory, opens the engine and the sockets. */
+int server_open(const struct settings *settings, struct server *server, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* Until it was told to end, and has. */
+int server_run(struct server *server, struct cella_error *err) __attribute__((warn_unused_result));
+/* Ends what is left; half-opened ones too. */
+void server_close(struct server *server);
+
+/* -1 with CELLA_ERROR_BUSY when no runs are taken. */
+int server_check_ready(const struct server *server, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* A job or connection has ended: with the last of them a server that drains ends. */
+void server_settle(struct server *server);
+
+uint64_t server_now_ms(void);
+
+#endif
