@@ -7,7 +7,8 @@
  * system calls and then enters the C library as if nothing had happened.
  *
  * Whatever is out of the ordinary (another command, an ordinary user, a keeper named by the
- * environment, a closed standard stream, a server) leaves the start to the library, which knows better.
+ * environment, a closed standard stream, a server) leaves the start to the library, which knows
+ * better.
  *
  * There is no errno here, no thread-local storage and no relocated pointer: so no stack protector,
  * no table of strings, no library call.  A test looks at the object's undefined symbols.
@@ -87,7 +88,7 @@ static bool is_ordinary(long count, char **words, char **variables)
             return false;
         }
     }
-    /* There may be a server to do it.  (`cella run` looks for itself, and starts a keeper later.) */
+    /* There may be a server to do it: `cella run` looks for itself, and starts a keeper later. */
     if (call(SYS_access, (long)SERVER_SOCKET_OF_ROOT, F_OK, 0, 0) == 0) {
         return false;
     }

@@ -90,6 +90,18 @@ static int read_all(int fd, const char *path, size_t max, struct file_bytes *byt
     }
 }
 
+int file_read_all(int fd, const char *name, size_t max, struct file_bytes *ret_bytes,
+                  struct cella_error *err)
+{
+    struct file_bytes bytes = {.data = NULL};
+    if (read_all(fd, name, max, &bytes, err) < 0) {
+        file_bytes_done(&bytes);
+        return -1;
+    }
+    *ret_bytes = bytes;
+    return 0;
+}
+
 int file_open(const char *path, struct cella_error *err)
 {
     struct stat status;

@@ -23,6 +23,10 @@ int file_open(const char *path, struct cella_error *err) __attribute__((warn_unu
 int file_read(const char *path, size_t max, struct file_bytes *ret_bytes, struct cella_error *err)
     __attribute__((warn_unused_result));
 
+/* Likewise of an open file, from where it stands; `name` is for what is said of it. */
+int file_read_all(int fd, const char *name, size_t max, struct file_bytes *ret_bytes,
+                  struct cella_error *err) __attribute__((warn_unused_result));
+
 /* Whether file_write_collected() has a chance, before a run is spent on finding out: `directory`
  * can be written into, or be made where it is missing.  CELLA_ERROR_CALLER when not. */
 int file_check_directory(const char *directory, struct cella_error *err)

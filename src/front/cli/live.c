@@ -1,7 +1,7 @@
 /*
- * One run, live (see live.h).  How it works: one poll() over the engine, the signals, our standard
- * input while the program may take more of it, and each of our outputs while something waits to go
- * there.  What the program writes is queued by the callback and written when there is room.
+ * One run, live (see live.h).  How it works: one poll() over whoever runs the program, the signals,
+ * our standard input while the program may take more of it, and each of our outputs while something
+ * waits to go there.  What the program writes is queued and written when there is room.
  */
 #include "front/cli/live.h"
 
@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCH_ENGINE, WATCH_SIGNALS, WATCH_STDIN, WATCH_STDOUT, WATCH_STDERR, WATCH_COUNT };
+enum { WATCH_RUNNER, WATCH_SIGNALS, WATCH_STDIN, WATCH_STDOUT, WATCH_STDERR, WATCH_COUNT };
 
 struct live {
-    struct cella_engine *engine;
-    struct cella_run *run;
+    const struct live_runner *runner;
+    bool pass_output;
     struct outlet outlets[2]; /* by enum cella_stream */
     bool on_terminal[2];      /* they go to the terminal that standard error is */
     bool line_is_open;        /* there, by what was written last */
@@ -66,19 +66,23 @@ void interrupts_close(struct interrupts *interrupts)
     }
 }
 
-static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
-                      const void *data, size_t size)
+void live_output(struct live *live, enum cella_stream stream, const void *data, size_t size)
 {
-    struct live *live = context;
-    (void)run;
-    outlet_add(&live->outlets[stream], data, size);
+    if (live->pass_output) {
+        outlet_add(&live->outlets[stream], data, size);
+    }
 }
 
-static void on_done(void *context, struct cella_run *run)
+void live_done(struct live *live)
 {
-    struct live *live = context;
-    (void)run;
     live->done = true;
+}
+
+static void cancel(struct live *live)
+{
+    if (live->runner->cancel(live->runner->context) < 0) {
+        live->insisted = true; /* there will be no result to wait for */
+    }
 }
 
 static void take_interrupts(struct live *live, int signals)
@@ -88,7 +92,7 @@ static void take_interrupts(struct live *live, int signals)
         live->insisted = live->cancelled || live->done;
         if (!live->insisted) {
             live->cancelled = true;
-            cella_run_cancel(live->run);
+            cancel(live);
         }
     }
 }
@@ -109,10 +113,10 @@ static void end_for(struct live *live, enum cella_stream stream)
         (void)cli_fail_errno(&live->failure, CELLA_ERROR_HOST,
                              "cannot pass on the program's standard %s",
                              stream == CELLA_STDOUT ? "output" : "error");
-        cella_run_cancel(live->run);
+        cancel(live);
     } else if (error == 0 && stream == CELLA_STDOUT && !live->reader_gone) {
         live->reader_gone = true;
-        cella_run_cancel(live->run);
+        cancel(live);
     }
 }
 
@@ -130,15 +134,16 @@ static void write_output(struct live *live, enum cella_stream stream)
 /* One turn of the loop: waits, then does what can be done. */
 static int turn(struct live *live, const struct interrupts *interrupts, struct cella_error *err)
 {
+    const struct live_runner *runner = live->runner;
     struct pollfd watched[WATCH_COUNT] = {
-        [WATCH_ENGINE] = {live->done ? -1 : cella_engine_fd(live->engine), POLLIN, 0},
-        [WATCH_SIGNALS] = {interrupts->fd, POLLIN, 0},
-        [WATCH_STDIN] = {-1, POLLIN, 0},
-        [WATCH_STDOUT] = {-1, POLLOUT, 0},
+        [WATCH_RUNNER] = {-1, 0, 0},       [WATCH_SIGNALS] = {interrupts->fd, POLLIN, 0},
+        [WATCH_STDIN] = {-1, POLLIN, 0},   [WATCH_STDOUT] = {-1, POLLOUT, 0},
         [WATCH_STDERR] = {-1, POLLOUT, 0},
     };
-    if (!live->done && inlet_wants_input(&live->inlet)) {
-        watched[WATCH_STDIN].fd = live->inlet.fd;
+    if (!live->done) {
+        struct pollfd *watch = &watched[WATCH_RUNNER];
+        watch->fd = runner->watch(runner->context, &watch->events);
+        watched[WATCH_STDIN].fd = inlet_wants_input(&live->inlet) ? live->inlet.fd : -1;
     }
     for (int stream = CELLA_STDOUT; stream <= CELLA_STDERR; stream++) {
         if (outlet_is_pending(&live->outlets[stream])) {
@@ -160,11 +165,11 @@ static int turn(struct live *live, const struct interrupts *interrupts, struct c
     if (watched[WATCH_STDIN].revents != 0) {
         inlet_read(&live->inlet);
     }
-    if (watched[WATCH_ENGINE].revents != 0 && cella_engine_process(live->engine, err) < 0) {
+    if (watched[WATCH_RUNNER].revents != 0 && runner->work(runner->context, err) < 0) {
         return -1;
     }
     if (!live->done && !live->inlet.ended) {
-        inlet_feed(&live->inlet, live->run);
+        runner->feed(runner->context, &live->inlet);
     }
     return 0;
 }
@@ -187,40 +192,110 @@ static bool is_same_terminal(int one, int other)
            status.st_rdev == others.st_rdev;
 }
 
-int live_run(struct cella_engine *engine, const struct cella_request *request,
-             const struct interrupts *interrupts, const struct live_options *options,
-             struct live_outcome *ret_outcome, struct cella_error *err)
+int live_loop(const struct live_runner *runner, const struct interrupts *interrupts,
+              const struct live_options *options, struct live_outcome *ret_outcome,
+              struct cella_error *err)
 {
-    struct live live = {.engine = engine};
-    struct cella_callbacks callbacks = {
-        .size = sizeof(callbacks),
-        .context = &live,
-        .output = options->pass_output ? on_output : NULL,
-        .done = on_done,
-    };
-    unsigned flags = options->stdin_fd >= 0 ? CELLA_RUN_STDIN_OPEN : 0;
+    struct live live = {.runner = runner, .pass_output = options->pass_output};
     outlet_init(&live.outlets[CELLA_STDOUT], STDOUT_FILENO);
     outlet_init(&live.outlets[CELLA_STDERR], STDERR_FILENO);
     live.on_terminal[CELLA_STDERR] = isatty(STDERR_FILENO);
     live.on_terminal[CELLA_STDOUT] = is_same_terminal(STDOUT_FILENO, STDERR_FILENO);
     inlet_init(&live.inlet, options->stdin_fd);
-    int result = cella_run_start(engine, request, flags, &callbacks, &live.run, err);
+    int result = runner->begin(runner->context, &live, err);
     if (result == 0) {
         result = loop(&live, interrupts, err);
     }
     inlet_done(&live.inlet);
     outlet_done(&live.outlets[CELLA_STDERR]);
     outlet_done(&live.outlets[CELLA_STDOUT]);
-    if (result < 0) {
-        cella_run_free(live.run);
-        return -1;
-    }
     *ret_outcome = (struct live_outcome){
-        .run = live.run,
         .insisted = live.insisted,
         .line_is_open = live.line_is_open,
         .reader_gone = live.reader_gone,
         .failure = live.failure,
     };
+    return result;
+}
+
+/* ---- in an engine of ours ---- */
+
+struct own {
+    struct cella_engine *engine;
+    const struct cella_request *request;
+    const struct live_options *options;
+    struct cella_run *run;
+};
+
+static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
+                      const void *data, size_t size)
+{
+    (void)run;
+    live_output(context, stream, data, size);
+}
+
+static void on_done(void *context, struct cella_run *run)
+{
+    (void)run;
+    live_done(context);
+}
+
+static int own_begin(void *context, struct live *live, struct cella_error *err)
+{
+    struct own *own = context;
+    struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks),
+        .context = live,
+        .output = own->options->pass_output ? on_output : NULL,
+        .done = on_done,
+    };
+    unsigned flags = own->options->stdin_fd >= 0 ? CELLA_RUN_STDIN_OPEN : 0;
+    return cella_run_start(own->engine, own->request, flags, &callbacks, &own->run, err);
+}
+
+static int own_watch(void *context, short *ret_events)
+{
+    const struct own *own = context;
+    *ret_events = POLLIN;
+    return cella_engine_fd(own->engine);
+}
+
+static int own_work(void *context, struct cella_error *err)
+{
+    const struct own *own = context;
+    return cella_engine_process(own->engine, err);
+}
+
+static void own_feed(void *context, struct inlet *inlet)
+{
+    const struct own *own = context;
+    inlet_feed(inlet, own->run);
+}
+
+static int own_cancel(void *context)
+{
+    const struct own *own = context;
+    cella_run_cancel(own->run);
+    return 0;
+}
+
+int live_run(struct cella_engine *engine, const struct cella_request *request,
+             const struct interrupts *interrupts, const struct live_options *options,
+             struct live_outcome *ret_outcome, struct cella_error *err)
+{
+    struct own own = {.engine = engine, .request = request, .options = options};
+    const struct live_runner runner = {
+        .context = &own,
+        .begin = own_begin,
+        .watch = own_watch,
+        .work = own_work,
+        .feed = own_feed,
+        .cancel = own_cancel,
+    };
+    if (live_loop(&runner, interrupts, options, ret_outcome, err) < 0) {
+        cella_run_free(own.run);
+        return -1;
+    }
+    ret_outcome->run = own.run;
     return 0;
 }

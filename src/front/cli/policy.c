@@ -209,7 +209,7 @@ static int policy_test(const struct invocation *invocation)
 {
     struct cella_options options = {.size = sizeof(options)};
     struct cella_engine *engine = NULL;
-    struct cli_request made = {.request = NULL};
+    struct cella_request *request = NULL;
     struct invocation program = *invocation; /* without "test" and the policy */
     struct cella_error err;
     program.operands += 2;
@@ -217,12 +217,12 @@ static int policy_test(const struct invocation *invocation)
     early_take(&options);
     int code;
     if (cella_engine_open(&options, &engine, &err) < 0 ||
-        cli_request_make(&program, engine, &made, &err) < 0) {
+        cli_request_make(&program, engine, &request, &err) < 0) {
         code = report_error(&err);
     } else {
-        code = test_request(invocation, engine, made.request, &err);
+        code = test_request(invocation, engine, request, &err);
     }
-    cella_request_destroy(made.request);
+    cella_request_destroy(request);
     cella_engine_close(engine);
     return code;
 }

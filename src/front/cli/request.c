@@ -155,8 +155,14 @@ static int take_fields(const struct invocation *invocation, struct cella_request
     return 0;
 }
 
+bool cli_passes_stdin(const struct invocation *invocation)
+{
+    bool is_code = invocation->operand_count == 1 && strcmp(invocation->operands[0], "-") == 0;
+    return !is_code && !invocation_has(invocation, OPTION_REQUEST);
+}
+
 int cli_request_make(const struct invocation *invocation, struct cella_engine *engine,
-                     struct cli_request *ret_request, struct cella_error *err)
+                     struct cella_request **ret_request, struct cella_error *err)
 {
     const char *file = invocation_value(invocation, OPTION_REQUEST);
     struct cella_request *request = NULL;
@@ -179,12 +185,7 @@ int cli_request_make(const struct invocation *invocation, struct cella_engine *e
         cella_request_destroy(request);
         return -1;
     }
-    bool code_from_stdin =
-        invocation->operand_count == 1 && strcmp(invocation->operands[0], "-") == 0;
-    *ret_request = (struct cli_request){
-        .request = request,
-        .passes_stdin = file == NULL && !code_from_stdin,
-    };
+    *ret_request = request;
     return 0;
 }
 

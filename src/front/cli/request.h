@@ -6,14 +6,12 @@
 
 #include "front/cli/options.h"
 
-struct cli_request {
-    struct cella_request *request;
-    bool passes_stdin; /* our standard input is the program's, not the source of its code */
-};
+/* Whether our standard input is the program's, and not the source of its code or request. */
+bool cli_passes_stdin(const struct invocation *invocation);
 
 /* `engine` knows the languages, for a file whose language is not given. */
 int cli_request_make(const struct invocation *invocation, struct cella_engine *engine,
-                     struct cli_request *ret_request, struct cella_error *err)
+                     struct cella_request **ret_request, struct cella_error *err)
     __attribute__((warn_unused_result));
 
 #endif
