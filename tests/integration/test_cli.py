@@ -455,6 +455,15 @@ def test_standard_input_is_passed_on():
     assert done.returncode == 0
 
 
+def test_a_pipe_whose_writer_has_gone_has_an_end(tmp_path):
+    """poll() does not tell of it to who opens the pipe anew."""
+    os.mkfifo(tmp_path / "fifo")
+    script = 'exec 3<>"$1"; echo ab >&3; exec <"$1" 3<&-; shift; exec "$@"'
+    done = subprocess.run(["sh", "-c", script, "sh", tmp_path / "fifo", CELLA, "run", "-l", "python",
+                           "-c", "import sys; print(sys.stdin.read())"], capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"ab\n\n")
+
+
 def test_standard_input_from_a_file():
     done = cella("run", "--stdin", "/etc/os-release", "-l", "command", "--", "/bin/cat")
     assert done.stdout == pathlib.Path("/etc/os-release").read_bytes()

@@ -174,10 +174,22 @@ static int turn(struct live *live, const struct interrupts *interrupts, struct c
     return 0;
 }
 
+/* What poll() would not tell. */
+static void try_inlet(struct live *live)
+{
+    if (!live->done && inlet_must_try(&live->inlet)) {
+        inlet_read(&live->inlet);
+        if (!live->inlet.ended) {
+            live->runner->feed(live->runner->context, &live->inlet);
+        }
+    }
+}
+
 /* Until the run is done and its output written, or somebody insists on an end. */
 static int loop(struct live *live, const struct interrupts *interrupts, struct cella_error *err)
 {
     while ((!live->done || output_is_pending(live)) && !live->insisted) {
+        try_inlet(live);
         if (turn(live, interrupts, err) < 0) {
             return -1;
         }

@@ -2,10 +2,10 @@
  * See remote.h.
  *
  * How it works: one POST to /v1/runs over the Unix socket, answered by server-sent events:
- * `started` with the run's id, `stdout` and `stderr` as output comes, `result` at the end.  Anything
- * else but a refusal that speaks of the request means that the server is not there for us.  A client library
- * would be larger than this program, so the little HTTP that this takes stands here: of heads the
- * status alone matters, and answers end with the connection.
+ * `started` with the run's id, `stdout` and `stderr` as output comes, `result` at the end.
+ * Anything else but a refusal that speaks of the request means that the server is not there for us.
+ * A client library would be larger than this program, so the little HTTP that this takes stands
+ * here: of heads the status alone matters, and answers end with the connection.
  *
  * To cancel is another request, since the result is still wanted on this connection.
  */

@@ -119,8 +119,10 @@ bool outlet_write(struct outlet *outlet)
 
 void inlet_init(struct inlet *inlet, int fd)
 {
+    struct stat status;
     inlet->fd = fd < 0 ? -1 : open_anew(fd, O_RDONLY);
     inlet->reopened = inlet->fd != fd;
+    inlet->untold = inlet->reopened && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
     inlet->at_end = fd < 0;
     inlet->ended = fd < 0; /* the library ends it behind what the request brings */
     inlet->start = 0;
@@ -141,9 +143,17 @@ bool inlet_wants_input(const struct inlet *inlet)
     return !inlet->at_end && inlet->start == inlet->end;
 }
 
+bool inlet_must_try(const struct inlet *inlet)
+{
+    return inlet->untold && inlet_wants_input(inlet);
+}
+
 void inlet_read(struct inlet *inlet)
 {
     ssize_t got = read(inlet->fd, inlet->data, sizeof(inlet->data));
+    if (got < 0 && errno == EAGAIN) {
+        inlet->untold = false; /* it has a writer, whose end poll() tells */
+    }
     if (got > 0) {
         inlet->start = 0;
         inlet->end = (size_t)got;

@@ -44,6 +44,7 @@ struct inlet {
     bool reopened;
     bool ended; /* nothing more comes, and the program was told */
     bool at_end;
+    bool untold; /* poll() may not tell of the end: see inlet_must_try() */
     size_t start;
     size_t end;
     char data[INLET_SIZE];
@@ -54,7 +55,10 @@ void inlet_init(struct inlet *inlet, int fd);
 void inlet_done(struct inlet *inlet);
 /* Whether poll() should watch inlet->fd. */
 bool inlet_wants_input(const struct inlet *inlet);
-/* After poll() said that there is something. */
+/* Whether it is to be read from without waiting for poll(): of a pipe whose writer had gone when it
+ * was opened anew, poll() does not tell that it is at its end. */
+bool inlet_must_try(const struct inlet *inlet);
+/* After poll() said that there is something, or without. */
 void inlet_read(struct inlet *inlet);
 /* Gives the program what it has room for, and the end when it is reached. */
 void inlet_feed(struct inlet *inlet, struct cella_run *run);

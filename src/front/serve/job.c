@@ -143,6 +143,9 @@ static void on_done(void *context, struct cella_run *run)
     struct job *job = context;
     struct connection *connection = job->connection;
     job->is_done = true;
+    if (cella_result_error(cella_run_result(run))->kind == CELLA_ERROR_NONE) {
+        job->server->has_worked = true;
+    }
     log_line("%s %s", cella_run_id(run), cella_result_status(cella_run_result(run)));
     if (job->streams) {
         connection_resume(connection);

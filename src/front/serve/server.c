@@ -169,6 +169,7 @@ static void take_trial(struct server *server)
     }
     cella_run_free(server->trial);
     server->trial = NULL;
+    server->has_worked = good;
     if (!good) {
         fail_server(server, &error);
     } else if (server->state == SERVER_STARTING) {
@@ -201,16 +202,22 @@ static void on_engine(void *context)
     if (server->trial != NULL && server->trial_done) {
         take_trial(server);
     }
-    if (cella_engine_check(server->engine, &err) < 0 && server->state == SERVER_READY) {
-        log_line("starts a new keeper: %s", err.text);
-        server->state = SERVER_STARTING;
-        replace_engine(server);
+    if (server->state != SERVER_READY || cella_engine_check(server->engine, &err) == 0) {
+        return;
     }
+    if (!server->has_worked) { /* nor would the next one */
+        fail_server(server, &err);
+        return;
+    }
+    log_line("starts a new keeper: %s", err.text);
+    server->state = SERVER_STARTING;
+    replace_engine(server);
 }
 
 static int open_engine(struct server *server, struct cella_error *err)
 {
     static const struct loop_events events = {.readable = on_engine};
+    server->has_worked = false;
     if (cella_engine_open(NULL, &server->engine, err) < 0) {
         return -1;
     }

@@ -50,6 +50,7 @@ struct server {
     struct loop_watch *engine_watch;
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
     bool trial_done;
+    bool has_worked; /* the engine has run something: a keeper that is lost is worth another */
     struct connection_list idle; /* those that wait for a request, the longest-waiting first */
     struct connection_list busy;
     unsigned connection_count;
