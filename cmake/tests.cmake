@@ -26,6 +26,8 @@ endforeach()
 # And the part that decides what it does for nobody.
 target_sources(test_ceiling PRIVATE src/keeper/ceiling.c)
 target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/sys.c)
+# And of the server, what reads strangers' bytes.
+target_sources(test_http PRIVATE src/front/serve/http.c)
 
 # Examples and the library's own tests are ordinary users of it: the public headers and the shared
 # library, nothing else.
@@ -71,6 +73,7 @@ foreach(source ${sources})
     add_test(NAME fuzz/${corpus} COMMAND ${name} ${inputs})
     set_tests_properties(fuzz/${corpus} PROPERTIES TIMEOUT 120)
 endforeach()
+target_sources(fuzz_http PRIVATE src/front/serve/http.c)
 
 # What programs and compilers wrote, and the diagnosis that is right for it.
 add_executable(replay tests/diagnosis/replay.c)
