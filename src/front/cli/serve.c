@@ -14,7 +14,7 @@
 #define DEFAULT_LISTEN "127.0.0.1:8420"
 #define WORDS_MAX      64U /* more addresses than the server takes */
 
-/* "NAME=VALUE" for the server, each malloc'ed. */
+/* The server's name and "NAME=VALUE" for it, each of these malloc'ed. */
 struct words {
     char *items[WORDS_MAX + 1];
     size_t count;
@@ -22,7 +22,7 @@ struct words {
 
 static void words_done(struct words *words)
 {
-    for (size_t i = 0; i < words->count; i++) {
+    for (size_t i = 1; i < words->count; i++) {
         free(words->items[i]);
     }
 }
@@ -94,7 +94,8 @@ static int add_place(struct words *words, const struct invocation *invocation, e
 
 int command_serve(const struct invocation *invocation)
 {
-    AUTO_WORDS struct words words = {.count = 0};
+    static char name[] = "cella-serve";
+    AUTO_WORDS struct words words = {.items = {name}, .count = 1};
     char program[PATH_MAX];
     struct cella_error err;
     const char *log = invocation_setting(invocation, OPTION_LOG);
@@ -104,16 +105,13 @@ int command_serve(const struct invocation *invocation)
                        CELLA_LIBEXEC_DIR);
         return report_error(&err);
     }
-    words.items[words.count++] = strdup("cella-serve"); /* argv[0] */
     if (add_listens(&words, invocation, &err) < 0 ||
         add_place(&words, invocation, OPTION_SOCKET, "socket", place_of_socket, &err) < 0 ||
         add_place(&words, invocation, OPTION_STATE, "state", place_of_state, &err) < 0 ||
         (log != NULL && add(&words, "log", log, strlen(log), &err) < 0)) {
         return report_error(&err);
     }
-    if (words.items[0] != NULL) {
-        (void)execv(program, words.items);
-    }
+    (void)execv(program, words.items);
     (void)cli_fail_errno(&err, CELLA_ERROR_HOST, "cannot execute %s", program);
     return report_error(&err);
 }

@@ -128,9 +128,8 @@ static void on_gone(void *context)
 
 bool connection_any_answering(const struct server *server)
 {
-    const struct connection *connection;
-    TAILQ_FOREACH(connection, &server->busy, link)
-    {
+    for (const struct connection *connection = TAILQ_FIRST(&server->busy); connection != NULL;
+         connection = TAILQ_NEXT(connection, link)) {
         if (connection->state == CONNECTION_ANSWERING) {
             return true;
         }

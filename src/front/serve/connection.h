@@ -53,7 +53,8 @@ struct connection {
     bool is_stranger; /* there, and neither our user nor root */
     char *in;         /* HTTP_HEAD_MAX bytes for the head; NULL while none comes */
     size_t in_size;
-    struct http_head head; /* texts lie in `in` */
+    struct http_head head;     /* texts lie in `in` */
+    const struct route *route; /* what there is at its path; NULL: not yet known */
     struct http_chunks chunks;
     char *body;
     size_t body_size;

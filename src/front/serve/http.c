@@ -1,6 +1,7 @@
 /* See http.h. */
 #include "front/serve/http.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -172,6 +173,7 @@ const char *http_header(const struct http_head *head, const char *name)
 static bool list_has(const char *list, const char *word)
 {
     const size_t word_size = strlen(word);
+    assert(list != NULL);
     while (*list != '\0') {
         list += strspn(list, " \t,");
         size_t size = strcspn(list, " \t,;");

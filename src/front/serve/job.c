@@ -95,9 +95,7 @@ void job_destroy(struct job *job)
 
 int job_cancel(struct server *server, const char *id)
 {
-    struct job *job;
-    TAILQ_FOREACH(job, &server->jobs, link)
-    {
+    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
         if (!job->is_done && strcmp(cella_run_id(job->run), id) == 0) {
             cella_run_cancel(job->run);
             return 0;
@@ -164,15 +162,17 @@ static int make_event(const char *name, const char *json, size_t size, char **re
 {
     char head[40];
     size_t head_size = (size_t)snprintf(head, sizeof(head), "event: %s\ndata: ", name);
-    char *text = malloc(head_size + size + 2);
+    size_t whole = head_size + size + 2;
+    char *text = malloc(whole);
     if (text == NULL) {
         return -1;
     }
     memcpy(text, head, head_size);
     memcpy(text + head_size, json, size);
-    memcpy(text + head_size + size, "\n\n", 2);
+    text[whole - 2] = '\n';
+    text[whole - 1] = '\n';
     *ret_text = text;
-    *ret_size = head_size + size + 2;
+    *ret_size = whole;
     return 0;
 }
 

@@ -144,6 +144,7 @@ int routes_check(struct connection *connection)
         return -1;
     }
     const struct route *route = find(&connection->head);
+    connection->route = route;
     if (route == NULL) {
         return refuse_way(connection);
     }
@@ -156,7 +157,7 @@ int routes_check(struct connection *connection)
 
 void routes_handle(struct connection *connection)
 {
-    find(&connection->head)->handle(connection);
+    connection->route->handle(connection);
 }
 
 void routes_refuse_size(struct connection *connection)

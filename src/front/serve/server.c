@@ -299,7 +299,7 @@ static int add_listener(struct server *server, int fd, bool is_local, struct cel
 /* With the port that the kernel has chosen where none was given. */
 static void log_listening(int fd, const char *text)
 {
-    struct sockaddr_in6 address;
+    struct sockaddr_in6 address = {.sin6_port = 0};
     socklen_t size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
         log_line("listens on %.*s:%u", (int)(strrchr(text, ':') - text), text,
