@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -266,6 +267,18 @@ def test_lost_before_the_start_is_done_without(server, answer, tmp_path):
     done = cella(server, *PROGRAMS["command"], env={**ENVIRONMENT, "CELLA_SOCKET": path})
     assert (done.returncode, done.stdout, done.stderr) == (0, b"a b\n", b"")
     process.communicate()
+
+
+def test_a_server_that_hangs_is_done_without(server, tmp_path):
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "s"))
+    listening.listen()
+    started = time.monotonic()
+    done = cella(server, *PROGRAMS["command"],
+                 env={**ENVIRONMENT, "CELLA_SOCKET": str(tmp_path / "s")})
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a b\n", b"")
+    assert 5 <= time.monotonic() - started < 10
+    listening.close()
 
 
 @pytest.mark.parametrize("answer, text", [

@@ -135,6 +135,7 @@ static void write_output(struct live *live, enum cella_stream stream)
 static int turn(struct live *live, const struct interrupts *interrupts, struct cella_error *err)
 {
     const struct live_runner *runner = live->runner;
+    int ms = -1;
     struct pollfd watched[WATCH_COUNT] = {
         [WATCH_RUNNER] = {-1, 0, 0},       [WATCH_SIGNALS] = {interrupts->fd, POLLIN, 0},
         [WATCH_STDIN] = {-1, POLLIN, 0},   [WATCH_STDOUT] = {-1, POLLOUT, 0},
@@ -142,7 +143,7 @@ static int turn(struct live *live, const struct interrupts *interrupts, struct c
     };
     if (!live->done) {
         struct pollfd *watch = &watched[WATCH_RUNNER];
-        watch->fd = runner->watch(runner->context, &watch->events);
+        watch->fd = runner->watch(runner->context, &watch->events, &ms);
         watched[WATCH_STDIN].fd = inlet_wants_input(&live->inlet) ? live->inlet.fd : -1;
     }
     for (int stream = CELLA_STDOUT; stream <= CELLA_STDERR; stream++) {
@@ -150,7 +151,8 @@ static int turn(struct live *live, const struct interrupts *interrupts, struct c
             watched[WATCH_STDOUT + stream].fd = live->outlets[stream].fd;
         }
     }
-    if (poll(watched, WATCH_COUNT, -1) < 0) {
+    int count = poll(watched, WATCH_COUNT, ms);
+    if (count < 0) {
         return errno == EINTR ? 0 : cli_fail_errno(err, CELLA_ERROR_BUG, "poll failed");
     }
     if (watched[WATCH_SIGNALS].revents != 0) {
@@ -165,7 +167,8 @@ static int turn(struct live *live, const struct interrupts *interrupts, struct c
     if (watched[WATCH_STDIN].revents != 0) {
         inlet_read(&live->inlet);
     }
-    if (watched[WATCH_RUNNER].revents != 0 && runner->work(runner->context, err) < 0) {
+    if ((watched[WATCH_RUNNER].revents != 0 || count == 0) &&
+        runner->work(runner->context, err) < 0) {
         return -1;
     }
     if (!live->done && !live->inlet.ended) {
@@ -265,10 +268,11 @@ static int own_begin(void *context, struct live *live, struct cella_error *err)
     return cella_run_start(own->engine, own->request, flags, &callbacks, &own->run, err);
 }
 
-static int own_watch(void *context, short *ret_events)
+static int own_watch(void *context, short *ret_events, int *ret_ms)
 {
     const struct own *own = context;
     *ret_events = POLLIN;
+    *ret_ms = -1;
     return cella_engine_fd(own->engine);
 }
 

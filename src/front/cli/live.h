@@ -27,9 +27,9 @@ struct live_runner {
     void *context;
     /* Starts it.  `live` is to be told what happens. */
     int (*begin)(void *context, struct live *live, struct cella_error *err);
-    /* What poll() is to watch, and for what, until live_done(). */
-    int (*watch)(void *context, short *ret_events);
-    /* Does what can be done without waiting. */
+    /* What poll() is to watch, for what, and for how long (-1: for ever), until live_done(). */
+    int (*watch)(void *context, short *ret_events, int *ret_ms);
+    /* Does what can be done without waiting; also when that time is over. */
     int (*work)(void *context, struct cella_error *err);
     /* Gives the program of what it may read.  NULL: its input stands in the request. */
     void (*feed)(void *context, struct inlet *inlet);

@@ -21,12 +21,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RECEIVE_SIZE ((size_t)65536)
 /* The largest thing that comes is a result; see the bounds of the library's. */
 #define RECEIVE_MAX ((size_t)1 << 31)
 #define ID_MAX      64
+/* A server says at once that it has a run, also when that has to wait for room; one that does not
+ * say so hangs. */
+#define START_MS 5000
 
 enum remote_state { REMOTE_HEAD, REMOTE_EVENTS, REMOTE_PROBLEM };
 
@@ -36,7 +40,8 @@ struct remote {
     char head[160]; /* of the request; its body is: */
     char *json;
     size_t head_size, json_size;
-    size_t sent; /* of both */
+    size_t sent;     /* of both */
+    int64_t late_ms; /* when it should have started; by the monotonic clock */
     enum remote_state state;
     char *in; /* what came and is not yet understood */
     size_t in_size, in_capacity;
@@ -280,17 +285,27 @@ static int send_some(struct remote *remote)
     return sent >= 0 || errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static int remote_begin(void *context, struct live *live, struct cella_error *err)
 {
     struct remote *remote = context;
     (void)err;
     remote->live = live;
+    remote->late_ms = now_ms() + START_MS;
     return 0;
 }
 
-static int remote_watch(void *context, short *ret_events)
+static int remote_watch(void *context, short *ret_events, int *ret_ms)
 {
     const struct remote *remote = context;
+    int64_t left = remote->late_ms - now_ms();
+    *ret_ms = remote->id[0] != '\0' ? -1 : left > 0 ? (int)left : 0;
     *ret_events = is_sent(remote) ? POLLIN : POLLIN | POLLOUT;
     return remote->server->fd;
 }
@@ -302,6 +317,9 @@ static int remote_work(void *context, struct cella_error *err)
     struct remote *remote = context;
     if (receive(remote, err) < 0) {
         return -1;
+    }
+    if (remote->id[0] == '\0' && now_ms() > remote->late_ms) {
+        return lost(remote, err);
     }
     if (!is_sent(remote) && remote->state == REMOTE_HEAD && send_some(remote) < 0) {
         return lost(remote, err);

@@ -76,6 +76,7 @@ static void end(struct connection *connection, char *body, size_t size)
     }
     answer->body = body;
     answer->body_size = size;
+    connection->server->answer_bytes += size;
     connection_send(connection);
 }
 

@@ -72,6 +72,7 @@ void connection_create(struct server *server, int fd, bool is_local)
         return;
     }
     server->connection_count++;
+    server->tcp_count += !is_local;
     connection->is_idle = true;
     TAILQ_INSERT_TAIL(&server->idle, connection, link);
     loop_set_timer(connection->watch, CONNECTION_IDLE_MS);
@@ -88,6 +89,7 @@ static void free_body(struct connection *connection)
 
 static void free_answer(struct connection *connection)
 {
+    connection->server->answer_bytes -= connection->answer.body_size;
     free(connection->answer.body);
     connection->answer = (struct answer){.body = NULL};
 }
@@ -98,6 +100,7 @@ void connection_destroy(struct connection *connection)
     job_destroy(connection->job);
     TAILQ_REMOVE(connection->is_idle ? &server->idle : &server->busy, connection, link);
     server->connection_count--;
+    server->tcp_count -= !connection->is_local;
     free_body(connection);
     free_answer(connection);
     free(connection->in);

@@ -20,7 +20,7 @@
 #define CONNECTION_BODY_MAX ((size_t)64 << 20) /* of one request */
 #define CONNECTION_IDLE_MS  60000U             /* between two requests, and before the first */
 #define CONNECTION_HEAD_MS  10000U             /* from a head's first byte to its last */
-#define CONNECTION_BODY_MS  60000U             /* likewise of a body */
+#define CONNECTION_BODY_MS  30000U             /* likewise of a body */
 #define CONNECTION_SEND_MS  30000U             /* without the client taking anything */
 
 enum connection_state {

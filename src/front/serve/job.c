@@ -62,6 +62,9 @@ int job_start(struct connection *connection, const char *json, size_t size, bool
                          SERVER_JOBS_MAX);
         return serve_hint(err, "try again when some have ended");
     }
+    if (server->answer_bytes > SERVER_ANSWERS_MAX) {
+        return serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+    }
     struct job *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
@@ -155,20 +158,20 @@ static void on_done(void *context, struct cella_run *run)
 
 /* ---- events ---- */
 
-/* "event: NAME\ndata: JSON\n\n".  JSON from the library has no line breaks outside of strings, and
- * in them they are escaped. */
-static int make_event(const char *name, const char *json, size_t size, char **ret_text,
-                      size_t *ret_size)
+/* "event: NAME\ndata: JSON\n\n" in the place of `json`, which is malloc'ed: a result may be large.
+ * JSON from the library has no line breaks outside of strings, and in them they are escaped. */
+static int make_event(const char *name, char *json, size_t size, char **ret_text, size_t *ret_size)
 {
     char head[40];
     size_t head_size = (size_t)snprintf(head, sizeof(head), "event: %s\ndata: ", name);
     size_t whole = head_size + size + 2;
-    char *text = malloc(whole);
+    char *text = realloc(json, whole);
     if (text == NULL) {
+        free(json);
         return -1;
     }
+    memmove(text + head_size, text, size);
     memcpy(text, head, head_size);
-    memcpy(text + head_size, json, size);
     text[whole - 2] = '\n';
     text[whole - 1] = '\n';
     *ret_text = text;
@@ -197,20 +200,22 @@ static int make_output(struct job *job, enum cella_stream stream, char **ret_tex
                           &json_size, &taken, &err) < 0) {
         return -1;
     }
-    int result = taken > 0 ? make_event(names[stream], json, json_size, ret_text, ret_size) : 0;
-    free(json);
     job->told[stream] += taken;
     if (taken == left || taken == 0) {
         job->since[stream] = 0;
     }
-    return result;
+    if (taken == 0) {
+        free(json);
+        return 0;
+    }
+    return make_event(names[stream], json, json_size, ret_text, ret_size);
 }
 
 static int make_started(struct job *job, char **ret_text, size_t *ret_size)
 {
-    char json[80];
-    int size = snprintf(json, sizeof(json), "{\"id\":\"%s\"}", cella_run_id(job->run));
-    return make_event("started", json, (size_t)size, ret_text, ret_size);
+    char *json = NULL;
+    int size = asprintf(&json, "{\"id\":\"%s\"}", cella_run_id(job->run));
+    return size < 0 ? -1 : make_event("started", json, (size_t)size, ret_text, ret_size);
 }
 
 static int make_result(struct job *job, char **ret_text, size_t *ret_size)
@@ -221,9 +226,7 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
     if (cella_result_json(cella_run_result(job->run), &json, &size, &err) < 0) {
         return -1;
     }
-    int result = make_event("result", json, size, ret_text, ret_size);
-    free(json);
-    return result;
+    return make_event("result", json, size, ret_text, ret_size);
 }
 
 /* A character that was cut is told at the end as what it is. */

@@ -254,6 +254,13 @@ static bool make_place(struct server *server)
     return idle != NULL;
 }
 
+static bool is_full(const struct listener *listener)
+{
+    const struct server *server = listener->server;
+    return server->connection_count >= SERVER_CONNECTIONS_MAX ||
+           (!listener->is_local && server->tcp_count >= SERVER_TCP_CONNECTIONS_MAX);
+}
+
 static void on_connections(void *context)
 {
     struct listener *listener = context;
@@ -269,7 +276,7 @@ static void on_connections(void *context)
         if (fd < 0) {
             return; /* there is none, or it has gone again */
         }
-        if (server->connection_count >= SERVER_CONNECTIONS_MAX && !make_place(server)) {
+        if (is_full(listener) && !make_place(server)) {
             connection_refuse(fd);
             continue;
         }

@@ -14,12 +14,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Connections at one time.  For one more the one that has been idle for longest is closed. */
-#define SERVER_CONNECTIONS_MAX 1000U
+/* Connections at one time.  For one more the one that has been idle for longest is closed.  TCP,
+ * which is everybody's on this host, leaves some to the Unix socket. */
+#define SERVER_CONNECTIONS_MAX     1000U
+#define SERVER_TCP_CONNECTIONS_MAX 900U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
 #define SERVER_JOBS_MAX 256U
 /* Bodies that are on their way or being read, together. */
 #define SERVER_BODIES_MAX ((size_t)256 << 20)
+/* Answers that wait to be taken, together: over that nothing more is run. */
+#define SERVER_ANSWERS_MAX ((size_t)512 << 20)
 /* How long runs may go on after the first signal. */
 #define SERVER_DRAIN_MS 60000U
 /* How long a caller is asked to wait when there are too many, in seconds. */
@@ -54,9 +58,11 @@ struct server {
     struct connection_list idle; /* those that wait for a request, the longest-waiting first */
     struct connection_list busy;
     unsigned connection_count;
+    unsigned tcp_count; /* of them */
     struct job_list jobs;
     unsigned job_count;
     size_t body_bytes;
+    size_t answer_bytes;
     struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */
     int ended_by;               /* the second signal; 0: none */
 };
