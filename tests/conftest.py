@@ -1,5 +1,7 @@
 """What every pytest here shares: nothing stays behind.  (program.py is the rest of it.)"""
+import os
 import signal
+import socket
 
 import leaks
 import pytest
@@ -16,3 +18,12 @@ def nothing_left():
     before = leaks.snapshot()
     yield
     leaks.assert_nothing_new(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_server_of_others():
+    """`cella run` would give its programs to it."""
+    places = ["/run/cella/serve.sock"] if os.geteuid() == 0 else []
+    for place in places + [f"{os.environ.get('XDG_RUNTIME_DIR', '')}/cella/serve.sock"]:
+        with socket.socket(socket.AF_UNIX) as asked:
+            assert asked.connect_ex(place) != 0, f"stop the server at {place}: it would run what is tested"
