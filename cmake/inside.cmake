@@ -28,7 +28,8 @@ add_custom_command(
 
 # What both sides of the exec use.
 set(INSIDE_COMMON src/base/error.c src/base/fd.c src/base/utf8.c src/base/glob.c
-    src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/native/sys.c)
+    src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/rlimits.c
+    src/isolate/zygote.c src/isolate/native/sys.c)
 file(GLOB INIT_SOURCES CONFIGURE_DEPENDS src/isolate/init/*.c)
 file(GLOB KEEPER_SOURCES CONFIGURE_DEPENDS src/keeper/*.c src/isolate/native/*.c
     src/base/clock.c src/isolate/places.c src/isolate/widening.c src/isolate/uids.c)
@@ -57,15 +58,36 @@ function(add_musl_program name)
 endfunction()
 
 add_musl_program(cella-init ${INSIDE_COMMON} ${INIT_SOURCES})
+
+# The guest side of zygotes, which interpreters load: a shared library for their C library, without
+# sanitizers.
+file(GLOB GUEST_SOURCES CONFIGURE_DEPENDS guest/*.c)
+file(GLOB GUEST_TEXTS CONFIGURE_DEPENDS guest/*.h guest/*.php guest/*.py guest/*.rb guest/sources.S)
+set(GUEST_SHARED src/base/error.c src/base/fd.c src/base/utf8.c src/request/limits.c
+    src/isolate/tables.c src/isolate/pack.c src/isolate/rlimits.c src/isolate/zygote.c
+    src/isolate/native/sys.c src/isolate/native/lockdown.c src/isolate/native/seccomp.c)
+set(GUEST_FILES ${GUEST_SOURCES} ${GUEST_SHARED})
+list(TRANSFORM GUEST_FILES PREPEND ${CMAKE_SOURCE_DIR}/ REGEX "^src/")
 add_custom_command(
-    OUTPUT ${GENERATED}/init_bytes.S
-    COMMAND ${CMAKE_COMMAND} -DINIT=${CMAKE_BINARY_DIR}/cella-init
-        -DOUTPUT=${GENERATED}/init_bytes.S -P ${CMAKE_SOURCE_DIR}/cmake/init_bytes.cmake
-    DEPENDS ${CMAKE_BINARY_DIR}/cella-init ${CMAKE_SOURCE_DIR}/cmake/init_bytes.cmake VERBATIM)
+    OUTPUT ${CMAKE_BINARY_DIR}/cella-guest.so
+    COMMAND ${CMAKE_C_COMPILER} ${INSIDE_FLAGS} -I${CMAKE_SOURCE_DIR}/guest -fPIC -shared
+        -fvisibility=hidden -o ${CMAKE_BINARY_DIR}/cella-guest.so ${GUEST_FILES}
+        ${CMAKE_SOURCE_DIR}/guest/sources.S -Wa,-I${CMAKE_SOURCE_DIR}/guest
+        -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-s
+    DEPENDS ${GUEST_FILES} ${GUEST_TEXTS} ${INSIDE_HEADERS} ${GENERATED}/filters.h
+    COMMENT "Building cella-guest.so" VERBATIM)
+
+# Both go into the keeper as bytes.
+add_custom_command(
+    OUTPUT ${GENERATED}/inside_bytes.S
+    COMMAND ${CMAKE_COMMAND} -DDIRECTORY=${CMAKE_BINARY_DIR}
+        -DOUTPUT=${GENERATED}/inside_bytes.S -P ${CMAKE_SOURCE_DIR}/cmake/inside_bytes.cmake
+    DEPENDS ${CMAKE_BINARY_DIR}/cella-init ${CMAKE_BINARY_DIR}/cella-guest.so
+        ${CMAKE_SOURCE_DIR}/cmake/inside_bytes.cmake VERBATIM)
 
 if(CELLA_SANITIZE)
     enable_language(ASM)
-    add_executable(keeper ${INSIDE_COMMON} ${KEEPER_SOURCES} ${GENERATED}/init_bytes.S
+    add_executable(keeper ${INSIDE_COMMON} ${KEEPER_SOURCES} ${GENERATED}/inside_bytes.S
         ${GENERATED}/filters.h)
     set_target_properties(keeper PROPERTIES OUTPUT_NAME cella-keeper)
     target_include_directories(keeper PRIVATE src include ${GENERATED})
@@ -73,7 +95,7 @@ if(CELLA_SANITIZE)
         $<$<BOOL:${CELLA_TESTING}>:CELLA_TESTING>)
     target_compile_options(keeper PRIVATE $<$<COMPILE_LANGUAGE:C>:${CELLA_FLAGS}>)
 else()
-    add_musl_program(cella-keeper ${INSIDE_COMMON} ${KEEPER_SOURCES} ${GENERATED}/init_bytes.S)
+    add_musl_program(cella-keeper ${INSIDE_COMMON} ${KEEPER_SOURCES} ${GENERATED}/inside_bytes.S)
     add_custom_target(keeper ALL DEPENDS ${CMAKE_BINARY_DIR}/cella-keeper)
 endif()
 

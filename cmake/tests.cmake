@@ -52,6 +52,7 @@ foreach(source ${examples} ${sources})
     set_tests_properties(${kind}/${name} PROPERTIES TIMEOUT 120)
 endforeach()
 add_outside_program(tests/integration/soak.c) # run by test_soak.py
+add_outside_program(tests/warm/warm_client.c) # run by tests/warm
 
 # What runs before the C library may need nothing of it, but that it follows.
 if(TARGET cella-entry)

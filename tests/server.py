@@ -64,7 +64,8 @@ class Server:
         before = len(self.text())
         self.process = subprocess.Popen(
             [*USERS.get(user, []), CELLA, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket,
-             "--state", str(self.directory / "state"), "--log", str(self.log), *options],
+             "--state", str(self.directory / "state"), "--log", str(self.log),
+             *([] if "--pool-memory" in options else ["--pool-memory", "0"]), *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", **(environment or {})})
         try:

@@ -70,6 +70,7 @@ static void print_steps(void)
 {
     static const char *const places[] = {
         [STEP_PLACE_HOST] = "keeper, from outside",
+        [STEP_PLACE_NEST] = "first process of a nest",
         [STEP_PLACE_SANDBOX] = "first process, inside",
         [STEP_PLACE_INIT] = "init, as PID 1",
         [STEP_PLACE_PROGRAM] = "the process that becomes the program",

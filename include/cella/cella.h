@@ -41,6 +41,8 @@ struct cella_request; /* what to run */
 struct cella_run;     /* one run on its way */
 struct cella_result;  /* what it did */
 
+#define CELLA_NO_POOLS UINT64_MAX
+
 struct cella_options {
     size_t size;              /* sizeof(struct cella_options): lets the struct grow */
     const char *keeper_path;  /* NULL: beside the program, else the installed one */
@@ -55,6 +57,9 @@ struct cella_options {
      * what does not fit waits.  0: what this host has to give, see docs/library.md. */
     uint64_t budget_memory_bytes;
     uint64_t budget_millicpus; /* 1500 is one and a half processors */
+    /* What sandboxes and warm interpreters that are made ahead of need may take together.  0: half
+     * a gigabyte.  CELLA_NO_POOLS: nothing is made ahead. */
+    uint64_t pool_memory_bytes;
     /* Not 0: no keeper is started.  Such an engine knows languages and policies and makes requests
      * and plans, and every run in it fails. */
     int without_keeper;

@@ -81,7 +81,8 @@ static int fill_engine(struct cella_engine *engine, const struct cella_options *
     }
     if (watch_keeper(engine, err) < 0 ||
         admission_init(&engine->admission, options, engine->epoll_fd, &engine->wake_source, err) <
-            0) {
+            0 ||
+        warm_init(&engine->warm, options, engine->epoll_fd, &engine->warm_source, err) < 0) {
         return -1;
     }
     if (options->policies_dir != NULL) {
@@ -106,6 +107,7 @@ int engine_open(const struct cella_options *options, struct cella_engine **ret_e
     }
     engine->epoll_fd = -1;
     engine->admission.wake_fd = -1;
+    engine->warm.timer = -1;
     TAILQ_INIT(&engine->runs);
     if (fill_engine(engine, &known, err) < 0) {
         engine_close(engine);
@@ -132,6 +134,7 @@ void engine_close(struct cella_engine *engine)
     free(engine->policies_dir);
     free(engine->scratch);
     admission_done(&engine->admission);
+    warm_done(&engine->warm);
     fd_close(&engine->epoll_fd);
     free(engine);
 }
@@ -141,8 +144,8 @@ void engine_close(struct cella_engine *engine)
 static void handle_event(struct cella_engine *engine, const struct epoll_event *event)
 {
     const struct stage_source *source = event->data.ptr;
-    if (source == &engine->wake_source) {
-        return; /* the end of the step is what it is for */
+    if (source == &engine->wake_source || source == &engine->warm_source) {
+        return; /* the end of the step is what they are for */
     }
     if (source->stage == NULL) {
         handle_keeper(engine, event->events, source == &engine->death_source);
@@ -166,6 +169,7 @@ int engine_step(struct cella_engine *engine, int timeout_ms, struct cella_error 
         handle_event(engine, &events[i]);
     }
     admission_step(engine);
+    warm_step(engine);
     engine->stepping = false;
     reap_abandoned(engine);
     return 0;
@@ -238,8 +242,9 @@ static void lose_keeper(struct cella_engine *engine, const struct cella_error *e
 static bool send_create(struct cella_engine *engine, struct stage *stage)
 {
     struct cella_error error;
-    if (stage->create_pending && keeper_client_create(engine->keeper, stage->number, stage->plan,
-                                                      stage->sealed_pack, &error) == 1) {
+    if (stage->create_pending &&
+        keeper_client_create(engine->keeper, stage->number, stage->pool, stage->plan,
+                             stage->sealed_pack, &error) == 1) {
         stage->create_pending = false;
         fd_close(&stage->sealed_pack);
     }
@@ -302,6 +307,10 @@ static void handle_keeper(struct cella_engine *engine, uint32_t events, bool die
         received = keeper_client_receive(engine->keeper, &message, &error);
         if (received != 1) {
             break;
+        }
+        if (message.frame.header.type == KEEPER_POOL_STATE) {
+            warm_message(engine, &message.frame.pool_state);
+            continue;
         }
         struct stage *stage = find_stage(engine, message.frame.header.run);
         if (stage != NULL) {

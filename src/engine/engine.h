@@ -16,6 +16,7 @@
 #include "diagnose/diagnose.h"
 #include "engine/admission.h"
 #include "engine/stage.h"
+#include "engine/warm.h"
 #include "keeper/client/client.h"
 #include "policy/policy.h"
 #include "request/spec.h"
@@ -68,6 +69,7 @@ struct cella_engine {
     struct stage_source keeper_source; /* its socket */
     struct stage_source death_source;  /* its pidfd */
     struct stage_source wake_source;   /* admission's descriptor */
+    struct stage_source warm_source;   /* warm's timer */
     bool keeper_full;                  /* its socket takes nothing for now */
     struct cella_error lost; /* why the keeper is lost; kind CELLA_ERROR_NONE while it is not */
     struct runtime_set *runtimes;
@@ -79,6 +81,7 @@ struct cella_engine {
     size_t abandoned_count; /* of them, those that the caller has freed */
     uint64_t last_number;   /* of a sandbox */
     struct admission admission;
+    struct warm warm;
     bool stepping; /* inside engine_step() */
     char *scratch; /* ENGINE_READ_SIZE bytes, for what is read and not kept as it is: on the stack
                       so large an array would have every page of it touched */

@@ -10,6 +10,7 @@
 #include "base/glob.h"
 #include "runtime/expand.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ struct writing {
 };
 
 static int write_argv(const struct writing *writing, struct cella_error *err);
+static int write_variable(const struct writing *writing, const char *name, const char *value,
+                          struct cella_error *err);
 static int write_environment(const struct writing *writing, struct cella_error *err);
 static int write_files(const struct writing *writing, struct cella_error *err);
 static int write_globs(const struct writing *writing, struct cella_error *err);
@@ -53,6 +56,44 @@ int recipe_write(const struct recipe *recipe, enum policy_stage stage, const str
         return -1;
     }
     return write_globs(&writing, err);
+}
+
+static int write_zygote_variables(const struct writing *writing, struct cella_error *err)
+{
+    const struct runtime *runtime = writing->recipe->runtime;
+    const struct spec_strings *preload = &runtime->warm.preload;
+    CLEANUP(buffer_done) struct buffer modules;
+    buffer_init(&modules, VARIABLE_MAX);
+    for (size_t i = 0; i < preload->count; i++) {
+        if ((i > 0 && buffer_add_string(&modules, ",") < 0) ||
+            buffer_add_string(&modules, preload->items[i]) < 0) {
+            return error_set_memory(err);
+        }
+    }
+    if (write_variable(writing, "CELLA_ZYGOTE_SCRIPT",
+                       runtime_entry(runtime, writing->recipe->spec), err) < 0) {
+        return -1;
+    }
+    return modules.size == 0 ? 0
+                             : write_variable(writing, "CELLA_ZYGOTE_MODULES", modules.data, err);
+}
+
+int recipe_write_zygote(const struct recipe *recipe, const struct limits *limits,
+                        struct pack_writer *writer, struct cella_error *err)
+{
+    struct spec bare = {.entry = recipe->spec->entry};
+    struct recipe own = *recipe;
+    own.spec = &bare;
+    const struct writing writing = {
+        .recipe = &own,
+        .stage = POLICY_STAGE_RUN,
+        .writer = writer,
+        .values = {.runtime = own.runtime, .spec = &bare, .path = own.path, .limits = limits},
+    };
+    if (write_argv(&writing, err) < 0 || write_environment(&writing, err) < 0) {
+        return -1;
+    }
+    return write_zygote_variables(&writing, err);
 }
 
 int recipe_check(const struct recipe *recipe, struct cella_error *err)
@@ -101,6 +142,7 @@ static int write_program(const struct writing *writing, const char *word, struct
 static int write_words(const struct writing *writing, const struct spec_strings *words,
                        struct cella_error *err)
 {
+    assert(words->count > 0); /* nobody asks for the program of an empty list */
     if (write_program(writing, words->items[0], err) < 0) {
         return -1;
     }

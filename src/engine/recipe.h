@@ -26,6 +26,11 @@ struct recipe {
 /* Checks what spec_check() cannot, not knowing the runtime: that there is an entry file, once. */
 int recipe_check(const struct recipe *recipe, struct cella_error *err) MUST_CHECK;
 
+/* What starts the zygote of the recipe's kind: the run's own argv without its arguments, and the
+ * environment without the request's variables. */
+int recipe_write_zygote(const struct recipe *recipe, const struct limits *limits,
+                        struct pack_writer *writer, struct cella_error *err) MUST_CHECK;
+
 /* Everything but files that the compile stage will give, which must be added before sealing. */
 int recipe_write(const struct recipe *recipe, enum policy_stage stage, const struct limits *limits,
                  struct pack_writer *writer, struct cella_error *err) MUST_CHECK;

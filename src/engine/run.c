@@ -235,6 +235,7 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
     const char *entry = recipe->runtime != NULL ? runtime_entry(recipe->runtime, recipe->spec)
                                                 : recipe->spec->entry;
     run->runtime = recipe->runtime;
+    warm_choose(&run->run, recipe);
     if (diagnose_sources_init(&run->sources, recipe->spec, entry, err) < 0 ||
         make_pack(&run->run, recipe, POLICY_STAGE_RUN, err) < 0) {
         return -1;

@@ -86,6 +86,7 @@ static void close_stream(struct stage *stage, enum keeper_stream stream)
 void stage_done(struct stage *stage)
 {
     admission_leave(stage);
+    warm_ended(stage);
     for (size_t i = 0; i < KEEPER_STREAMS; i++) {
         close_stream(stage, (enum keeper_stream)i);
     }
@@ -121,6 +122,7 @@ int stage_begin(struct stage *stage, struct cella_error *err)
     buffer_init(&stage->outcome->streams[RESULT_STDERR].kept, limit[LIMIT_STDERR]);
     collect_init(&stage->collect, limit[LIMIT_COLLECT_BYTES], limit[LIMIT_COLLECT_FILES]);
     stage->number = ++engine_of(stage)->last_number;
+    warm_began(stage);
     stage->create_pending = true;
     engine_send(engine_of(stage), stage);
     return 0;
@@ -339,6 +341,7 @@ static void on_started(struct stage *stage, const struct keeper_started *started
     stage->started_us = clock_monotonic_us();
     result->protections = started->protections;
     result->mechanism = mechanism_of(started->mechanism);
+    result->warm = started->warm != 0;
     if (result->started_at_ms == 0) {
         result->started_at_ms = clock_realtime_ms();
     }
@@ -414,7 +417,9 @@ void stage_message(struct stage *stage, struct keeper_message *message)
         break;
     case KEEPER_CREATE:
     case KEEPER_STOP:
-    case KEEPER_HELLO: /* the client lets none of them through */
+    case KEEPER_POOL:
+    case KEEPER_POOL_STATE: /* a pool's */
+    case KEEPER_HELLO:      /* the client lets none of them through */
         assert(false);
     }
 }
@@ -448,6 +453,7 @@ static void finish(struct stage *stage)
     stage->stop_pending = false;
     stage->given_up = false;
     admission_leave(stage);
+    warm_ended(stage);
     supervise_outcome(&stage->supervise, stage->has_ended ? &stage->ended : NULL,
                       &stage->plan->limits, outcome);
     bool ours = outcome->status == STATUS_INTERNAL || outcome->status == STATUS_REFUSED;

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 
 /* What an event of epoll points at. */
+struct pool_kind; /* pool/pool.h */
+
 struct stage_source {
     struct stage *stage; /* NULL: the keeper */
     enum keeper_stream stream;
@@ -34,6 +36,9 @@ struct stage {
     struct result_stage *outcome;
     struct sched_place place; /* in the line of admission.h */
     bool given_up;            /* cancelled while it waited, and that is still to be told */
+
+    struct pool_kind *kind; /* of sandbox, that it wants; NULL: whatever is made for it */
+    uint64_t pool;          /* the keeper's name for where one may be ready; 0: nowhere */
 
     uint64_t number;     /* the keeper's name for it; 0: not yet begun */
     int sealed_pack;     /* -1 when it is sent */

@@ -46,9 +46,9 @@
     X(brk) X(chdir) X(clock_gettime) X(clone) X(close) X(close_range) X(execve) X(execveat)        \
     X(exit) X(exit_group) X(fcntl) X(fstat) X(fstatfs) X(getdents64) X(getrlimit) X(getrusage)     \
     X(ioctl) X(kill) X(lseek) X(madvise) X(mkdirat) X(mmap) X(mprotect) X(munmap) X(newfstatat)    \
-    X(openat) X(openat2) X(prctl) X(pread64) X(prlimit64) X(read) X(recvfrom) X(rt_sigprocmask)    \
-    X(sendto) X(set_tid_address) X(setrlimit) X(setsid) X(signalfd4) X(statfs) X(wait4) X(waitid)  \
-    X(write)                                                                                       \
+    X(openat) X(openat2) X(prctl) X(pread64) X(prlimit64) X(read) X(recvfrom) X(recvmsg)           \
+    X(rt_sigprocmask) X(sendmsg) X(sendto) X(set_tid_address) X(setrlimit) X(setsid) X(signalfd4)  \
+    X(statfs) X(wait4) X(waitid) X(write)                                                          \
     CALLS_OF_INIT_ARCH(X)
 /* clang-format on */
 

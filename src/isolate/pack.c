@@ -121,3 +121,16 @@ const char *pack_path_problem(const char *path, size_t size)
     }
     return NULL;
 }
+
+/* The bytes after it are its padding or the next header, whose first byte may not be zero, so the
+ * pack's writer adds a NUL to each word and counts it. */
+char *pack_word(const struct pack_record *record)
+{
+    const enum pack_type type = (enum pack_type)record->header.type;
+    const size_t size = (size_t)record->header.size;
+    const bool is_word =
+        type == PACK_PROGRAM || type == PACK_ARG || type == PACK_ENV || type == PACK_COLLECT;
+    const bool whole =
+        size > 0 && memchr(record->payload, '\0', size) == record->payload + size - 1;
+    return is_word && whole ? (char *)(uintptr_t)record->payload : NULL;
+}

@@ -71,6 +71,9 @@ struct pack_record {
 int pack_next(const unsigned char *data, size_t size, size_t *offset,
               struct pack_record *ret_record) MUST_CHECK;
 
+/* The word of a record that is one, with its NUL; NULL when it is none. */
+char *pack_word(const struct pack_record *record);
+
 /* Whether a relative path is one that may exist in a workspace: no empty part, ".", "..",
  * leading or trailing slash, NUL or control character; valid UTF-8; at most PACK_PATH_MAX - 1
  * bytes, parts at most 255.  Returns NULL when good, else what is wrong with it. */

@@ -12,7 +12,13 @@
 #ifndef ISOLATE_STEPS_H
 #define ISOLATE_STEPS_H
 
-enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLACE_PROGRAM };
+enum step_place {
+    STEP_PLACE_HOST,
+    STEP_PLACE_NEST,
+    STEP_PLACE_SANDBOX,
+    STEP_PLACE_INIT,
+    STEP_PLACE_PROGRAM
+};
 
 /* X(id, name, place, what it does) */
 #define STEPS(X)                                                                                   \
@@ -47,12 +53,14 @@ enum step_place { STEP_PLACE_HOST, STEP_PLACE_SANDBOX, STEP_PLACE_INIT, STEP_PLA
       "enter a network namespace with nothing but a loopback interface, made meanwhile")           \
     X(LOOPBACK, "loopback", SANDBOX, "another without it, where the plan has none")                \
     X(DESCRIPTORS, "descriptors", SANDBOX, "close every descriptor that init does not need")       \
+    X(BUILDER, "builder", NEST, "stay, and make the sandboxes of a zygote's runs")                 \
     X(CAPABILITIES, "capabilities", SANDBOX, "empty all five capability sets, lock securebits")    \
     X(NO_NEW_PRIVS, "no_new_privileges", SANDBOX, "no privilege by executing a program")           \
     X(LANDLOCK, "landlock", SANDBOX, "restrict files, network and scopes a second time")           \
     X(SECCOMP, "seccomp", SANDBOX, "load the system call filter")                                  \
     X(INIT, "init", SANDBOX, "execute the sealed init as PID 1")                                   \
     X(HIDE, "hide_init", INIT, "make PID 1 non-dumpable")                                          \
+    X(PARK, "park", INIT, "wait for the program that a zygote has forked, where there is one")     \
     X(FILES, "files", INIT, "write the request's files into the workspace")                        \
     X(RLIMITS, "rlimits", PROGRAM, "set the resource limits")                                      \
     X(STREAMS, "streams", PROGRAM,                                                                 \

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
+#include "keeper/pool.h"
 #include "keeper/run.h"
 #include "keeper/wire.h"
 
@@ -23,6 +24,7 @@
 
 #define ENGINE_SOCKET 3
 #define RUNS_MAX      4096
+#define POOLS_MAX     64
 
 /* What a run holds; and what is kept for whatever is opened for a moment, to start one or to read
  * its figures: without a descriptor for that a limit would be held, and its verdict be wrong. */
@@ -36,7 +38,9 @@ struct keeper {
     int epoll;
     struct run *runs[RUNS_MAX]; /* those alive, in no order */
     size_t run_count;
-    size_t runs_max; /* RUNS_MAX, or fewer where descriptors are few */
+    size_t runs_max;               /* RUNS_MAX, or fewer where descriptors are few */
+    struct pool *pools[POOLS_MAX]; /* in no order */
+    size_t pool_count;
 };
 
 static void forget_inherited(struct keeper *keeper);
@@ -44,6 +48,10 @@ static int greet(struct keeper *keeper);
 static int serve(struct keeper *keeper);
 static int handle_engine(struct keeper *keeper);
 static int create_run(struct keeper *keeper, const struct keeper_create *create, int pack);
+static void set_pool(struct keeper *keeper, const struct keeper_pool *order, int pack);
+static struct pool **find_pool(struct keeper *keeper, uint64_t id);
+static void forget_waiting(struct keeper *keeper, uint64_t id);
+static void keep_run(void *context, struct run *run);
 static int watch_engine(struct keeper *keeper);
 
 int main(void)
@@ -59,6 +67,9 @@ int main(void)
     /* The engine is gone, or has never been there. */
     while (keeper.run_count > 0) {
         run_destroy(keeper.runs[--keeper.run_count]);
+    }
+    while (keeper.pool_count > 0) {
+        pool_destroy(keeper.pools[--keeper.pool_count]);
     }
     sandbox_host_close(&keeper.host);
     wire_done(&keeper.wire);
@@ -140,26 +151,55 @@ static void forget_run(struct keeper *keeper, const struct run *run)
     }
 }
 
+/* While there is nothing else to do.  False when the pools want nothing either. */
+static bool work_ahead(struct keeper *keeper)
+{
+    bool worked = false;
+    for (size_t i = 0; i < keeper->pool_count && !worked; i++) {
+        worked = pool_step(keeper->pools[i]);
+    }
+    return worked;
+}
+
+/* How long there may be nothing to do. */
+static int tell(struct keeper *keeper)
+{
+    int wait = -1;
+    for (size_t i = 0; i < keeper->pool_count; i++) {
+        const int again = pool_tell(keeper->pools[i]);
+        wait = again >= 0 && (wait < 0 || again < wait) ? again : wait;
+    }
+    return wait;
+}
+
+static void handle_event(struct keeper *keeper, const struct watch *source)
+{
+    struct run *run = source->run; /* `source` may lie in it */
+    if (run == NULL) {
+        pool_event(source->pool, source->source);
+    } else if (run_event(run, source->source, &keeper->wire) == RUN_IS_OVER) {
+        forget_run(keeper, run);
+    }
+}
+
 /* One event at a time: a run that is over is freed, and a second event of it fetched in the same
  * call would point to nothing. */
 static int serve(struct keeper *keeper)
 {
     struct epoll_event event;
     const size_t queued = keeper->wire.queued;
-    const int count = epoll_wait(keeper->epoll, &event, 1, -1);
-    if (count <= 0) {
-        return count < 0 && errno != EINTR ? -1 : 0;
+    int count = epoll_wait(keeper->epoll, &event, 1, 0);
+    if (count == 0) {
+        count = work_ahead(keeper) ? 0 : epoll_wait(keeper->epoll, &event, 1, tell(keeper));
     }
-    const struct run_watch *source = event.data.ptr;
-    if (source == NULL) {
-        if (handle_engine(keeper) != 0) {
-            return -1;
-        }
-    } else {
-        struct run *run = source->run;
-        if (run_event(run, source->source, &keeper->wire) == RUN_IS_OVER) {
-            forget_run(keeper, run);
-        }
+    if (count < 0 && errno != EINTR) {
+        return -1;
+    }
+    if (count > 0 && event.data.ptr == NULL && handle_engine(keeper) != 0) {
+        return -1;
+    }
+    if (count > 0 && event.data.ptr != NULL) {
+        handle_event(keeper, event.data.ptr);
     }
     if (keeper->wire.broken) {
         return -1;
@@ -187,18 +227,120 @@ static int handle_engine(struct keeper *keeper)
     if (received <= 0) {
         return received;
     }
-    struct run *run = find_run(keeper, request.header.run);
-    if (request.header.type == KEEPER_STOP) {
-        if (run != NULL) { /* else it has ended meanwhile */
+    int result = 0;
+    struct run *run = NULL;
+    switch ((enum keeper_frame_type)request.header.type) {
+    case KEEPER_STOP:
+        run = find_run(keeper, request.header.run);
+        if (run != NULL) {
             run_stop(run);
+        } else {
+            forget_waiting(keeper, request.header.run); /* or it has ended meanwhile */
         }
-        return 0;
+        break;
+    case KEEPER_POOL:
+        set_pool(keeper, &request.pool, pack);
+        break;
+    default:
+        result = find_run(keeper, request.header.run) == NULL
+                     ? create_run(keeper, &request.create, pack)
+                     : -1;
     }
-    const int result = run == NULL ? create_run(keeper, &request.create, pack) : -1;
     if (pack >= 0) {
         (void)close(pack); /* the sandbox has its own */
     }
     return result;
+}
+
+/* ---- pools ---- */
+
+static struct pool **find_pool(struct keeper *keeper, uint64_t id)
+{
+    for (size_t i = 0; i < keeper->pool_count; i++) {
+        if (keeper->pools[i]->id == id) {
+            return &keeper->pools[i];
+        }
+    }
+    return NULL;
+}
+
+/* What a pool is refused is told as its state; there is no way in which the engine depends on it.
+ * */
+static void refuse_pool(struct keeper *keeper, uint64_t id, const struct cella_error *error)
+{
+    const struct keeper_pool_state state = {
+        .header = {KEEPER_POOL_STATE, KEEPER_PROTOCOL_VERSION, id}, .failures = 1, .error = *error};
+    wire_send(&keeper->wire, &state, sizeof(state), NULL, 0);
+}
+
+/* One that waited for a pool is not started. */
+static void forget_waiting(struct keeper *keeper, uint64_t id)
+{
+    struct keeper_refused refused = {.header = {KEEPER_REFUSED, KEEPER_PROTOCOL_VERSION, id}};
+    for (size_t i = 0; i < keeper->pool_count; i++) {
+        if (pool_forget(keeper->pools[i], id)) {
+            error_set(&refused.error, CELLA_ERROR_BUSY, 0, "stopped while it waited");
+            wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
+            return;
+        }
+    }
+}
+
+static void start_anew(void *context, const struct plan *plan, uint64_t id, int pack)
+{
+    static struct keeper_create create; /* too large for comfort on a stack */
+    create = (struct keeper_create){.header = {KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, id},
+                                    .plan = *plan};
+    IGNORE(create_run(context, &create, pack) != 0); /* it says itself what it refuses */
+}
+
+static struct pool *add_pool(struct keeper *keeper, const struct keeper_pool *order, int pack)
+{
+    const struct pool_owner owner = {keeper, keep_run, start_anew};
+    struct cella_error error = {.kind = CELLA_ERROR_NONE};
+    struct pool *pool = NULL;
+    if (keeper->pool_count == POOLS_MAX) {
+        error_set(&error, CELLA_ERROR_BUSY, 0, "there are %d pools already", POOLS_MAX);
+    } else if (plan_writable_count(&order->plan) > 0) {
+        error_set(&error, CELLA_ERROR_CALLER, 0,
+                  "nothing is made ahead that may write to the host");
+    } else if (ceiling_check(&keeper->ceiling, &order->plan, &error) == 0) {
+        pool = pool_create(&keeper->host, &owner, keeper->epoll, &keeper->wire, order->header.run,
+                           &order->plan, pack, &error);
+    }
+    if (pool == NULL) {
+        refuse_pool(keeper, order->header.run, &error);
+        return NULL;
+    }
+    keeper->pools[keeper->pool_count++] = pool;
+    return pool;
+}
+
+static void set_pool(struct keeper *keeper, const struct keeper_pool *order, int pack)
+{
+    struct pool **place = find_pool(keeper, order->header.run);
+    if (order->size == 0) {
+        if (place != NULL) {
+            pool_destroy(*place);
+            *place = keeper->pools[--keeper->pool_count];
+        }
+        return;
+    }
+    struct pool *pool = place != NULL ? *place : add_pool(keeper, order, pack);
+    if (pool != NULL) {
+        pool_set_target(pool, order->size);
+    }
+}
+
+/* ---- runs ---- */
+
+/* NULL: it was refused. */
+static void keep_run(void *context, struct run *run)
+{
+    struct keeper *keeper = context;
+    if (run != NULL) {
+        keeper->runs[keeper->run_count++] = run;
+    }
 }
 
 static int create_run(struct keeper *keeper, const struct keeper_create *create, int pack)
@@ -216,10 +358,12 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
         return 0;
     }
+    struct pool **pool = create->pool != 0 ? find_pool(keeper, create->pool) : NULL;
+    if (pool != NULL && pool_serve(*pool, &create->plan, create->header.run, pack)) {
+        return 0;
+    }
     struct run *run =
         run_create(&keeper->host, &keeper->ceiling, keeper->epoll, &keeper->wire, create, pack);
-    if (run != NULL) {
-        keeper->runs[keeper->run_count++] = run;
-    }
+    keep_run(keeper, run);
     return 0;
 }

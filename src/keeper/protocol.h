@@ -8,8 +8,11 @@
  *   CREATE  plan, pack (1 descriptor)    CREATED   stdin, stdout, stderr, collected (4 descriptors)
  *                                        or REFUSED
  *   STOP    run                          STARTED   the program's first instruction
+ *   POOL    plan, size (1 descriptor)    POOL_STATE  whenever it changes
  *                                        NOTICE    a limit was reached; the run is being stopped
- *                                        ENDED     nothing of the run is left
+ *                                        ENDED     every process of the run is dead
+ * POOL makes a pool, sets its size, or with size 0 gives it up; a CREATE may name one to take its
+ * sandbox from, if one is ready there.
  * For every CREATE there is exactly one REFUSED or, after CREATED, one REFUSED or one ENDED.
  */
 #ifndef KEEPER_PROTOCOL_H
@@ -19,18 +22,20 @@
 
 #include <cella/error.h>
 
-#define KEEPER_PROTOCOL_VERSION  1U
+#define KEEPER_PROTOCOL_VERSION  2U
 #define KEEPER_REFUSED_CALLS_MAX 32
 
 enum keeper_frame_type {
     KEEPER_CREATE = 1,
     KEEPER_STOP,
+    KEEPER_POOL,
     KEEPER_HELLO = 16, /* first frame from the keeper */
     KEEPER_CREATED,
     KEEPER_REFUSED,
     KEEPER_STARTED,
     KEEPER_NOTICE,
     KEEPER_ENDED,
+    KEEPER_POOL_STATE,
 };
 
 struct keeper_frame_header {
@@ -41,11 +46,31 @@ struct keeper_frame_header {
 
 struct keeper_create {
     struct keeper_frame_header header;
+    uint64_t pool;    /* 0: none */
     struct plan plan; /* one SCM_RIGHTS descriptor with it: the pack, a sealed memfd */
 };
 
 struct keeper_stop {
     struct keeper_frame_header header;
+};
+
+/* A pool is as its first frame says; later ones set its size alone. */
+struct keeper_pool {
+    struct keeper_frame_header header; /* `run` is the engine's number for the pool, never 0 */
+    uint32_t size;                     /* how many shall be ready; 0: it is given up */
+    uint32_t reserved;
+    struct plan plan; /* with the first frame one SCM_RIGHTS descriptor, when there is a zygote:
+                         a pack with its argv and environment */
+};
+
+struct keeper_pool_state {
+    struct keeper_frame_header header;
+    uint32_t ready;
+    uint32_t made, taken;           /* since the beginning, and below */
+    uint32_t zygotes, zygotes_dead; /* started; and those that died by themselves */
+    uint32_t failures;              /* in a row: it is tried again later */
+    uint64_t held_bytes;            /* memory that the zygote has */
+    struct cella_error error;       /* of the last failure; kind NONE: there was none */
 };
 
 /* What holds the limits that control groups hold best. */
@@ -70,7 +95,7 @@ struct keeper_started {
     struct keeper_frame_header header;
     uint64_t protections; /* those that hold, by protection_bit() */
     uint32_t mechanism;   /* enum keeper_mechanism */
-    uint32_t reserved;
+    uint32_t warm;        /* 1: the program was a zygote's child */
 };
 
 /* Causes that the keeper and init see; bits, because several may be seen in one run. */

@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
+#include "keeper/pool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +21,9 @@
 
 /* Set-up does not depend on the guest, but writing its files into little memory may stall. */
 #define SETUP_MAX_US (30 * LIMIT_SECOND)
+
+/* One that is made ahead, for which somebody may wait. */
+#define MAKING_MAX_US (5 * LIMIT_SECOND)
 
 /* After the program's end: kill the rest, measure, collect.  And so much more for each byte. */
 #define FINISH_MAX_US        (5 * LIMIT_SECOND)
@@ -35,7 +40,12 @@
 
 static int watch_all(struct run *run, struct cella_error *err);
 static void set_timer(struct run *run);
-static bool handle_report(struct run *run, struct wire *wire);
+static void enter(struct run *run, enum run_state state, uint64_t time_us);
+/* Takes one report. */
+enum report { REPORT_TAKEN, REPORT_NONE /* now */, REPORT_NO_MORE };
+static enum report handle_report(struct run *run, struct wire *wire);
+static void handle_program_dead(struct run *run);
+static void handle_done(struct run *run, struct wire *wire);
 static void handle_timer(struct run *run, struct wire *wire);
 static void handle_refused_forks(struct run *run, struct wire *wire);
 static void finish(struct run *run, struct wire *wire);
@@ -53,90 +63,175 @@ static void refuse(struct wire *wire, uint64_t run, enum step step, const struct
     wire_send(wire, &frame, sizeof(frame), NULL, 0);
 }
 
-struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
-                       struct wire *wire, const struct keeper_create *create, int pack)
+static struct run *new_run(const struct plan *plan, int epoll, struct cella_error *err)
 {
-    struct cella_error err = {.kind = CELLA_ERROR_NONE};
-    enum step step = STEP_CEILING;
     struct run *run = calloc(1, sizeof(*run));
-
     if (run == NULL) {
-        error_set(&err, CELLA_ERROR_HOST, ENOMEM, "no memory for a run");
-        refuse(wire, create->header.run, step, &err);
+        error_set(err, CELLA_ERROR_HOST, ENOMEM, "no memory for a run");
         return NULL;
     }
-    run->id = create->header.run;
-    run->limits = create->plan.limits;
-    run->waived = create->plan.waived;
+    run->limits = plan->limits;
+    run->waived = plan->waived;
     run->epoll = epoll;
     run->timer = -1;
     run->fork_events = -1;
-    if (host->fault == STEP_CEILING) {
-        error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
-    } else if (ceiling_check(ceiling, &create->plan, &err) == 0) {
-        IGNORE(
-            sandbox_start(host, &create->plan, pack, &run->sandbox, &step, &err)); /* err says it */
+    run->program = (struct nest_program){{-1, -1, -1}, -1};
+    sandbox_blank(&run->sandbox);
+    return run;
+}
+
+/* It is there, whoever made it: on to its program. */
+static int begin(struct run *run, struct wire *wire, int pack, struct cella_error *err)
+{
+    if (sandbox_run(&run->sandbox, pack, err) != 0) {
+        return -1;
     }
-    if (err.kind != CELLA_ERROR_NONE) {
-        free(run);
-        refuse(wire, create->header.run, step, &err);
-        return NULL;
-    }
-    if (watch_all(run, &err) != 0) {
-        run_destroy(run);
-        refuse(wire, create->header.run, STEP_CLONE, &err);
-        return NULL;
-    }
-    run->deadline_us = clock_monotonic_us() + SETUP_MAX_US;
-    set_timer(run);
+    enter(run, RUN_SETTING_UP, SETUP_MAX_US);
     const struct sandbox_streams streams = run->sandbox.streams;
     const int ours[] = {streams.stdin_write, streams.stdout_read, streams.stderr_read,
                         streams.collected_read};
     run->sandbox.streams = (struct sandbox_streams){-1, -1, -1, -1}; /* wire_send() takes them */
     const struct keeper_created created = {.header = header(KEEPER_CREATED, run->id)};
     wire_send(wire, &created, sizeof(created), ours, ARRAY_LENGTH(ours));
+    return 0;
+}
+
+struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
+                       struct wire *wire, const struct keeper_create *create, int pack)
+{
+    struct cella_error err = {.kind = CELLA_ERROR_NONE};
+    enum step step = STEP_CEILING;
+    struct run *run = new_run(&create->plan, epoll, &err);
+
+    if (run == NULL) {
+        refuse(wire, create->header.run, step, &err);
+        return NULL;
+    }
+    run->id = create->header.run;
+    if (host->fault == STEP_CEILING) {
+        error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
+    } else if (ceiling_check(ceiling, &create->plan, &err) == 0 &&
+               sandbox_start(host, &create->plan, false, &run->sandbox, &step, &err) == 0) {
+        step = STEP_CLONE;
+        if (watch_all(run, &err) == 0 && begin(run, wire, pack, &err) == 0) {
+            return run;
+        }
+    }
+    run_destroy(run);
+    refuse(wire, create->header.run, step, &err);
+    return NULL;
+}
+
+struct run *run_make(struct pool *pool, struct cella_error *err)
+{
+    enum step step = STEP_COUNT;
+    struct run *run = new_run(&pool->plan, pool->epoll, err);
+    if (run == NULL) {
+        return NULL;
+    }
+    run->id = ++pool->runs;
+    run->pool = pool;
+    int made = 0;
+    if (pool->nest == NULL) {
+        made = sandbox_start(pool->host, &pool->plan, true, &run->sandbox, &step, err);
+    } else {
+        run->warm = true;
+        run->memory_held = pool->nest->zygote.held_bytes;
+        made = nest_build(pool->nest, &run->sandbox, &run->program, &step, err);
+    }
+    if (made != 0 || watch_all(run, err) != 0) {
+        run_destroy(run);
+        return NULL;
+    }
+    enter(run, RUN_MAKING, MAKING_MAX_US);
     return run;
 }
 
-static int watch(struct run *run, enum run_source source, int fd, uint32_t events)
+struct run *run_assign(struct run *run, struct wire *wire, uint64_t id, int pack)
 {
-    run->watches[source] = (struct run_watch){source, run};
+    struct cella_error err;
+    run->id = id;
+    run->pool = NULL;
+    if (begin(run, wire, pack, &err) == 0) {
+        return run;
+    }
+    run_destroy(run);
+    refuse(wire, id, STEP_FILES, &err);
+    return NULL;
+}
+
+static int watch(struct run *run, enum watch_source source, int fd, uint32_t events)
+{
+    run->watches[source] = (struct watch){source, run, NULL};
     struct epoll_event event = {.events = events, .data.ptr = &run->watches[source]};
     return epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 /* Closing a descriptor is not enough: the first process of another sandbox may hold a copy for a
  * moment, and epoll would go on to name a run that is no more. */
-static void unwatch_all(const struct run *run)
+static void unwatch(const struct run *run, int fd)
 {
-    const int watched[] = {run->sandbox.control, run->sandbox.pidfd, run->timer, run->fork_events};
-    for (size_t i = 0; i < ARRAY_LENGTH(watched); i++) {
-        if (watched[i] >= 0) {
-            IGNORE(epoll_ctl(run->epoll, EPOLL_CTL_DEL, watched[i], NULL) != 0); /* may not be in */
-        }
+    if (fd >= 0) {
+        IGNORE(epoll_ctl(run->epoll, EPOLL_CTL_DEL, fd, NULL) != 0); /* may not be in */
     }
 }
 
+static void unwatch_all(const struct run *run)
+{
+    unwatch(run, run->sandbox.control);
+    unwatch(run, run->sandbox.pidfd);
+    unwatch(run, run->sandbox.program);
+    unwatch(run, run->timer);
+    unwatch(run, run->fork_events);
+}
+
+/* What there is already: a nest's first process gives the pidfd later. */
 static int watch_all(struct run *run, struct cella_error *err)
 {
     run->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (run->sandbox.cgroup.host != NULL) {
         run->fork_events = cgroup_open_fork_events(&run->sandbox.cgroup);
     }
-    if (run->timer < 0 || watch(run, RUN_CONTROL, run->sandbox.control, EPOLLIN) != 0 ||
-        watch(run, RUN_INIT_DEAD, run->sandbox.pidfd, EPOLLIN) != 0 ||
-        watch(run, RUN_TIMER, run->timer, EPOLLIN) != 0 ||
-        (run->fork_events >= 0 && watch(run, RUN_FORK_EVENTS, run->fork_events, EPOLLPRI) != 0)) {
+    if (run->timer < 0 || watch(run, WATCH_CONTROL, run->sandbox.control, EPOLLIN) != 0 ||
+        (run->sandbox.pidfd >= 0 &&
+         watch(run, WATCH_INIT_DEAD, run->sandbox.pidfd, EPOLLIN) != 0) ||
+        watch(run, WATCH_TIMER, run->timer, EPOLLIN) != 0 ||
+        (run->fork_events >= 0 && watch(run, WATCH_FORK_EVENTS, run->fork_events, EPOLLPRI) != 0)) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot watch the sandbox");
     }
     return 0;
 }
 
-static uint64_t cpu_used_us(const struct run *run)
+int run_built(struct run *run, int pidfd, struct cella_error *err)
 {
-    const uint64_t used = cgroup_cpu_us(&run->sandbox.cgroup);
-    /* Not to be read, for want of a descriptor: that is no limit reached. */
-    return used == UINT64_MAX || used < run->cpu_at_start_us ? 0 : used - run->cpu_at_start_us;
+    if (pidfd < 0) {
+        return -1; /* *err says why */
+    }
+    if (watch(run, WATCH_INIT_DEAD, pidfd, EPOLLIN) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot watch the sandbox");
+    }
+    run->sandbox.pidfd = pidfd;
+    return 0;
+}
+
+/* The zygote and its child speak for themselves, in either order. */
+static void park_if_complete(struct run *run)
+{
+    if (run->program_parked && run->sandbox.program >= 0) {
+        pool_run_parked(run->pool, run);
+    }
+}
+
+int run_forked(struct run *run, int pidfd, struct cella_error *err)
+{
+    /* Ours to wait for, or not what was asked for. */
+    if (run->sandbox.program >= 0 || sys_is_child(pidfd) == 0 ||
+        watch(run, WATCH_PROGRAM_DEAD, pidfd, EPOLLIN) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot watch a zygote's child");
+    }
+    run->sandbox.program = pidfd;
+    park_if_complete(run);
+    return 0;
 }
 
 /* When a running program must be looked at again: when it can have used up its processor time at
@@ -144,7 +239,7 @@ static uint64_t cpu_used_us(const struct run *run)
 static uint64_t next_check_us(const struct run *run)
 {
     const uint64_t limit = run->limits.value[LIMIT_CPU];
-    const uint64_t used = cpu_used_us(run);
+    const uint64_t used = run_cpu_used_us(run);
     const uint64_t cpus = (run->limits.value[LIMIT_CPUS] + 999) / 1000;
     const uint64_t left = used < limit ? (limit - used) / cpus : 0;
     const uint64_t now = clock_monotonic_us();
@@ -194,12 +289,19 @@ void run_stop(struct run *run)
 {
     const struct init_order order = {.type = INIT_ORDER_STOP};
     run->stopped = true;
-    if (run->state == RUN_SETTING_UP ||
+    if (run->state <= RUN_SETTING_UP ||
         send(run->sandbox.control, &order, sizeof(order), MSG_NOSIGNAL) < 0) {
         /* Before the program's start init does not listen, and there is nothing to collect. */
-        IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
+        run_kill(run);
     }
     enter_finishing(run);
+}
+
+void run_kill(const struct run *run)
+{
+    if (run->sandbox.pidfd >= 0) {
+        IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
+    }
 }
 
 static void give_notice(struct run *run, struct wire *wire, enum keeper_cause cause)
@@ -217,23 +319,29 @@ static void stop_for(struct run *run, struct wire *wire, enum keeper_cause cause
     give_notice(run, wire, cause);
 }
 
-enum run_progress run_event(struct run *run, enum run_source source, struct wire *wire)
+enum run_progress run_event(struct run *run, enum watch_source source, struct wire *wire)
 {
     switch (source) {
-    case RUN_CONTROL:
-        IGNORE(handle_report(run, wire)); /* what is left comes again */
-        break;
-    case RUN_INIT_DEAD:
+    case WATCH_CONTROL:
+        if (handle_report(run, wire) == REPORT_NO_MORE && run->sandbox.pidfd < 0) {
+            finish(run, wire); /* a first process that was never seen */
+            return RUN_IS_OVER;
+        }
+        break; /* what is left comes again */
+    case WATCH_INIT_DEAD:
         finish(run, wire);
         return RUN_IS_OVER;
-    case RUN_TIMER:
+    case WATCH_PROGRAM_DEAD:
+        handle_program_dead(run);
+        break;
+    case WATCH_TIMER:
         handle_timer(run, wire);
         break;
-    case RUN_FORK_EVENTS:
+    case WATCH_FORK_EVENTS:
         handle_refused_forks(run, wire);
         break;
-    case RUN_SOURCES:
-        break;
+    default:
+        assert(false); /* a pool's */
     }
     return RUN_GOES_ON;
 }
@@ -262,6 +370,7 @@ static void announce_start(struct run *run, struct wire *wire)
         .mechanism =
             (uint32_t)(run->sandbox.cgroup.host != NULL ? run->sandbox.cgroup.host->mechanism
                                                         : KEEPER_BY_SUPERVISION),
+        .warm = run->warm,
     };
     wire_send(wire, &started, sizeof(started), NULL, 0);
     run->announced = true;
@@ -279,22 +388,59 @@ static void handle_started(struct run *run, const struct init_report *report, st
     announce_start(run, wire);
 }
 
-/* Takes one report; false when there is none now. */
-static bool handle_report(struct run *run, struct wire *wire)
+/* What it was before it was let go is our work; the protections that it and init both have hold. */
+static void handle_parked(struct run *run, const struct init_report *report)
+{
+    run->protections &= report->protections | ~ZYGOTE_PROTECTIONS;
+    run_note_parked(run, report);
+    run->program_parked = true;
+    park_if_complete(run);
+}
+
+/* A zygote's child has ended.  Init is told, because the rest is its to do. */
+static void handle_program_dead(struct run *run)
+{
+    struct init_order order = {.type = INIT_ORDER_EXITED};
+    unwatch(run, run->sandbox.program);
+    /* In any case, or its sandbox would not end either. */
+    if (sandbox_wait_program(&run->sandbox, &order.status, &run->program_usage,
+                             &run->program_written) != 0 ||
+        run->state < RUN_SETTING_UP) {
+        run_kill(run); /* it was to wait, or is no child of ours */
+        return;
+    }
+    run->program_ended = true;
+    order.resident_max_bytes = (uint64_t)run->program_usage.ru_maxrss * 1024;
+    order.minor_faults = (uint64_t)(run->program_usage.ru_minflt - run->program_before.ru_minflt);
+    /* One that is dead needs not be told. */
+    IGNORE(sys_send(run->sandbox.control, &order, sizeof(order), NULL, 0) != 0);
+}
+
+static enum report handle_report(struct run *run, struct wire *wire)
 {
     struct init_report report;
     bool closed = false;
     if (!sandbox_next_report(&run->sandbox, &report, &closed)) {
         if (closed) {
             /* Init is dead or dying, and its pidfd will say so. */
-            IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
-            IGNORE(epoll_ctl(run->epoll, EPOLL_CTL_DEL, run->sandbox.control, NULL) != 0);
+            run_kill(run);
+            unwatch(run, run->sandbox.control);
         }
-        return false;
+        return closed ? REPORT_NO_MORE : REPORT_NONE;
     }
     switch ((enum init_report_type)report.type) {
     case INIT_CONFINED:
         run->protections = report.protections;
+        break;
+    case INIT_HIDDEN:
+        if (run->state == RUN_MAKING) {
+            pool_run_hidden(run->pool, run);
+        }
+        break;
+    case INIT_PARKED:
+        if (run->state == RUN_MAKING) {
+            handle_parked(run, &report);
+        }
         break;
     case INIT_STARTING:
         handle_starting(run);
@@ -312,20 +458,22 @@ static bool handle_report(struct run *run, struct wire *wire)
         break;
     case INIT_DONE:
         run->report = report;
-        run->done = true;
+        handle_done(run, wire);
         break;
     case INIT_FAILED:
         run->report = report;
         run->failed = true;
         break;
     }
-    return true;
+    return REPORT_TAKEN;
 }
 
-static bool forks_exhausted(const struct run *run)
+static void handle_stuck(const struct run *run)
 {
-    const uint64_t refused = cgroup_refused_forks(&run->sandbox.cgroup);
-    return refused != UINT64_MAX && refused >= INIT_REFUSED_FORKS_MAX;
+    if (run->pool != NULL) {
+        pool_run_stuck(run->pool);
+    }
+    run_kill(run);
 }
 
 static void handle_timer(struct run *run, struct wire *wire)
@@ -334,8 +482,8 @@ static void handle_timer(struct run *run, struct wire *wire)
     uint64_t expirations = 0;
     IGNORE(read(run->timer, &expirations, sizeof(expirations)) < 0); /* only to rearm it */
     if (run->state != RUN_RUNNING) {
-        if (clock_monotonic_us() >= run->deadline_us) {
-            IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
+        if (clock_monotonic_us() >= run->deadline_us && run->state != RUN_PARKED) {
+            handle_stuck(run);
         }
     } else if (clock_monotonic_us() >= run->deadline_us && !run->announced && !run->extended) {
         /* Init, in its program's small share of a processor, has not yet said when that began. */
@@ -344,9 +492,9 @@ static void handle_timer(struct run *run, struct wire *wire)
         set_timer(run);
     } else if (clock_monotonic_us() >= run->deadline_us) {
         stop_for(run, wire, KEEPER_CAUSE_WALL);
-    } else if (has_cgroup && cpu_used_us(run) > run->limits.value[LIMIT_CPU]) {
+    } else if (has_cgroup && run_cpu_used_us(run) > run->limits.value[LIMIT_CPU]) {
         stop_for(run, wire, KEEPER_CAUSE_CPU);
-    } else if (has_cgroup && run->fork_events < 0 && forks_exhausted(run)) {
+    } else if (has_cgroup && run->fork_events < 0 && run_forks_exhausted(run)) {
         stop_for(run, wire, KEEPER_CAUSE_PROCESSES);
     } else {
         set_timer(run);
@@ -357,106 +505,82 @@ static void handle_refused_forks(struct run *run, struct wire *wire)
 {
     char text[128];
     IGNORE(pread(run->fork_events, text, sizeof(text), 0) < 0); /* this takes the event back */
-    if (run->state == RUN_RUNNING && forks_exhausted(run)) {
+    if (run->state == RUN_RUNNING && run_forks_exhausted(run)) {
         stop_for(run, wire, KEEPER_CAUSE_PROCESSES);
     }
 }
 
-/* Figures: the control group knows the sum of processor time best, also of children that nobody
- * waited for; init's accounting knows how it splits into user and system time. */
-static void fill_usage(const struct run *run, const struct cgroup_usage *group,
-                       const struct rusage *rusage, struct keeper_ended *ended)
+/* One that nobody has asked for yet. */
+static void lose(struct run *run)
 {
-    const struct init_report *report = &run->report;
-    uint64_t user = report->user_us, system = report->system_us;
-    if (!run->done) {
-        user = (uint64_t)rusage->ru_utime.tv_sec * 1000000 + (uint64_t)rusage->ru_utime.tv_usec;
-        system = (uint64_t)rusage->ru_stime.tv_sec * 1000000 + (uint64_t)rusage->ru_stime.tv_usec;
+    struct cella_error error = run->report.error;
+    if (!run->failed) {
+        error_set(&error, CELLA_ERROR_HOST, 0, "a sandbox died while it waited");
     }
-    const uint64_t at_end = run->cpu_at_end_us > 0 ? run->cpu_at_end_us : group->cpu_us;
-    if (at_end != UINT64_MAX && at_end > run->cpu_at_start_us + user + system) {
-        const uint64_t sum = at_end - run->cpu_at_start_us;
-        user = user + system > 0 ? sum * user / (user + system) : sum;
-        system = sum - user;
-    }
-    ended->wall_us = report->wall_us > 0   ? report->wall_us
-                     : run->started_us > 0 ? clock_monotonic_us() - run->started_us
-                                           : 0;
-    ended->user_us = user;
-    ended->system_us = system;
-    ended->memory_peak_bytes = group->memory_peak_bytes != UINT64_MAX ? group->memory_peak_bytes
-                                                                      : report->memory_peak_bytes;
-    ended->processes_peak =
-        group->processes_peak != UINT64_MAX ? group->processes_peak : report->processes_peak;
-    ended->written_bytes = run->done ? report->written_bytes : UINT64_MAX;
-    ended->voluntary_switches = run->done ? report->voluntary_switches : (uint64_t)rusage->ru_nvcsw;
-    ended->involuntary_switches =
-        run->done ? report->involuntary_switches : (uint64_t)rusage->ru_nivcsw;
+    pool_run_lost(run->pool, run, &error);
+    run_destroy(run);
 }
 
-static void fill_ended(const struct run *run, const struct cgroup_usage *group,
-                       const struct rusage *rusage, struct keeper_ended *ended)
+/* What the engine gets for every CREATE, once.  Every process of the run is dead by now, but
+ * perhaps for init. */
+static void conclude(struct run *run, const struct cgroup_usage *group, const struct rusage *rusage,
+                     struct wire *wire)
 {
-    const struct init_report *report = &run->report;
-    const bool exited = report->type == INIT_EXITED || report->type == INIT_DONE;
-    const bool memory_killed = group->memory_kills != UINT64_MAX && group->memory_kills > 0;
+    struct keeper_ended ended;
+    struct init_report *report = &run->report;
 
-    *ended = (struct keeper_ended){.header = header(KEEPER_ENDED, run->id),
-                                   .causes = run->causes | report->causes,
-                                   .status = exited ? report->status : -1,
-                                   .init_lost = !run->done};
-    if (memory_killed) {
-        ended->causes |= KEEPER_CAUSE_MEMORY;
+    run->concluded = true;
+    if (!run->failed && run->started_us > 0 && !run->announced) {
+        announce_start(run, wire); /* init died before it could say so */
     }
-    if (group->forks_refused != UINT64_MAX && group->forks_refused > 0) {
-        ended->causes |= KEEPER_CAUSE_PROCESSES;
+    if (!run->failed && !run->stopped && group->forks_refused != UINT64_MAX &&
+        group->forks_refused >= INIT_REFUSED_FORKS_MAX) {
+        /* It ended before this was seen, perhaps by what a fork bomb costs the kernel in memory. */
+        give_notice(run, wire, KEEPER_CAUSE_PROCESSES);
     }
-    ended->memory_killed_main = memory_killed && !run->stopped && exited &&
-                                WIFSIGNALED(report->status) && WTERMSIG(report->status) == SIGKILL;
-    fill_usage(run, group, rusage, ended);
-    if (run->done && report->refused_call_count <= KEEPER_REFUSED_CALLS_MAX) {
-        ended->refused_call_count = report->refused_call_count;
-        memcpy(ended->refused_calls, report->refused_calls, sizeof(ended->refused_calls));
+    run_fill_ended(run, group, rusage, &ended);
+    const bool died_early =
+        run->started_us == 0 && !run->stopped && (ended.causes & KEEPER_CAUSE_MEMORY) == 0;
+    if (run->failed) {
+        refuse(wire, run->id, (enum step)report->step, &report->error);
+    } else if (died_early) {
+        error_set(&report->error, CELLA_ERROR_HOST, 0,
+                  "the sandbox died while it was being set up");
+        refuse(wire, run->id, STEP_COUNT, &report->error);
+    } else {
+        wire_send(wire, &ended, sizeof(ended), NULL, 0);
     }
 }
 
-/* Init is dead, and with it everything in its PID namespace.  The engine is told when nothing of
- * the run is left, here neither. */
+/* Init has said all that it will: the engine needs not wait until it is gone. */
+static void handle_done(struct run *run, struct wire *wire)
+{
+    struct cgroup_usage group;
+    const struct rusage unused = {0};
+    run->done = true;
+    sandbox_measure(&run->sandbox, &group);
+    conclude(run, &group, &unused, wire);
+}
+
+/* Init is dead, and with it everything in its PID namespace. */
 static void finish(struct run *run, struct wire *wire)
 {
     struct cgroup_usage group;
     struct rusage rusage;
-    struct keeper_ended ended;
-    struct init_report report;
-    const uint64_t id = run->id;
 
     /* What it said last may still be unread. */
-    while (handle_report(run, wire)) {
+    while (handle_report(run, wire) == REPORT_TAKEN) {
+    }
+    if (run->state < RUN_SETTING_UP) {
+        lose(run);
+        return;
     }
     unwatch_all(run);
     sandbox_end(&run->sandbox, &group, &rusage);
-    if (!run->failed && run->started_us > 0 && !run->announced) {
-        announce_start(run, wire); /* init died before it could say so */
+    if (!run->concluded) {
+        conclude(run, &group, &rusage, wire);
     }
-    if (!run->failed && !run->stopped && group.forks_refused != UINT64_MAX &&
-        group.forks_refused >= INIT_REFUSED_FORKS_MAX) {
-        /* It ended before this was seen, perhaps by what a fork bomb costs the kernel in memory. */
-        give_notice(run, wire, KEEPER_CAUSE_PROCESSES);
-    }
-    fill_ended(run, &group, &rusage, &ended);
-    const bool failed = run->failed;
-    const bool died_early =
-        run->started_us == 0 && !run->stopped && (ended.causes & KEEPER_CAUSE_MEMORY) == 0;
-    report = run->report;
     run_destroy(run);
-    if (failed) {
-        refuse(wire, id, (enum step)report.step, &report.error);
-    } else if (died_early) {
-        error_set(&report.error, CELLA_ERROR_HOST, 0, "the sandbox died while it was being set up");
-        refuse(wire, id, STEP_COUNT, &report.error);
-    } else {
-        wire_send(wire, &ended, sizeof(ended), NULL, 0);
-    }
 }
 
 void run_destroy(struct run *run)
@@ -469,5 +593,6 @@ void run_destroy(struct run *run)
     if (run->fork_events >= 0) {
         (void)close(run->fork_events); /* opened for reading */
     }
+    nest_program_done(&run->program);
     free(run);
 }

@@ -1,8 +1,10 @@
 /*
- * One run as the keeper sees it: from CREATE until nothing of it is left.
+ * One run as the keeper sees it: from CREATE, or from when its sandbox is made ahead for a pool,
+ * until nothing of it is left.
  *
- *   SETTING_UP ──STARTING─▶ RUNNING ──EXITED, or stopped──▶ FINISHING ──init dead──▶ gone
- *        └───────────────────────── init dead ───────────────────────────────────────▲
+ *   MAKING ──▶ PARKED ──CREATE─┐ of a pool
+ *              without ──CREATE─▶ SETTING_UP ──STARTING─▶ RUNNING ──EXITED, or stopped─┐
+ *                                       └──────── init dead ──▶ gone ◀── FINISHING ◀───┘
  * Each state has a deadline of its own; when it passes, init is killed and everything with it.
  */
 #ifndef KEEPER_RUN_H
@@ -10,41 +12,44 @@
 
 #include "base/attributes.h"
 #include "isolate/init/protocol.h"
+#include "isolate/native/nest.h"
 #include "isolate/native/sandbox.h"
 #include "keeper/ceiling.h"
+#include "keeper/watch.h"
 #include "keeper/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct run;
-
-/* What woke the keeper; the pointer of an epoll event. */
-enum run_source { RUN_CONTROL, RUN_INIT_DEAD, RUN_TIMER, RUN_FORK_EVENTS, RUN_SOURCES };
-struct run_watch {
-    enum run_source source;
-    struct run *run;
-};
-
-enum run_state { RUN_SETTING_UP, RUN_RUNNING, RUN_FINISHING };
+enum run_state { RUN_MAKING, RUN_PARKED, RUN_SETTING_UP, RUN_RUNNING, RUN_FINISHING };
 
 struct run {
-    uint64_t id;
+    uint64_t id;                 /* the engine's; before CREATE the pool's own count */
+    struct pool *pool;           /* that it is being made for, or ready in; else NULL */
+    struct nest_program program; /* what its zygote's child will get */
     enum run_state state;
     struct limits limits;
     uint64_t waived; /* protections, by the plan */
     struct sandbox sandbox;
     struct init_report report; /* the last of init's that carried figures */
-    struct run_watch watches[RUN_SOURCES];
+    struct watch watches[WATCH_OF_RUN];
     int epoll; /* the keeper's */
     int timer;
-    int fork_events; /* -1: none */
-    uint32_t causes; /* enum keeper_cause, seen by the keeper */
-    bool failed;     /* init said why nothing was run */
-    bool done;       /* init's figures are complete */
-    bool stopped;    /* by us */
-    bool announced;  /* the engine knows that it started */
-    bool extended;   /* its clock began before it did */
+    int fork_events;              /* -1: none */
+    uint32_t causes;              /* enum keeper_cause, seen by the keeper */
+    bool failed;                  /* init said why nothing was run */
+    bool done;                    /* init's figures are complete */
+    bool stopped;                 /* by us */
+    bool announced;               /* the engine knows that it started */
+    bool extended;                /* its clock began before it did */
+    bool concluded;               /* the engine has been told of its end */
+    bool warm;                    /* its program is a zygote's child */
+    bool program_parked;          /* it has said so */
+    bool program_ended;           /* that one, and these are its figures */
+    struct rusage program_before; /* when it was parked */
+    struct rusage program_usage;
+    uint64_t program_written;
+    uint64_t memory_held; /* by the zygote, and part of what the run has */
     uint64_t started_us;
     uint64_t deadline_us; /* of the state */
     uint64_t cpu_at_start_us;
@@ -56,12 +61,31 @@ struct run {
 struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
                        struct wire *wire, const struct keeper_create *create, int pack);
 
+/* Begins to make one for a pool, which learns of its way by pool_run_*(); and the parts of that way
+ * which come from the nest and the zygote: they take the pidfd when they return 0. */
+struct run *run_make(struct pool *pool, struct cella_error *err);
+int run_built(struct run *run, int pidfd, struct cella_error *err) MUST_CHECK;
+int run_forked(struct run *run, int pidfd, struct cella_error *err) MUST_CHECK;
+/* Makes one that is parked the run of a CREATE, and says CREATED; NULL when it said REFUSED. */
+struct run *run_assign(struct run *run, struct wire *wire, uint64_t id, int pack);
+
 /* The engine wants it ended. */
 void run_stop(struct run *run);
+/* Its end comes as an event. */
+void run_kill(const struct run *run);
 
-/* Handles one event.  RUN_IS_OVER: it has said ENDED or REFUSED and has been freed. */
+/* Handles one event.  RUN_IS_OVER: it has said ENDED or REFUSED, or was a pool's, and has been
+ * freed. */
 enum run_progress { RUN_GOES_ON, RUN_IS_OVER };
-enum run_progress run_event(struct run *run, enum run_source source, struct wire *wire);
+enum run_progress run_event(struct run *run, enum watch_source source, struct wire *wire);
+
+/* run_figures.c: what the engine is told at the end; what a program had used when it was parked;
+ * processor time since the start; whether so many forks were refused that it does not recover. */
+void run_fill_ended(const struct run *run, const struct cgroup_usage *group,
+                    const struct rusage *rusage, struct keeper_ended *ended);
+void run_note_parked(struct run *run, const struct init_report *report);
+uint64_t run_cpu_used_us(const struct run *run);
+bool run_forks_exhausted(const struct run *run);
 
 /* Kills, waits, cleans up, frees; says nothing to the engine. */
 void run_destroy(struct run *run);

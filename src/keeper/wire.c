@@ -79,6 +79,8 @@ static bool is_well_formed(const union wire_request *request, size_t size, int p
     switch (request->header.type) {
     case KEEPER_CREATE:
         return size == sizeof(request->create) && (pack >= 0 || lost);
+    case KEEPER_POOL: /* with or without */
+        return size == sizeof(request->pool);
     case KEEPER_STOP:
         return size == sizeof(request->stop) && pack < 0;
     default:

@@ -29,13 +29,15 @@ union wire_request {
     struct keeper_frame_header header;
     struct keeper_create create;
     struct keeper_stop stop;
+    struct keeper_pool pool;
 };
 
 void wire_init(struct wire *wire, int socket);
 void wire_done(struct wire *wire);
 
-/* One frame from the engine.  Returns 1 with *ret_request and, for CREATE, the pack in *ret_pack
- * (else -1), 0 when there is none now, -1 when the engine is gone or speaks another language. */
+/* One frame from the engine.  Returns 1 with *ret_request and, for CREATE and some POOL, the pack
+ * in *ret_pack (else -1), 0 when there is none now, -1 when the engine is gone or speaks another
+ * language. */
 int wire_receive(struct wire *wire, union wire_request *ret_request, int *ret_pack) MUST_CHECK;
 
 /* Sends a frame or queues it.  The descriptors are taken over and closed. */

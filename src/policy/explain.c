@@ -271,9 +271,8 @@ static int add_protections(const struct explanation *what, struct cella_error *e
 static int add_steps(const struct explanation *what, struct cella_error *err)
 {
     static const char *const places[] = {
-        [STEP_PLACE_HOST] = "host",
-        [STEP_PLACE_SANDBOX] = "sandbox",
-        [STEP_PLACE_INIT] = "init",
+        [STEP_PLACE_HOST] = "host",       [STEP_PLACE_NEST] = "nest",
+        [STEP_PLACE_SANDBOX] = "sandbox", [STEP_PLACE_INIT] = "init",
         [STEP_PLACE_PROGRAM] = "program",
     };
     int status = buffer_add_string(what->out, "\nSet-up, in this order\n");

@@ -44,7 +44,8 @@
     X("protections", PROTECTIONS, result->protections, "what held this run")                       \
     X("waived", PROTECTIONS, result->waived, "what the operator waived")                           \
     X("mechanisms", MECHANISMS, result, "what held each limit; null when nothing was run")         \
-    X("start", START, "cold", "whether the program was started anew or born from a warm one")      \
+    X("start", START, result->warm ? "warm" : "cold",                                              \
+      "whether the program was started anew or born from a warm one")                              \
     X("backend", BACKEND, "native", "what gave the isolation")                                     \
     X("language", LANGUAGE, result, "null for a command")                                          \
     X("policy", POLICY, result, "the policy that it ran under")                                    \

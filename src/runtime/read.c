@@ -38,6 +38,8 @@ void runtime_destroy(struct runtime *runtime)
     free(runtime->output);
     spec_variables_free(runtime->env, runtime->env_count);
     free(runtime->mounts);
+    spec_strings_done(&runtime->warm.preload);
+    spec_strings_done(&runtime->warm.cold_env);
     free(runtime->version_memo);
     free(runtime->text);
     errors_destroy(runtime->errors);
@@ -73,6 +75,11 @@ static const char *output_problem(const char *word)
     return glob_problem(word, strlen(word));
 }
 
+static const char *preload_problem(const char *word)
+{
+    return strchr(word, ',') == NULL ? NULL : "must be one name, without a comma";
+}
+
 #define LIST_READER(field, member, problem_of)                                                     \
     static int read_##field(void *target, json_t *value, const struct json_where *where,           \
                             struct cella_error *err)                                               \
@@ -89,6 +96,8 @@ LIST_READER(version, version, argv_problem)
 LIST_READER(run, run, argv_problem)
 LIST_READER(compile_run, compile, argv_problem)
 LIST_READER(outputs, outputs, output_problem)
+LIST_READER(preload, warm.preload, preload_problem)
+LIST_READER(cold_env, warm.cold_env, output_problem)
 
 /* ---- the other fields ---- */
 
@@ -263,6 +272,36 @@ static int read_compile(void *target, json_t *value, const struct json_where *wh
     return runtime->outputs.count == 0 ? fail_missing(err, where, "outputs") : 0;
 }
 
+static int read_start(void *target, json_t *value, const struct json_where *where,
+                      struct cella_error *err)
+{
+    struct runtime *runtime = target;
+    const char *word;
+    if (json_text_read_word(value, where, &word, err) < 0) {
+        return -1;
+    }
+    if (strcmp(word, "zygote") != 0) {
+        return json_text_fail(err, where, "must be zygote");
+    }
+    runtime->warm.zygote = true;
+    return 0;
+}
+
+static int read_warm(void *target, json_t *value, const struct json_where *where,
+                     struct cella_error *err)
+{
+    static const struct json_field fields[] = {
+        {"start", read_start},
+        {"preload", read_preload},
+        {"cold_env", read_cold_env},
+    };
+    struct runtime *runtime = target;
+    if (json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err) < 0) {
+        return -1;
+    }
+    return runtime->warm.zygote ? 0 : fail_missing(err, where, "start");
+}
+
 /* A program that no sandbox sees could only fail there with "not found". */
 static int check_paths_are_inside(const struct runtime *runtime, const char *key,
                                   const struct spec_strings *paths, struct cella_error *err)
@@ -305,20 +344,11 @@ static int check_whole(const struct runtime *runtime, struct cella_error *err)
 static int read_into(struct runtime *runtime, json_t *root, struct cella_error *err)
 {
     static const struct json_field fields[] = {
-        {"package", read_package},
-        {"aliases", read_aliases},
-        {"extensions", read_extensions},
-        {"shebangs", read_shebangs},
-        {"path", read_path},
-        {"needs", read_needs},
-        {"version", read_version},
-        {"entry", read_entry},
-        {"run", read_run},
-        {"compile", read_compile},
-        {"env", read_env},
-        {"mounts", read_mounts},
-        {"limits", read_limits},
-        {RUNTIME_ERRORS_KEY, read_errors},
+        {"package", read_package},   {"aliases", read_aliases}, {"extensions", read_extensions},
+        {"shebangs", read_shebangs}, {"path", read_path},       {"needs", read_needs},
+        {"version", read_version},   {"entry", read_entry},     {"run", read_run},
+        {"compile", read_compile},   {"env", read_env},         {"mounts", read_mounts},
+        {"limits", read_limits},     {"warm", read_warm},       {RUNTIME_ERRORS_KEY, read_errors},
     };
     if (json_text_read_object(root, fields, ARRAY_LENGTH(fields), runtime, NULL, err) < 0) {
         return -1;

@@ -28,6 +28,14 @@
 struct errors; /* runtime/errors.h */
 struct runtime_version_memo;
 
+/* How its programs can start quickly. */
+struct runtime_warm {
+    bool zygote;                  /* they can be born from a zygote */
+    struct spec_strings preload;  /* what that loads, by the language's own names */
+    struct spec_strings cold_env; /* patterns of variables that the interpreter reads at its start:
+                                     a request that sets one starts anew */
+};
+
 struct runtime {
     char *name;    /* "python" */
     char *file;    /* where it was read from */
@@ -49,6 +57,7 @@ struct runtime {
     size_t mount_count;
     struct limits limits; /* defaults that this language needs by nature, else LIMIT_UNSET */
     struct limits compile_limits;
+    struct runtime_warm warm;
     struct runtime_version_memo *version_memo; /* NULL: nothing is remembered in the process */
     char *text; /* of the file, when it says how errors are read; else NULL */
     size_t text_size;

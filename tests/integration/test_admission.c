@@ -12,7 +12,8 @@ static void *open_with(uint64_t memory_bytes, uint64_t millicpus)
 {
     const struct cella_options options = {.size = sizeof(options),
                                           .budget_memory_bytes = memory_bytes,
-                                          .budget_millicpus = millicpus};
+                                          .budget_millicpus = millicpus,
+                                          .pool_memory_bytes = CELLA_NO_POOLS};
     struct cella_engine *engine = NULL;
     struct cella_error err;
     if (cella_engine_open(&options, &engine, &err) < 0) {
@@ -64,7 +65,8 @@ static void a_hundred_compiled_programs(void **state)
         }
     }
     print_message("at most %d sandboxes at one time\n", most);
-    assert_in_range(most, 1, FIT + 1);
+    /* Beside those that run there may be inits that have nothing left but their own end. */
+    assert_in_range(most, 1, 2 * FIT);
     for (int i = 0; i < RUNS; i++) {
         assert_status(cella_run_result(seen[i].run), "ok");
         assert_string_equal(seen[i].output[CELLA_STDOUT], "compiled\n");

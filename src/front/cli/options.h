@@ -97,6 +97,8 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
     X(STATE, "state", 0, "DIR", DIRECTORY, ON(SERVE), OPTION_OWN, "",                              \
       "keep what must not be forgotten in DIR (/var/lib/cella for root, else below "               \
       "$XDG_STATE_HOME)")                                                                          \
+    X(POOL_MEMORY, "pool-memory", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                      \
+      "memory for what is made ahead of need, such as 1g; 0: nothing is (512m)")                   \
     X(LOG, "log", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                      \
       "append to FILE what otherwise goes to standard error")                                      \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \

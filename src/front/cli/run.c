@@ -67,6 +67,7 @@ static int open_engine(struct session *session, bool without_keeper, struct cell
     struct cella_options options = {.size = sizeof(options),
                                     .budget_memory_bytes = UINT64_MAX,
                                     .budget_millicpus = UINT64_MAX,
+                                    .pool_memory_bytes = CELLA_NO_POOLS,
                                     .without_keeper = without_keeper};
     if (!without_keeper) {
         early_take(&options);

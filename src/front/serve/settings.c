@@ -89,6 +89,25 @@ static int add_listen(struct settings *settings, const char *text, struct cella_
     return 0;
 }
 
+/* "512m", "1g", bytes; 0: nothing is made ahead. */
+static int read_pool_memory(const char *text, uint64_t *ret_bytes, struct cella_error *err)
+{
+    static const char units[] = "kmg";
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    unsigned shift = unit != NULL ? 10U * (unsigned)(unit - units + 1) : 0U;
+    bool whole = *end == '\0' || (unit != NULL && end[1] == '\0');
+    if (text[0] < '0' || text[0] > '9' || !whole || errno != 0 ||
+        number > (UINT64_MAX >> 1) >> shift) {
+        (void)serve_fail(err, CELLA_ERROR_CALLER, "--pool-memory %s is not a size", text);
+        return serve_hint(err, "give it as 512m or 1g; 0 for nothing made ahead");
+    }
+    *ret_bytes = number == 0 ? CELLA_NO_POOLS : (uint64_t)number << shift;
+    return 0;
+}
+
 int settings_read(char *const *words, struct settings *ret_settings, struct cella_error *err)
 {
     struct settings settings = {.socket = NULL};
@@ -104,6 +123,10 @@ int settings_read(char *const *words, struct settings *ret_settings, struct cell
             settings.socket = value;
         } else if (size == 5 && strncmp(*words, "state", size) == 0) {
             settings.state = value;
+        } else if (size == 11 && strncmp(*words, "pool-memory", size) == 0) {
+            if (read_pool_memory(value, &settings.pool_memory_bytes, err) < 0) {
+                return -1;
+            }
         } else if (size == 3 && strncmp(*words, "log", size) == 0) {
             settings.log = value;
         } else {

@@ -25,6 +25,7 @@ struct settings {
     const char *socket; /* of the Unix socket */
     const char *state;  /* the directory in which the server keeps what it must not forget */
     const char *log;    /* NULL: standard error */
+    uint64_t pool_memory_bytes; /* as in struct cella_options */
     struct settings_address listen[SETTINGS_LISTEN_MAX];
     size_t listen_count;
 };

@@ -80,16 +80,6 @@ static int write_file(int workspace, const struct pack_record *record, struct ce
     return 0;
 }
 
-/* The word of a record: the bytes after it are its padding or the next header, whose first byte
- * may not be zero, so the pack's writer adds a NUL to each word and counts it. */
-static char *word(const struct pack_record *record)
-{
-    const size_t size = (size_t)record->header.size;
-    const bool whole =
-        size > 0 && memchr(record->payload, '\0', size) == record->payload + size - 1;
-    return whole ? (char *)(uintptr_t)record->payload : NULL;
-}
-
 int init_write_files(struct init *init, struct cella_error *err)
 {
     struct pack_record record;
@@ -110,7 +100,7 @@ int init_write_files(struct init *init, struct cella_error *err)
             }
             continue;
         }
-        char *text = word(&record);
+        char *text = pack_word(&record);
         if (text == NULL) {
             return malformed(err, "a word with a NUL inside");
         }

@@ -25,6 +25,8 @@
 #define SAMPLE_PERIOD_MS 10
 
 static int hide(struct init *init, struct cella_error *err);
+static void await_order(struct init *init);
+static void await_parked(struct init *init);
 static void watch(struct init *init, int signals);
 static void stop(struct init *init);
 static void limit(struct init *init, uint32_t cause);
@@ -53,6 +55,11 @@ int main(void)
         hide(&init, err) != 0) {
         fail(&init, STEP_HIDE);
     }
+    if (init.start.ahead != 0) {
+        send_report(&init, INIT_HIDDEN);
+        await_parked(&init);
+    }
+    await_order(&init);
     if (init.start.fault_step == STEP_FILES) {
         error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
         fail(&init, STEP_FILES);
@@ -101,6 +108,51 @@ static int hide(struct init *init, struct cella_error *err)
     return 0;
 }
 
+/* A program that is a zygote's child comes by itself. */
+static void await_parked(struct init *init)
+{
+    enum step step = STEP_COUNT;
+    if (fcntl(INIT_FD_PARK, F_GETFD) < 0) {
+        return; /* init will start one */
+    }
+    if (init_await_parked(init, &step, &init->report.error) != 0) {
+        fail(init, step);
+    }
+    send_report(init, INIT_PARKED);
+}
+
+/* What is to be run.  Until then there is nothing to stop. */
+static void await_order(struct init *init)
+{
+    struct init_order order;
+    int pack = -1;
+    init_await(init, INIT_FD_CONTROL);
+    if (sys_receive(INIT_FD_CONTROL, &order, sizeof(order), &pack, 1) != (ssize_t)sizeof(order) ||
+        order.type != INIT_ORDER_RUN || pack < 0 || dup2(pack, INIT_FD_PACK) < 0) {
+        _exit(0); /* the keeper is gone, or has no use for us */
+    }
+    (void)close(pack);                   /* its duplicate stays */
+    init->report.refused_call_count = 0; /* none of them was the run's */
+}
+
+void init_await(struct init *init, int fd)
+{
+    struct pollfd watched[] = {
+        {.fd = fd, .events = POLLIN},
+        {.fd = INIT_FD_LISTENER, .events = POLLIN},
+    };
+    while (watched[0].revents == 0) {
+        if (poll(watched, ARRAY_LENGTH(watched), -1) < 0 && errno != EINTR) {
+            return; /* then reading waits */
+        }
+        if (watched[1].revents == POLLIN) {
+            init_answer_refused(init);
+        } else if (watched[1].revents != 0) {
+            watched[1].fd = -1;
+        }
+    }
+}
+
 /* In milliseconds; -1: never.  Not at every event: a program could make us do little else. */
 static int time_to_sample(const struct init *init, uint64_t sample_us)
 {
@@ -120,6 +172,28 @@ static void look_at_end(struct init *init)
         waitid(P_PID, (id_t)init->main_pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         ended.si_pid == init->main_pid) {
         init->report.causes |= init_sample(init) & (uint32_t)KEEPER_CAUSE_PROCESSES;
+    }
+}
+
+static void program_ended(struct init *init, int status, const struct rusage *used)
+{
+    init->main_pid = -1;
+    init->report.status = status;
+    init->report.causes |= init_stack_overflow(init, status, used);
+    init->report.wall_us = init_clock_us() - init->started_us;
+    send_report(init, INIT_EXITED);
+}
+
+static void handle_order(struct init *init)
+{
+    struct init_order order;
+    const ssize_t got = recv(INIT_FD_CONTROL, &order, sizeof(order), MSG_DONTWAIT);
+    if (got == 0 || (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_STOP)) {
+        stop(init);
+    } else if (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_EXITED && init->parked) {
+        const struct rusage used = {.ru_maxrss = (long)(order.resident_max_bytes / 1024),
+                                    .ru_minflt = (long)order.minor_faults};
+        program_ended(init, order.status, &used);
     }
 }
 
@@ -151,11 +225,7 @@ static void watch(struct init *init, int signals)
             watched[LISTENER].fd = -1;
         }
         if (watched[CONTROL].revents != 0) {
-            struct init_order order;
-            const ssize_t got = recv(INIT_FD_CONTROL, &order, sizeof(order), MSG_DONTWAIT);
-            if (got == 0 || (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_STOP)) {
-                stop(init);
-            }
+            handle_order(init);
         }
         if (time_to_sample(init, sample_us) == 0 && init->main_pid > 0) {
             limit(init, init_sample(init));
@@ -188,12 +258,8 @@ static void reap(struct init *init)
     pid_t pid = 0;
     struct rusage used;
     while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
-        if (pid == init->main_pid) {
-            init->main_pid = -1;
-            init->report.status = status;
-            init->report.causes |= init_stack_overflow(init, status, &used);
-            init->report.wall_us = init_clock_us() - init->started_us;
-            send_report(init, INIT_EXITED);
+        if (pid == init->main_pid && !init->parked) {
+            program_ended(init, status, &used);
         }
     }
 }

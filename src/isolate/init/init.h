@@ -41,6 +41,7 @@ struct init {
     const unsigned char *pack;
     size_t pack_size;
     pid_t main_pid;
+    bool parked;             /* the program is a zygote's child: the keeper waits for it */
     uint64_t started_us;     /* on the monotonic clock */
     uint64_t written_before; /* bytes that init itself wrote before the program's start */
     int io_file;             /* /proc/self/io, opened before it was closed to us */
@@ -51,7 +52,13 @@ struct init {
 /* Maps and checks the pack, and writes its files below INIT_WORKSPACE. */
 int init_write_files(struct init *init, struct cella_error *err) MUST_CHECK;
 
-/* Starts the program; *ret_step says which step failed. */
+/* Waits until there is something to read, and answers meanwhile for a program that is there. */
+void init_await(struct init *init, int fd);
+
+/* Waits until the program is parked, and takes over the listener of its filter. */
+int init_await_parked(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;
+
+/* Starts the program, or lets the parked one go; *ret_step says which step failed. */
 int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;
 
 /* Loads the filter of modes.c into the calling process.  -1 with errno when the kernel refuses. */

@@ -9,6 +9,8 @@
 #include "isolate/init/init.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
+#include "isolate/rlimits.h"
+#include "isolate/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,26 +25,12 @@
 #define BIRTH_FLAGS      (CLONE_VM | CLONE_VFORK | SIGCHLD)
 #define PROGRAM_PATH_MAX 4096
 
-/* RLIMIT_NPROC, in the run's own user namespace, is the second layer behind the control group's
- * count, or init's where there is none: a little above the limit, so that it is the control group
- * that refuses a fork, and counts it, or init that sees too many, of which nobody else would tell.
- * Init counts in both. */
-#define PROCESSES_SLACK 16
-
-/* Processor time by rlimit, likewise: per process, in whole seconds, behind the supervisor's. */
-#define CPU_SLACK_SECONDS 2
-
-#define LOCKED_MEMORY_MAX       (UINT64_C(8) * 1024 * 1024)
-#define QUEUED_SIGNALS_MAX      1024
-#define MESSAGE_QUEUE_BYTES_MAX (UINT64_C(800) * 1024)
-
 struct birth {
     struct init *init;
     enum step step;
     int error_number;
 };
 
-static int set_rlimits(const struct init_start *start);
 static int set_streams(const struct init_start *start);
 static void execute(struct init *init);
 
@@ -56,7 +43,8 @@ static int be_born(void *argument)
     sigemptyset(&none);
     IGNORE(sigprocmask(SIG_SETMASK, &none, NULL) != 0); /* cannot fail with a valid set */
     birth->step = STEP_RLIMITS;
-    if (start->fault_step == STEP_RLIMITS || set_rlimits(start) != 0) {
+    const bool limited = (start->waived & protection_bit(PROTECTION_RLIMITS)) == 0;
+    if (start->fault_step == STEP_RLIMITS || (limited && rlimits_set(&start->limits) != 0)) {
         birth->error_number = start->fault_step == STEP_RLIMITS ? EIO : errno;
         _exit(1);
     }
@@ -111,10 +99,75 @@ static int explain_failure(const struct birth *birth, struct cella_error *err)
     return error_set(err, CELLA_ERROR_HOST, number, "cannot execute '%s'", path);
 }
 
+/* Of init's own filter it told of nobody. */
+static int take_listener(int listener, struct cella_error *err)
+{
+    if (listener < 0) {
+        (void)close(INIT_FD_LISTENER);
+        return 0;
+    }
+    const int placed = dup2(listener, INIT_FD_LISTENER);
+    (void)close(listener); /* its duplicate stays */
+    return placed >= 0 ? 0 : error_set(err, CELLA_ERROR_HOST, errno, "cannot take the listener");
+}
+
+static int receive_parked(struct zygote_parked *parked, enum step *ret_step,
+                          struct cella_error *err)
+{
+    int listener = -1;
+    *ret_step = STEP_PARK;
+    if (sys_receive(INIT_FD_PARK, parked, sizeof(*parked), &listener, 1) !=
+        (ssize_t)sizeof(*parked)) {
+        return error_set(err, CELLA_ERROR_HOST, 0, "the zygote's child has died");
+    }
+    if (parked->pid <= 0) {
+        *ret_step = parked->step < STEP_COUNT ? (enum step)parked->step : STEP_PARK;
+        *err = parked->error;
+        return -1;
+    }
+    return parked->parked != 0 ? 0 : take_listener(listener, err);
+}
+
+int init_await_parked(struct init *init, enum step *ret_step, struct cella_error *err)
+{
+    struct zygote_parked parked = {.parked = 0};
+    while (parked.parked == 0) {
+        init_await(init, INIT_FD_PARK);
+        if (receive_parked(&parked, ret_step, err) != 0) {
+            return -1;
+        }
+    }
+    init->parked = true;
+    init->main_pid = parked.pid;
+    init->report.protections = parked.protections;
+    init->report.user_us = parked.user_us;
+    init->report.system_us = parked.system_us;
+    init->report.minor_faults = parked.minor_faults;
+    init->report.voluntary_switches = parked.voluntary_switches;
+    init->report.involuntary_switches = parked.involuntary_switches;
+    return 0;
+}
+
+static int let_go(struct init *init, enum step *ret_step, struct cella_error *err)
+{
+    const struct zygote_go go = {0};
+    const int pack = INIT_FD_PACK;
+    *ret_step = STEP_PARK;
+    init->started_us = init_clock_us();
+    if (sys_send(INIT_FD_PARK, &go, sizeof(go), &pack, 1) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "the zygote's child has died");
+    }
+    (void)close(INIT_FD_PARK); /* nothing more is said */
+    return 0;
+}
+
 int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err)
 {
     static char stack[BIRTH_STACK_SIZE] __attribute__((aligned(16)));
     struct birth birth = {.init = init, .step = STEP_EXEC};
+    if (init->parked) {
+        return let_go(init, ret_step, err);
+    }
     const pid_t pid = clone(be_born, stack + sizeof(stack), BIRTH_FLAGS, &birth);
     if (pid < 0) {
         *ret_step = STEP_EXEC;
@@ -125,47 +178,6 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
         return explain_failure(&birth, err);
     }
     init->main_pid = pid;
-    return 0;
-}
-
-static int set_rlimit(int resource, uint64_t wanted)
-{
-    struct rlimit limit;
-    if (getrlimit(resource, &limit) != 0) {
-        return -1;
-    }
-    /* Above our own hard limit the kernel lets nobody go; then that one holds. */
-    const rlim_t value = wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
-    limit = (struct rlimit){value, value};
-    return setrlimit(resource, &limit);
-}
-
-static int set_rlimits(const struct init_start *start)
-{
-    const uint64_t *value = start->limits.value;
-    const struct {
-        int resource;
-        uint64_t value;
-    } rlimits[] = {
-        {RLIMIT_NOFILE, value[LIMIT_OPEN_FILES]},
-        {RLIMIT_FSIZE, value[LIMIT_FILE]},
-        {RLIMIT_STACK, value[LIMIT_STACK]},
-        {RLIMIT_NPROC, value[LIMIT_PROCESSES] + 1 + PROCESSES_SLACK},
-        {RLIMIT_CPU, value[LIMIT_CPU] / LIMIT_SECOND + CPU_SLACK_SECONDS},
-        {RLIMIT_MEMLOCK, LOCKED_MEMORY_MAX},
-        {RLIMIT_SIGPENDING, QUEUED_SIGNALS_MAX},
-        {RLIMIT_MSGQUEUE, MESSAGE_QUEUE_BYTES_MAX},
-        {RLIMIT_NICE, 0},
-        {RLIMIT_RTPRIO, 0},
-    };
-    if ((start->waived & protection_bit(PROTECTION_RLIMITS)) != 0) {
-        return 0;
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(rlimits); i++) {
-        if (set_rlimit(rlimits[i].resource, rlimits[i].value) != 0) {
-            return -1;
-        }
-    }
     return 0;
 }
 

@@ -4,9 +4,15 @@
  * the program never has this socket.
  *
  *   keeper → init   struct init_build, then struct init_plan (with descriptors), then
- *                   struct init_start, then struct init_order
+ *                   struct init_start, then struct init_order, of which RUN is the first
  *   init → keeper   struct init_report:
- *                   CONFINED, STARTING, STARTED, (LIMIT)*, EXITED, DONE   or   FAILED at any point
+ *                   CONFINED, (HIDDEN, (PARKED)), STARTING, STARTED, (LIMIT)*, EXITED, DONE
+ *                   or   FAILED at any point
+ *
+ * A sandbox that is made ahead of need stands still between HIDDEN, or PARKED, and RUN.  Its
+ * program may then be the child of a zygote, which is there already and is parked: it and init
+ * have a socket of their own, struct zygote_parked comes and struct zygote_go goes
+ * (isolate/zygote.h).
  *
  * The keeper believes a report only where lying gains a guest nothing: figures that decide a
  * verdict come from the control group wherever there is one.
@@ -31,6 +37,7 @@ enum init_descriptor {
     INIT_FD_COLLECTED, /* pipe: collected files, as a pack */
     INIT_FD_LEASE,     /* the lock on the run's uid, held until init is gone; may be closed */
     INIT_FD_LISTENER,  /* refused system calls; closed when the kernel gives none */
+    INIT_FD_PARK,      /* the program that is parked; closed when there is none */
     INIT_FD_PROGRAM,   /* init itself; closed by its exec */
     INIT_FD_COUNT
 };
@@ -47,9 +54,8 @@ struct init_build {
     uint64_t waived; /* by protection_bit(), as far as it matters before the plan is known */
 };
 
-/* Go on with this plan.  SCM_RIGHTS descriptors with it: the pack, and from a privileged keeper the
- * tree of each writable mount. */
-#define INIT_PLAN_DESCRIPTORS_MAX (1 + PLAN_WRITABLE_MAX)
+/* Go on with this plan.  SCM_RIGHTS descriptors with it: from a privileged keeper the tree of each
+ * writable mount. */
 struct init_plan {
     struct plan plan;
 };
@@ -57,22 +63,33 @@ struct init_plan {
 /* For init itself, after its exec. */
 struct init_start {
     struct limits limits;
-    uint64_t waived;       /* by protection_bit() */
-    uint32_t supervise;    /* 1: no control group; sum up and hold the limits from inside */
-    uint32_t fault_step;   /* test builds: the enum step to fail; else STEP_COUNT */
-    uint32_t guard_modes;  /* 1: there are writable mounts, in which no set-uid file may be made */
+    uint64_t waived;      /* by protection_bit() */
+    uint32_t supervise;   /* 1: no control group; sum up and hold the limits from inside */
+    uint32_t fault_step;  /* test builds: the enum step to fail; else STEP_COUNT */
+    uint32_t guard_modes; /* 1: there are writable mounts, in which no set-uid file may be made */
+    uint32_t ahead;       /* 1: made ahead of need: says HIDDEN */
+    uint32_t reserved;
     uint32_t denied_count; /* calls that the policy denies */
     uint32_t denied_calls[PLAN_CALLS_MAX];
 };
 
-enum init_order_type { INIT_ORDER_STOP = 1 };
+enum init_order_type {
+    INIT_ORDER_STOP = 1,
+    INIT_ORDER_RUN,    /* with one SCM_RIGHTS descriptor: the pack */
+    INIT_ORDER_EXITED, /* a parked program has ended: it is the keeper's child, not init's */
+};
 
 struct init_order {
     uint32_t type;
+    int32_t status; /* EXITED: wait status, and of its usage what init judges by */
+    uint64_t resident_max_bytes;
+    uint64_t minor_faults;
 };
 
 enum init_report_type {
     INIT_CONFINED = 1, /* every protection but init's own is in place: `protections` */
+    INIT_HIDDEN,       /* init is in force and waits */
+    INIT_PARKED,       /* so does the program: `protections` that hold for it too */
     INIT_STARTING,     /* the program is about to be executed: it may run before STARTED is sent */
     INIT_STARTED,      /* the program has been executed, `wall_us` ago */
     INIT_LIMIT,        /* supervision saw `causes` and is stopping the program */
@@ -95,6 +112,7 @@ struct init_report {
     uint64_t written_bytes;
     uint64_t voluntary_switches;
     uint64_t involuntary_switches;
+    uint64_t minor_faults; /* PARKED */
     uint32_t refused_call_count;
     uint32_t reserved;
     struct keeper_refused_call refused_calls[KEEPER_REFUSED_CALLS_MAX];

@@ -11,6 +11,7 @@
 #include "isolate/native/cgroup.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "isolate/native/scope.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
@@ -501,15 +502,29 @@ static int set_version_2(const struct cgroup *group, const struct limits *limits
 
 void cgroup_free_cpu(const struct cgroup *group)
 {
-    const bool v2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
     /* What fails here leaves the group as slow as it was. */
-    IGNORE(v2 ? sys_write_file(group->dirs[0], "cpu.max", "max")
-              : sys_write_file(cpu_directory(group), "cpu.cfs_quota_us", "-1"));
+    IGNORE(group->host->mechanism == KEEPER_BY_CGROUP_V2
+               ? sys_write_file(group->dirs[0], "cpu.max", "max")
+               : sys_write_file(cpu_directory(group), "cpu.cfs_quota_us", "-1"));
 }
 
 int cgroup_clone_fd(const struct cgroup *group)
 {
     return group->host->mechanism == KEEPER_BY_CGROUP_V2 ? group->dirs[0] : -1;
+}
+
+size_t cgroup_entries(struct cgroup *group, int *ret_entries)
+{
+    size_t count = 0;
+    if (cgroup_clone_fd(group) >= 0 && group->entries[0] < 0) {
+        group->entries[0] = openat(group->dirs[0], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    }
+    for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+        if (group->entries[i] >= 0) {
+            ret_entries[count++] = group->entries[i];
+        }
+    }
+    return count;
 }
 
 /* By "tasks" and "0", not by "cgroup.procs" and a pid: for one thread that moves itself the kernel
@@ -525,17 +540,13 @@ int cgroup_enter(const struct cgroup *group, struct cella_error *err)
     return 0;
 }
 
-static uint64_t thousandth(uint64_t number)
-{
-    return number == UINT64_MAX ? UINT64_MAX : number / 1000;
-}
-
 uint64_t cgroup_cpu_us(const struct cgroup *group)
 {
     if (group->host->mechanism == KEEPER_BY_CGROUP_V2) {
         return sys_read_number(group->dirs[0], "cpu.stat", "usage_usec");
     }
-    return thousandth(sys_read_number(group->dirs[CGROUP_CPUACCT], "cpuacct.usage", NULL));
+    const uint64_t ns = sys_read_number(group->dirs[CGROUP_CPUACCT], "cpuacct.usage", NULL);
+    return ns == UINT64_MAX ? ns : ns / 1000;
 }
 
 void cgroup_measure(const struct cgroup *group, struct cgroup_usage *ret_usage)
@@ -544,16 +555,11 @@ void cgroup_measure(const struct cgroup *group, struct cgroup_usage *ret_usage)
     int pids_dir = group->dirs[0];
     if (group->host->mechanism == KEEPER_BY_CGROUP_V2) {
         const int dir = group->dirs[0];
-        usage.user_us = sys_read_number(dir, "cpu.stat", "user_usec");
-        usage.system_us = sys_read_number(dir, "cpu.stat", "system_usec");
         usage.memory_peak_bytes = sys_read_number(dir, "memory.peak", NULL);
         usage.memory_kills = sys_read_number(dir, "memory.events", "oom_kill");
     } else {
-        const int accounting = group->dirs[CGROUP_CPUACCT];
         const int memory = group->dirs[CGROUP_MEMORY];
         pids_dir = group->dirs[CGROUP_PIDS];
-        usage.user_us = thousandth(sys_read_number(accounting, "cpuacct.usage_user", NULL));
-        usage.system_us = thousandth(sys_read_number(accounting, "cpuacct.usage_sys", NULL));
         usage.memory_peak_bytes = sys_read_number(memory, "memory.max_usage_in_bytes", NULL);
         usage.memory_kills = sys_read_number(memory, "memory.oom_control", "oom_kill");
     }
@@ -584,14 +590,8 @@ void cgroup_remove(struct cgroup *group)
         return;
     }
     for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
-        if (group->dirs[i] >= 0) {
-            (void)close(group->dirs[i]); /* a directory */
-        }
-        if (group->entries[i] >= 0) {
-            (void)close(group->entries[i]); /* each write was checked */
-        }
-        group->dirs[i] = -1;
-        group->entries[i] = -1;
+        fd_close(&group->dirs[i]);
+        fd_close(&group->entries[i]); /* each write was checked */
     }
     remove_everywhere(group->host, group->name);
     group->host = NULL;

@@ -46,7 +46,7 @@ struct cgroup {
 };
 
 struct cgroup_usage { /* UINT64_MAX: not known */
-    uint64_t cpu_us, user_us, system_us;
+    uint64_t cpu_us;
     uint64_t memory_peak_bytes;
     uint64_t memory_kills;
     uint64_t processes_peak;
@@ -75,6 +75,10 @@ int cgroup_clone_fd(const struct cgroup *group);
 /* Puts the calling process, which must have one thread, into the group; nothing to do where it was
  * born inside. */
 int cgroup_enter(const struct cgroup *group, struct cella_error *err) MUST_CHECK;
+
+/* The files by which a process that was born elsewhere enters the group, as "0", at most
+ * CGROUP_CONTROLLERS: how many.  They stay the group's. */
+size_t cgroup_entries(struct cgroup *group, int *ret_entries);
 
 void cgroup_measure(const struct cgroup *group, struct cgroup_usage *ret_usage);
 /* Processor time alone, for the timer. */

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "isolate/native/sys.h"
+#include "isolate/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,44 +46,52 @@ static int enter_cgroup(struct child *child, struct cella_error *err);
 static int hide_cgroup(struct child *child, struct cella_error *err);
 static int start_clocks(struct child *child, struct cella_error *err);
 static int set_host_name(struct child *child, struct cella_error *err);
-static int set_scheduling(struct child *child, struct cella_error *err);
 static int become_guest(struct child *child, struct cella_error *err);
 static int tie_to_keeper(struct child *child, struct cella_error *err);
 static int join_keyring(struct child *child, struct cella_error *err);
 static int receive_plan(struct child *child, struct cella_error *err);
 static int place_descriptors(struct child *child, struct cella_error *err);
 static int execute_init(struct child *child, struct cella_error *err);
+static int build(struct child *child, struct cella_error *err);
 
-/* In the order of the table of steps. */
+#define EVERY  (CHILD_RUN | CHILD_NEST | CHILD_NESTED)
+#define OUTER  (CHILD_RUN | CHILD_NEST)
+#define GUESTS (CHILD_RUN | CHILD_NESTED)
+
+/* In the order of the table of steps.  A nest keeps the host's clocks: those of a sandbox in it
+ * start at zero. */
 static const struct child_step {
     enum step step;
+    unsigned kinds;
     int (*run)(struct child *child, struct cella_error *err);
 } child_steps[] = {
-    {STEP_SCHEDULING, set_scheduling}, /* a real-time process is refused by some groups */
-    {STEP_JOIN, enter_cgroup},
-    {STEP_CGROUP_NS, hide_cgroup},
-    {STEP_TIME_NS, start_clocks},
-    {STEP_IDENTITY, become_guest},
-    {STEP_TIE, tie_to_keeper},
-    {STEP_KEYRING, join_keyring},
-    {STEP_ROOT, child_mount_root},
-    {STEP_ETC, child_write_etc},
-    {STEP_DEV, child_make_dev},
-    {STEP_PROC, child_mount_proc},
-    {STEP_PLAN, receive_plan},
-    {STEP_UTS, set_host_name},
-    {STEP_BINDS, child_bind_files},
-    {STEP_HIDE_PLACES, child_hide_places},
-    {STEP_SCRATCH, child_mount_scratch},
-    {STEP_PIVOT, child_pivot},
-    {STEP_NETWORK, child_enter_network},
-    {STEP_LOOPBACK, child_set_loopback},
-    {STEP_DESCRIPTORS, place_descriptors},
-    {STEP_CAPABILITIES, child_drop_capabilities},
-    {STEP_NO_NEW_PRIVS, child_set_no_new_privs},
-    {STEP_LANDLOCK, child_load_landlock},
-    {STEP_SECCOMP, child_load_seccomp},
-    {STEP_INIT, execute_init},
+    /* A real-time process is refused by some groups. */
+    {STEP_SCHEDULING, EVERY, child_set_scheduling},
+    {STEP_JOIN, EVERY, enter_cgroup},
+    {STEP_CGROUP_NS, EVERY, hide_cgroup},
+    {STEP_TIME_NS, GUESTS, start_clocks},
+    {STEP_IDENTITY, EVERY, become_guest},
+    {STEP_TIE, EVERY, tie_to_keeper},
+    {STEP_KEYRING, EVERY, join_keyring},
+    {STEP_ROOT, OUTER, child_mount_root},
+    {STEP_ETC, OUTER, child_write_etc},
+    {STEP_DEV, OUTER, child_make_dev},
+    {STEP_PROC, EVERY, child_mount_proc},
+    {STEP_PLAN, OUTER, receive_plan},
+    {STEP_UTS, EVERY, set_host_name},
+    {STEP_BINDS, OUTER, child_bind_files},
+    {STEP_HIDE_PLACES, OUTER, child_hide_places},
+    {STEP_SCRATCH, EVERY, child_mount_scratch},
+    {STEP_PIVOT, OUTER, child_pivot},
+    {STEP_NETWORK, EVERY, child_enter_network},
+    {STEP_LOOPBACK, EVERY, child_set_loopback},
+    {STEP_DESCRIPTORS, EVERY, place_descriptors},
+    {STEP_BUILDER, CHILD_NEST, build},
+    {STEP_CAPABILITIES, GUESTS, child_drop_capabilities},
+    {STEP_NO_NEW_PRIVS, GUESTS, child_set_no_new_privs},
+    {STEP_LANDLOCK, GUESTS, child_load_landlock},
+    {STEP_SECCOMP, GUESTS, child_load_seccomp},
+    {STEP_INIT, GUESTS, execute_init},
 };
 
 static void report(const struct child *child, const struct init_report *report)
@@ -97,6 +106,9 @@ NORETURN void child_main(struct child *child)
 
     child_begin_network(child);
     for (size_t i = 0; i < ARRAY_LENGTH(child_steps); i++) {
+        if ((child_steps[i].kinds & child->kind) == 0) {
+            continue;
+        }
         failure.step = child_steps[i].step;
         if (child->fault == child_steps[i].step) {
             error_set(&failure.error, CELLA_ERROR_HOST, EIO, "injected fault");
@@ -222,7 +234,7 @@ static int raise_memory_score(struct cella_error *err)
     return 0;
 }
 
-static int set_scheduling(struct child *child, struct cella_error *err)
+int child_set_scheduling(struct child *child, struct cella_error *err)
 {
     if (!child_waives(child, PROTECTION_RLIMITS) && forbid_core_dumps(err) != 0) {
         return -1;
@@ -230,25 +242,14 @@ static int set_scheduling(struct child *child, struct cella_error *err)
     if (lower_priority(err) != 0 || raise_memory_score(err) != 0) {
         return -1;
     }
-    if (!child_waives(child, PROTECTION_CORE_SCHED) &&
-        sys_prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) ==
-            0) {
-        child_holds(child, PROTECTION_CORE_SCHED);
-    }
-    if (!child_waives(child, PROTECTION_SPECULATION) &&
-        sys_prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, 0, 0) ==
-            0 &&
-        sys_prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_FORCE_DISABLE, 0, 0) ==
-            0) {
-        child_holds(child, PROTECTION_SPECULATION);
-    }
+    child_separate(child);
     return 0;
 }
 
 /* The ids change by raw system calls: the library's would look for threads of the keeper's. */
 static int become_guest(struct child *child, struct cella_error *err)
 {
-    const long id = INIT_GUEST_ID;
+    const long id = child->kind == CHILD_NEST ? NEST_OWN_ID : INIT_GUEST_ID;
     if (child->privileged && !child_waives(child, PROTECTION_GROUPS)) {
         if (syscall(SYS_setgroups, 0, NULL) != 0) {
             return error_set(err, CELLA_ERROR_HOST, errno, "cannot drop supplementary groups");
@@ -285,41 +286,15 @@ static int join_keyring(struct child *child, struct cella_error *err)
     return 0;
 }
 
-/* The pack, and behind it the trees of writable mounts. */
-static int take_descriptors(struct child *child, const struct msghdr *received)
-{
-    const struct cmsghdr *header = CMSG_FIRSTHDR(received);
-    if (header == NULL || header->cmsg_type != SCM_RIGHTS ||
-        (received->msg_flags & MSG_CTRUNC) != 0) {
-        return -1;
-    }
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    if (count < 1 || count > INIT_PLAN_DESCRIPTORS_MAX) {
-        return -1;
-    }
-    memcpy(&child->pack, CMSG_DATA(header), sizeof(child->pack));
-    memcpy(child->shares, CMSG_DATA(header) + sizeof(int), (count - 1) * sizeof(int));
-    return 0;
-}
-
 static int receive_plan(struct child *child, struct cella_error *err)
 {
     static struct init_plan message; /* too large for comfort on a stack */
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(INIT_PLAN_DESCRIPTORS_MAX * sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
-    struct msghdr received = {.msg_iov = &part,
-                              .msg_iovlen = 1,
-                              .msg_control = &control,
-                              .msg_controllen = sizeof(control)};
-    const ssize_t got = recvmsg(child->control, &received, MSG_CMSG_CLOEXEC);
+    const ssize_t got =
+        sys_receive(child->control, &message, sizeof(message), child->shares, PLAN_WRITABLE_MAX);
     if (got == 0) {
         _exit(0); /* the keeper has no use for us */
     }
-    if (got != (ssize_t)sizeof(message) || take_descriptors(child, &received) != 0 ||
-        child_ahead(&message.plan) != child->waived) {
+    if (got != (ssize_t)sizeof(message) || child_ahead(&message.plan) != child->waived) {
         return error_set(err, CELLA_ERROR_BUG, 0, "the sandbox was sent no plan of its kind");
     }
     child->plan = &message.plan;
@@ -335,10 +310,11 @@ static int place_descriptors(struct child *child, struct cella_error *err)
         &child->streams[1],
         &child->streams[2],
         [INIT_FD_CONTROL] = &child->control,
-        [INIT_FD_PACK] = &child->pack,
+        [INIT_FD_PACK] = NULL, /* comes with the order to run */
         [INIT_FD_COLLECTED] = &child->collected,
         [INIT_FD_LEASE] = &child->lease,
         [INIT_FD_LISTENER] = NULL,
+        [INIT_FD_PARK] = &child->park,
         [INIT_FD_PROGRAM] = &child->init_program,
     };
     for (int i = 0; i < INIT_FD_COUNT; i++) {
@@ -366,6 +342,12 @@ static int place_descriptors(struct child *child, struct cella_error *err)
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot close the keeper's descriptors");
     }
     return 0;
+}
+
+static int build(struct child *child, struct cella_error *err)
+{
+    (void)err;
+    child_build(child);
 }
 
 static int execute_init(struct child *child, struct cella_error *err)

@@ -16,8 +16,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What the first process is for.  A nest (isolate/zygote.h) and the sandboxes in it share the work:
+ * its root is theirs. */
+enum child_kind {
+    CHILD_RUN = 1 << 0,    /* a sandbox that is made from nothing */
+    CHILD_NEST = 1 << 1,   /* a nest */
+    CHILD_NESTED = 1 << 2, /* a sandbox in a nest */
+};
+
 /* Everything is inherited from the keeper; the descriptors belong to this process alone now. */
 struct child {
+    enum child_kind kind;
     uint64_t waived;             /* protections left out */
     const struct plan *plan;     /* NULL until the step `plan` */
     enum step fault;             /* test builds */
@@ -26,8 +35,8 @@ struct child {
     int init_program;            /* sealed memfd */
     int streams[3];              /* what becomes stdin, stdout, stderr */
     int control;
-    int pack; /* -1 until the step `plan` */
     int collected;
+    int park;            /* to the zygote's child; -1: none */
     int lease;           /* -1: none */
     int network;         /* the network namespace, when it is made */
     pid_t network_maker; /* -1: it could not be started, and network_errno says why */
@@ -55,8 +64,8 @@ static inline uint64_t child_ahead(const struct plan *plan)
     return (plan->waived | (host ? protection_bit(PROTECTION_NET_NS) : 0)) & CHILD_AHEAD;
 }
 
-/* Walks the SANDBOX rows of the table of steps.  Says INIT_CONFINED or INIT_FAILED on `control`;
- * never returns. */
+/* Walks the SANDBOX rows of the table of steps that are of its kind.  Says INIT_CONFINED or
+ * INIT_FAILED on `control`; never returns. */
 NORETURN void child_main(struct child *child);
 
 /* Whether the plan leaves this protection out. */
@@ -68,6 +77,15 @@ static inline void child_holds(struct child *child, enum protection protection)
 {
     child->held |= protection_bit(protection);
 }
+
+/* builder.c: what the first process of a nest does from then on. */
+NORETURN void child_build(struct child *child);
+
+/* Changes the effective uid and gid for whoever is to own the next user namespace: prepare.c. */
+int child_become(uid_t id, struct cella_error *err) MUST_CHECK;
+
+/* What a process has that nobody may, whoever becomes of it: no core dumps, no better priority. */
+int child_set_scheduling(struct child *child, struct cella_error *err) MUST_CHECK;
 
 /* The steps that live in files of their own: root.c */
 int child_mount_root(struct child *child, struct cella_error *err) MUST_CHECK;
@@ -84,7 +102,8 @@ int child_set_loopback(struct child *child, struct cella_error *err) MUST_CHECK;
 /* binds.c */
 int child_bind_files(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_hide_places(struct child *child, struct cella_error *err) MUST_CHECK;
-/* lockdown.c */
+/* lockdown.c: nothing shared with others on a core, no speculation, where the kernel can */
+void child_separate(struct child *child);
 int child_drop_capabilities(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_set_no_new_privs(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_load_landlock(struct child *child, struct cella_error *err) MUST_CHECK;

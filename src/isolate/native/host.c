@@ -1,5 +1,6 @@
 /* What all sandboxes of a keeper share: see sandbox.h. */
 #include "base/error.h"
+#include "base/fd.h"
 #include "isolate/native/fault.h"
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
@@ -16,25 +17,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The bytes of init, put into the keeper by the build. */
-extern const unsigned char cella_init_bytes[];
-extern const uint64_t cella_init_size;
+/* The bytes of init and of the guest library, put into the keeper by the build. */
+extern const unsigned char cella_init_bytes[], cella_guest_bytes[];
+extern const uint64_t cella_init_size, cella_guest_size;
 
 static bool owns_run_uids(void);
 static int keep_capabilities(struct cella_error *err);
 static int enter_own_namespace(struct cella_error *err);
-static int seal_init(struct cella_error *err);
+static int seal(const char *name, const unsigned char *bytes, uint64_t size,
+                struct cella_error *err);
 
 int sandbox_host_open(struct sandbox_host *host, struct cella_error *err)
 {
     *host = (struct sandbox_host){.privileged = owns_run_uids(),
                                   .init_program = -1,
+                                  .guest_library = -1,
+                                  .io_file = -1,
                                   .fault = fault_step(),
                                   .processor_last = -1,
                                   .spare = {.pid = -1}};
     cgroup_host_open(&host->cgroups);
     const int entered = host->privileged ? keep_capabilities(err) : enter_own_namespace(err);
-    if (entered != 0 || (host->init_program = seal_init(err)) < 0) {
+    if (entered != 0 ||
+        (host->init_program = seal("cella-init", cella_init_bytes, cella_init_size, err)) < 0) {
         sandbox_host_close(host);
         return -1;
     }
@@ -47,17 +52,27 @@ void sandbox_host_close(struct sandbox_host *host)
         sandbox_discard(&host->spare);
     }
     cgroup_host_close(&host->cgroups);
-    if (host->init_program >= 0) {
-        (void)close(host->init_program); /* sealed memory */
-        host->init_program = -1;
+    fd_close(&host->init_program);
+    fd_close(&host->guest_library);
+    fd_close(&host->io_file);
+}
+
+int sandbox_host_open_nests(struct sandbox_host *host, struct cella_error *err)
+{
+    if (host->guest_library < 0) {
+        host->guest_library = seal("cella-guest", cella_guest_bytes, cella_guest_size, err);
     }
+    if (host->io_file < 0) {
+        host->io_file = open("/proc/self/io", O_RDONLY | O_CLOEXEC); /* not every kernel has it */
+    }
+    return host->guest_library >= 0 ? 0 : -1;
 }
 
 void sandbox_host_make_ahead(struct sandbox_host *host)
 {
     struct cella_error unused;
     enum step step = STEP_COUNT;
-    if (sandbox_prepare(host, 0, &host->spare, &step, &unused) != 0) {
+    if (sandbox_prepare(host, CHILD_RUN, 0, &host->spare, &step, &unused) != 0) {
         host->spare.pid = -1; /* tried again when it is needed, and then the error is told */
     }
     cgroup_sweep(&host->cgroups); /* now, while that one sets itself up */
@@ -115,13 +130,14 @@ static int enter_own_namespace(struct cella_error *err)
 }
 
 /* A copy that no one can write, not even through /proc/PID/exe of a process that runs it. */
-static int seal_init(struct cella_error *err)
+static int seal(const char *name, const unsigned char *bytes, uint64_t size,
+                struct cella_error *err)
 {
-    const size_t size = (size_t)cella_init_size;
-    int fd = memfd_create("cella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || write(fd, cella_init_bytes, size) != (ssize_t)size || fchmod(fd, 0555) != 0 ||
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || write(fd, bytes, (size_t)size) != (ssize_t)size || fchmod(fd, 0555) != 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a sealed copy of init");
+        error_set(err, CELLA_ERROR_HOST, errno, "cannot make a sealed copy of %s", name);
+        fd_close(&fd);
     }
     return fd;
 }

@@ -51,15 +51,16 @@ static int open_table(struct cella_error *err)
     return fd;
 }
 
-static bool lock_byte(int fd, uint32_t index, short type)
+static bool lock_bytes(int fd, uint32_t index, uint32_t count, short type)
 {
     /* Owned by the open file, not by the process: init holds it on. */
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)index, .l_len = 1};
+    struct flock lock = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)index, .l_len = (off_t)count};
     return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-/* Whether any process has this real, effective, saved or file system uid. */
-static bool uid_is_alive(uint32_t uid)
+/* Whether any process has one of these as real, effective, saved or file system uid. */
+static bool uids_are_alive(uint32_t uid, uint32_t count)
 {
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
@@ -78,7 +79,8 @@ static bool uid_is_alive(uint32_t uid)
         const char *line = strstr(status, "\nUid:");
         alive = line != NULL &&
                 sscanf(line, "\nUid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4 &&
-                (ids[0] == uid || ids[1] == uid || ids[2] == uid || ids[3] == uid);
+                (ids[0] - uid < count || ids[1] - uid < count || ids[2] - uid < count ||
+                 ids[3] - uid < count);
     }
     if (dir != NULL) {
         (void)closedir(dir);
@@ -86,7 +88,23 @@ static bool uid_is_alive(uint32_t uid)
     return alive;
 }
 
-int lease_take(struct lease *ret_lease, struct cella_error *err)
+/* All of them held: whether they may be given out, and if so they are. */
+static int try_bytes(int fd, uint32_t index, uint32_t count, struct cella_error *err)
+{
+    char states[LEASE_COUNT_MAX] = {0};
+    const ssize_t got = pread(fd, states, count, (off_t)index);
+    const bool dirty = got > 0 && memchr(states, 1, (size_t)got) != NULL;
+    if (dirty && uids_are_alive(UIDS_FIRST + index, count)) {
+        return 0;
+    }
+    memset(states, 1, count);
+    if (pwrite(fd, states, count, (off_t)index) != (ssize_t)count) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot write %s/uids", LEASE_DIRECTORY);
+    }
+    return 1;
+}
+
+int lease_take(uint32_t count, struct lease *ret_lease, struct cella_error *err)
 {
     if (range_is_claimed("/etc/passwd", UIDS_PASSWD) ||
         range_is_claimed("/etc/subuid", UIDS_SUBUID)) {
@@ -99,24 +117,22 @@ int lease_take(struct lease *ret_lease, struct cella_error *err)
     }
     /* Keepers that start at the same time begin at different places. */
     const uint32_t first = (uint32_t)getpid() * 31U;
-    for (uint32_t i = 0; i < UIDS_COUNT; i++) {
-        const uint32_t index = (first + i) % UIDS_COUNT;
-        const char taken = 1;
-        char state = 0;
-        if (!lock_byte(fd, index, F_WRLCK)) {
+    const uint32_t places = UIDS_COUNT / count;
+    for (uint32_t i = 0; i < places; i++) {
+        const uint32_t index = (first + i) % places * count;
+        if (!lock_bytes(fd, index, count, F_WRLCK)) {
             continue;
         }
-        const bool dirty = pread(fd, &state, 1, (off_t)index) == 1 && state != 0;
-        if (!dirty || !uid_is_alive(UIDS_FIRST + index)) {
-            if (pwrite(fd, &taken, 1, (off_t)index) == 1) {
-                *ret_lease = (struct lease){fd, UIDS_FIRST + index};
-                return 0;
-            }
-            error_set(err, CELLA_ERROR_HOST, errno, "cannot write %s/uids", LEASE_DIRECTORY);
+        const int taken = try_bytes(fd, index, count, err);
+        if (taken > 0) {
+            *ret_lease = (struct lease){fd, UIDS_FIRST + index, count};
+            return 0;
+        }
+        if (taken < 0) {
             (void)close(fd); /* lets go of the lock */
             return -1;
         }
-        (void)lock_byte(fd, index, F_UNLCK); /* nothing was changed under it */
+        (void)lock_bytes(fd, index, count, F_UNLCK); /* nothing was changed under it */
     }
     (void)close(fd); /* nothing is held */
     return error_set(err, CELLA_ERROR_BUSY, 0, "all %u uids for runs are taken", UIDS_COUNT);
@@ -124,10 +140,10 @@ int lease_take(struct lease *ret_lease, struct cella_error *err)
 
 void lease_release(struct lease *lease)
 {
-    const char returned = 0;
+    const char returned[LEASE_COUNT_MAX] = {0};
     if (lease->fd >= 0) {
-        /* When this fails the uid is looked at more closely before it is taken again. */
-        IGNORE(pwrite(lease->fd, &returned, 1, (off_t)(lease->uid - UIDS_FIRST)) != 1);
+        /* When this fails the uids are looked at more closely before they are taken again. */
+        IGNORE(pwrite(lease->fd, returned, lease->count, (off_t)(lease->uid - UIDS_FIRST)) < 0);
         (void)close(lease->fd); /* lets go of the lock */
         lease->fd = -1;
     }

@@ -63,6 +63,22 @@ static int failed(struct cella_error *err, const char *what)
     return error_set(err, CELLA_ERROR_HOST, errno, "cannot %s", what);
 }
 
+void child_separate(struct child *child)
+{
+    if (!child_waives(child, PROTECTION_CORE_SCHED) &&
+        sys_prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) ==
+            0) {
+        child_holds(child, PROTECTION_CORE_SCHED);
+    }
+    if (!child_waives(child, PROTECTION_SPECULATION) &&
+        sys_prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, 0, 0) ==
+            0 &&
+        sys_prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_FORCE_DISABLE, 0, 0) ==
+            0) {
+        child_holds(child, PROTECTION_SPECULATION);
+    }
+}
+
 static int lock_securebits(struct child *child, struct cella_error *err)
 {
     const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
@@ -214,7 +230,9 @@ static struct ruleset wanted_rules(const struct child *child, long abi)
         rules.network = NET_BIND_TCP | NET_CONNECT_TCP;
     }
     if (abi >= 6 && !child_waives(child, PROTECTION_LANDLOCK_SCOPE)) {
-        rules.scoped = SCOPE_ABSTRACT | SCOPE_SIGNAL;
+        /* The init of a sandbox in a nest must be able to end its program, which is a zygote's
+         * child and has rules of its own. */
+        rules.scoped = SCOPE_ABSTRACT | (child->kind == CHILD_NESTED ? 0 : SCOPE_SIGNAL);
     }
     return rules;
 }

@@ -10,6 +10,7 @@
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
 #include "isolate/uids.h"
+#include "isolate/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +23,10 @@
 /* While a sandbox is being prepared: everything that must be undone on failure. */
 struct start {
     struct sandbox_host *host;
+    enum child_kind kind;
     uint64_t waived;
     struct sandbox sandbox;
-    int inside[4]; /* the sandbox's ends: stdin, stdout, stderr, collected */
+    int inside[SANDBOX_INSIDE]; /* the sandbox's ends */
     int control_inside;
 };
 
@@ -42,21 +44,29 @@ static const struct {
     {STEP_CLONE, clone_child}, {STEP_MAPS, write_maps},
 };
 
-int sandbox_prepare(struct sandbox_host *host, uint64_t waived, struct sandbox *ret_sandbox,
-                    enum step *ret_step, struct cella_error *err)
+void sandbox_blank(struct sandbox *ret_sandbox)
+{
+    *ret_sandbox = (struct sandbox){.pid = -1,
+                                    .pidfd = -1,
+                                    .control = -1,
+                                    .lease = {-1, UIDS_FIRST, 0},
+                                    .streams = {-1, -1, -1, -1},
+                                    .processor = -1,
+                                    .program = -1};
+}
+
+int sandbox_prepare(struct sandbox_host *host, enum child_kind kind, uint64_t waived,
+                    struct sandbox *ret_sandbox, enum step *ret_step, struct cella_error *err)
 {
     struct start start = {
         .host = host,
+        .kind = kind,
         .waived = waived & CHILD_AHEAD,
-        .sandbox = {.pid = -1,
-                    .pidfd = -1,
-                    .control = -1,
-                    .waived = waived & CHILD_AHEAD,
-                    .lease = {-1, UIDS_FIRST},
-                    .streams = {-1, -1, -1, -1}},
         .inside = {-1, -1, -1, -1},
         .control_inside = -1,
     };
+    sandbox_blank(&start.sandbox);
+    start.sandbox.waived = start.waived;
     int result = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(host_steps) && result == 0; i++) {
         *ret_step = host_steps[i].step;
@@ -85,13 +95,19 @@ static bool waives(const struct start *start, enum protection protection)
     return (start->waived & protection_bit(protection)) != 0;
 }
 
+/* How many uids there are in its user namespace. */
+static uint32_t ids_of(const struct start *start)
+{
+    return start->kind == CHILD_NEST && start->host->privileged ? 1 + NEST_SANDBOXES_MAX : 1;
+}
+
 static int take_lease(struct start *start, struct cella_error *err)
 {
     struct sandbox *sandbox = &start->sandbox;
     if (!start->host->privileged || waives(start, PROTECTION_RUN_UID)) {
         return 0; /* one uid serves all, and `protections` says so */
     }
-    if (lease_take(&sandbox->lease, err) != 0) {
+    if (lease_take(ids_of(start), &sandbox->lease, err) != 0) {
         return -1;
     }
     sandbox->held |= protection_bit(PROTECTION_RUN_UID);
@@ -104,17 +120,18 @@ static uid_t run_uid(const struct start *start)
     return start->host->privileged ? start->sandbox.lease.uid : geteuid();
 }
 
-static int make_pipes(struct start *start, struct cella_error *err)
+int sandbox_make_pipes(struct sandbox *sandbox, uid_t owner, int ret_inside[SANDBOX_INSIDE],
+                       struct cella_error *err)
 {
-    struct sandbox_streams *streams = &start->sandbox.streams;
+    struct sandbox_streams *streams = &sandbox->streams;
     int pair[2];
     struct {
         int *reader, *writer;
     } const pipes[] = {
-        {&start->inside[0], &streams->stdin_write},
-        {&streams->stdout_read, &start->inside[1]},
-        {&streams->stderr_read, &start->inside[2]},
-        {&streams->collected_read, &start->inside[3]},
+        {&ret_inside[SANDBOX_STDIN], &streams->stdin_write},
+        {&streams->stdout_read, &ret_inside[SANDBOX_STDOUT]},
+        {&streams->stderr_read, &ret_inside[SANDBOX_STDERR]},
+        {&streams->collected_read, &ret_inside[SANDBOX_COLLECTED]},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(pipes); i++) {
         if (pipe2(pair, O_CLOEXEC) != 0) {
@@ -123,19 +140,34 @@ static int make_pipes(struct start *start, struct cella_error *err)
         *pipes[i].reader = pair[0];
         *pipes[i].writer = pair[1];
         /* Else the program could not open /dev/stdout, which is a pipe of the keeper's. */
-        if (fchown(pair[0], run_uid(start), run_uid(start)) != 0) {
+        if (fchown(pair[0], owner, owner) != 0) {
             return error_set(err, CELLA_ERROR_HOST, errno, "cannot give a pipe to the run's uid");
         }
     }
+    return 0;
+}
+
+int sandbox_make_control(struct sandbox *sandbox, int *ret_inside, struct cella_error *err)
+{
+    int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a socket");
     }
-    start->sandbox.control = pair[0];
-    start->control_inside = pair[1];
+    sandbox->control = pair[0];
+    *ret_inside = pair[1];
     if (fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot set a socket's mode");
     }
     return 0;
+}
+
+static int make_pipes(struct start *start, struct cella_error *err)
+{
+    if (start->kind != CHILD_NEST && /* nobody hears what is said in a nest */
+        sandbox_make_pipes(&start->sandbox, run_uid(start), start->inside, err) != 0) {
+        return -1;
+    }
+    return sandbox_make_control(&start->sandbox, &start->control_inside, err);
 }
 
 static int make_cgroup(struct start *start, struct cella_error *err)
@@ -152,14 +184,15 @@ static NORETURN void enter_child(struct start *start)
 {
     struct init_build build;
     struct child child = {
+        .kind = start->kind,
         .fault = start->host->fault,
         .privileged = start->host->privileged,
         .cgroup = start->sandbox.cgroup.host != NULL ? &start->sandbox.cgroup : NULL,
         .init_program = start->host->init_program,
         .streams = {start->inside[0], start->inside[1], start->inside[2]},
         .control = start->control_inside,
-        .pack = -1,
         .collected = start->inside[3],
+        .park = -1,
         .lease = start->sandbox.lease.fd,
     };
     for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
@@ -180,7 +213,7 @@ static NORETURN void enter_child(struct start *start)
  * (inotify instances, queued signals, namespaces) is charged to that uid too.  With root's uid one
  * run could use up what root's own services need.  The keeper's capabilities stay as they are
  * (SECBIT_NO_SETUID_FIXUP, host.c). */
-static int become(uid_t id, struct cella_error *err)
+int child_become(uid_t id, struct cella_error *err)
 {
     if (syscall(SYS_setresgid, -1L, (long)id, -1L) != 0 ||
         syscall(SYS_setresuid, -1L, (long)id, -1L) != 0) {
@@ -204,7 +237,7 @@ static int clone_child(struct start *start, struct cella_error *err)
         .cgroup = cgroup >= 0 ? (uint64_t)(unsigned)cgroup : 0,
     };
     const bool leased = sandbox->lease.fd >= 0;
-    if (leased && become(sandbox->lease.uid, err) != 0) {
+    if (leased && child_become(sandbox->lease.uid, err) != 0) {
         return -1;
     }
     const pid_t pid = sys_clone3(&args);
@@ -213,7 +246,7 @@ static int clone_child(struct start *start, struct cella_error *err)
         enter_child(start);
     }
     sandbox->pid = pid;
-    if (leased && become(0, err) != 0) {
+    if (leased && child_become(0, err) != 0) {
         return -1;
     }
     if (pid < 0) {
@@ -229,12 +262,14 @@ static int clone_child(struct start *start, struct cella_error *err)
     return 0;
 }
 
-static int write_map(pid_t pid, const char *file, uid_t outside, struct cella_error *err)
+static int write_map(const struct start *start, const char *file, struct cella_error *err)
 {
     char path[48];
     char map[64];
-    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-    (void)snprintf(map, sizeof(map), "%d %u 1\n", INIT_GUEST_ID, outside);
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)start->sandbox.pid, file);
+    (void)snprintf(map, sizeof(map), "%d %u %u\n",
+                   start->kind == CHILD_NEST ? NEST_OWN_ID : INIT_GUEST_ID, run_uid(start),
+                   ids_of(start));
     if (sys_write_file(AT_FDCWD, path, map) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot write %s", file);
     }
@@ -243,10 +278,8 @@ static int write_map(pid_t pid, const char *file, uid_t outside, struct cella_er
 
 static int write_maps(struct start *start, struct cella_error *err)
 {
-    const pid_t pid = start->sandbox.pid;
     const struct init_build build = {.waived = start->waived};
-    if (write_map(pid, "uid_map", run_uid(start), err) != 0 ||
-        write_map(pid, "gid_map", run_uid(start), err) != 0) {
+    if (write_map(start, "uid_map", err) != 0 || write_map(start, "gid_map", err) != 0) {
         return -1;
     }
     if (send(start->sandbox.control, &build, sizeof(build), MSG_NOSIGNAL) < 0) {

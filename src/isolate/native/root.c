@@ -172,7 +172,8 @@ int child_make_dev(struct child *child, struct cella_error *err)
 
 int child_mount_proc(struct child *child, struct cella_error *err)
 {
-    const bool masked = !child_waives(child, PROTECTION_PROC_MASKED);
+    /* In a nest it stays as it is, or the kernel would let nobody mount another below. */
+    const bool masked = child->kind != CHILD_NEST && !child_waives(child, PROTECTION_PROC_MASKED);
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (masked ? MS_RDONLY : 0);
     if (sys_mount("proc", "proc", "proc", flags, NULL) != 0) {
         failed(err, "mount", "/proc");

@@ -6,27 +6,28 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "isolate/native/child.h"
+#include "isolate/native/nest.h"
 #include "isolate/native/shares.h"
 #include "isolate/native/sys.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* While a prepared sandbox is made that of a plan. */
 struct making {
     struct sandbox_host *host;
     const struct plan *plan;
-    int pack;
+    bool ahead;
     int shares[PLAN_WRITABLE_MAX]; /* trees of writable mounts; -1: none */
     struct sandbox sandbox;
 };
 
-static int limit_cgroup(struct making *making, struct cella_error *err);
+static int limit(struct making *making, struct cella_error *err);
 static int keep_on_processor(struct making *making, struct cella_error *err);
 static int open_shares(struct making *making, struct cella_error *err);
 static int send_plan(struct making *making, struct cella_error *err);
@@ -36,7 +37,7 @@ static const struct {
     enum step step;
     int (*run)(struct making *making, struct cella_error *err);
 } making_steps[] = {
-    {STEP_LIMITS, limit_cgroup},
+    {STEP_LIMITS, limit},
     {STEP_PROCESSOR, keep_on_processor},
     {STEP_SHARES, open_shares},
     {STEP_PLAN, send_plan},
@@ -51,7 +52,7 @@ static int take_prepared(struct sandbox_host *host, const struct plan *plan,
         host->spare.pid = -1;
         return 0;
     }
-    return sandbox_prepare(host, child_ahead(plan), ret_sandbox, ret_step, err);
+    return sandbox_prepare(host, CHILD_RUN, child_ahead(plan), ret_sandbox, ret_step, err);
 }
 
 bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_report,
@@ -81,10 +82,10 @@ static void tell_first_failure(const struct sandbox *sandbox, enum step *step,
     }
 }
 
-int sandbox_start(struct sandbox_host *host, const struct plan *plan, int pack,
+int sandbox_start(struct sandbox_host *host, const struct plan *plan, bool ahead,
                   struct sandbox *ret_sandbox, enum step *ret_step, struct cella_error *err)
 {
-    struct making making = {.host = host, .plan = plan, .pack = pack};
+    struct making making = {.host = host, .plan = plan, .ahead = ahead};
     for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
         making.shares[i] = -1;
     }
@@ -113,14 +114,17 @@ int sandbox_start(struct sandbox_host *host, const struct plan *plan, int pack,
     return 0;
 }
 
-static int limit_cgroup(struct making *making, struct cella_error *err)
+/* What a zygote holds already counts for the run, as it would if that had loaded it itself. */
+int sandbox_limit(const struct plan *plan, struct sandbox *sandbox, uint64_t memory_held,
+                  struct cella_error *err)
 {
-    const struct plan *plan = making->plan;
-    struct sandbox *sandbox = &making->sandbox;
     uint64_t held = protection_bit(PROTECTION_MEMORY) | protection_bit(PROTECTION_PROCESSES);
 
     if (sandbox->cgroup.host != NULL) {
-        if (cgroup_limit(&sandbox->cgroup, &plan->limits, plan->waived, err) != 0) {
+        struct limits limits = plan->limits;
+        uint64_t *memory = &limits.value[LIMIT_MEMORY];
+        *memory = *memory > memory_held ? *memory - memory_held : 1;
+        if (cgroup_limit(&sandbox->cgroup, &limits, plan->waived, err) != 0) {
             return -1;
         }
         held |= sandbox->cgroup.host->without_cpu ? 0 : protection_bit(PROTECTION_CPU);
@@ -133,15 +137,21 @@ static int limit_cgroup(struct making *making, struct cella_error *err)
     return 0;
 }
 
+static int limit(struct making *making, struct cella_error *err)
+{
+    return sandbox_limit(making->plan, &making->sandbox, 0, err);
+}
+
 /* Its first process is put on one processor, from outside, while it waits; everything that it
  * starts stays there, because the filter lets nobody change it.  The first run of a keeper gets the
  * one that the kernel has put the keeper on, so that many keepers use many; then each the next. */
-static int keep_on_processor(struct making *making, struct cella_error *err)
+int sandbox_choose_processor(struct sandbox_host *host, const struct plan *plan,
+                             struct sandbox *sandbox, struct cella_error *err)
 {
-    int *last = &making->host->processor_last;
-    cpu_set_t usable, one;
-    if (making->plan->one_processor == 0 ||
-        (making->plan->waived & protection_bit(PROTECTION_PROCESSOR)) != 0) {
+    int *last = &host->processor_last;
+    cpu_set_t usable;
+    sandbox->processor = -1;
+    if (plan->one_processor == 0 || (plan->waived & protection_bit(PROTECTION_PROCESSOR)) != 0) {
         return 0;
     }
     if (sched_getaffinity(0, sizeof(usable), &usable) != 0 || CPU_COUNT(&usable) == 0) {
@@ -152,17 +162,23 @@ static int keep_on_processor(struct making *making, struct cella_error *err)
     while (!CPU_ISSET(chosen % CPU_SETSIZE, &usable)) { /* one is set */
         chosen++;
     }
-    chosen %= CPU_SETSIZE;
-    CPU_ZERO(&one);
-    CPU_SET(chosen, &one);
-    if (sched_setaffinity(making->sandbox.pid, sizeof(one), &one) != 0) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot keep the run on one processor");
-    }
-    *last = (int)chosen;
-    if ((making->plan->waived & protection_bit(PROTECTION_SECCOMP)) == 0) {
-        making->sandbox.held |= protection_bit(PROTECTION_PROCESSOR); /* else it can be left */
+    *last = (int)(chosen % CPU_SETSIZE);
+    sandbox->processor = *last;
+    if ((plan->waived & protection_bit(PROTECTION_SECCOMP)) == 0) {
+        sandbox->held |= protection_bit(PROTECTION_PROCESSOR); /* else it can be left */
     }
     return 0;
+}
+
+static int keep_on_processor(struct making *making, struct cella_error *err)
+{
+    struct sandbox *sandbox = &making->sandbox;
+    if (sandbox_choose_processor(making->host, making->plan, sandbox, err) != 0) {
+        return -1;
+    }
+    return sys_keep_on_processor(sandbox->pid, sandbox->processor) == 0
+               ? 0
+               : error_set(err, CELLA_ERROR_HOST, errno, "cannot keep the run on one processor");
 }
 
 static int open_shares(struct making *making, struct cella_error *err)
@@ -173,17 +189,18 @@ static int open_shares(struct making *making, struct cella_error *err)
 }
 
 /* What init will read after its exec. */
-static int send_start(const struct making *making, struct cella_error *err)
+int sandbox_send_start(const struct sandbox_host *host, const struct plan *plan, bool ahead,
+                       const struct sandbox *sandbox, struct cella_error *err)
 {
-    const struct plan *plan = making->plan;
     struct init_start start = {.limits = plan->limits,
                                .waived = plan->waived,
-                               .supervise = making->sandbox.cgroup.host == NULL,
-                               .fault_step = (uint32_t)making->host->fault,
+                               .supervise = sandbox->cgroup.host == NULL,
+                               .fault_step = (uint32_t)host->fault,
                                .guard_modes = plan_writable_count(plan) > 0,
+                               .ahead = ahead,
                                .denied_count = plan->denied_count};
     memcpy(start.denied_calls, plan->denied_calls, sizeof(start.denied_calls));
-    return send(making->sandbox.control, &start, sizeof(start), MSG_NOSIGNAL) >= 0
+    return sys_send(sandbox->control, &start, sizeof(start), NULL, 0) == 0
                ? 0
                : error_set(err, CELLA_ERROR_HOST, errno, "cannot send the plan to the sandbox");
 }
@@ -191,55 +208,92 @@ static int send_start(const struct making *making, struct cella_error *err)
 /* The plan with its descriptors, and what is for init behind it. */
 static int send_plan(struct making *making, struct cella_error *err)
 {
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(INIT_PLAN_DESCRIPTORS_MAX * sizeof(int))];
-    } control;
-    int descriptors[INIT_PLAN_DESCRIPTORS_MAX] = {making->pack};
-    size_t count = 1;
-    while (count < INIT_PLAN_DESCRIPTORS_MAX && making->shares[count - 1] >= 0) {
-        descriptors[count] = making->shares[count - 1];
+    size_t count = 0;
+    while (count < PLAN_WRITABLE_MAX && making->shares[count] >= 0) {
         count++;
     }
-    struct iovec part = {.iov_base = (void *)(uintptr_t)making->plan,
-                         .iov_len = sizeof(*making->plan)};
-    const struct msghdr message = {.msg_iov = &part,
-                                   .msg_iovlen = 1,
-                                   .msg_control = &control,
-                                   .msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int))};
     _Static_assert(sizeof(struct init_plan) == sizeof(struct plan), "sent as it is");
-
-    memset(&control, 0, sizeof(control));
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-    memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
-    if (sendmsg(making->sandbox.control, &message, MSG_NOSIGNAL) < 0) {
+    if (sys_send(making->sandbox.control, making->plan, sizeof(*making->plan), making->shares,
+                 count) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot send the plan to the sandbox");
     }
-    return send_start(making, err);
+    return sandbox_send_start(making->host, making->plan, making->ahead, &making->sandbox, err);
+}
+
+int sandbox_run(const struct sandbox *sandbox, int pack, struct cella_error *err)
+{
+    const struct init_order order = {.type = INIT_ORDER_RUN};
+    return sys_send(sandbox->control, &order, sizeof(order), &pack, 1) == 0
+               ? 0
+               : error_set(err, CELLA_ERROR_HOST, errno, "cannot send the pack to the sandbox");
+}
+
+/* A program that is the keeper's child: its sandbox cannot end before it has been waited for. */
+static void reap_program(struct sandbox *sandbox)
+{
+    if (sandbox->program >= 0) {
+        IGNORE(sys_pidfd_send_signal(sandbox->program, SIGKILL));  /* it may be dead */
+        IGNORE(sys_wait_pidfd(sandbox->program, NULL, NULL) != 0); /* or waited for */
+        fd_close(&sandbox->program);
+    }
+}
+
+/* What we and every process that we have waited for have written. */
+static uint64_t written_bytes(const struct sandbox_host *host)
+{
+    char text[512];
+    const ssize_t got = host->io_file >= 0 ? pread(host->io_file, text, sizeof(text) - 1, 0) : -1;
+    if (got <= 0) {
+        return 0;
+    }
+    text[got] = '\0';
+    const char *line = strstr(text, "wchar: ");
+    return line == NULL ? 0 : strtoull(line + strlen("wchar: "), NULL, 10);
+}
+
+int sandbox_wait_program(struct sandbox *sandbox, int *ret_status, struct rusage *ret_usage,
+                         uint64_t *ret_written)
+{
+    const struct sandbox_host *host = sandbox->nest->host;
+    const uint64_t before = written_bytes(host);
+    const int result = sys_wait_pidfd(sandbox->program, ret_status, ret_usage);
+    if (result == 0) {
+        *ret_written = written_bytes(host) - before;
+        fd_close(&sandbox->program);
+    }
+    return result;
+}
+
+void sandbox_measure(const struct sandbox *sandbox, struct cgroup_usage *ret_usage)
+{
+    *ret_usage = (struct cgroup_usage){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    if (sandbox->cgroup.host != NULL) {
+        cgroup_measure(&sandbox->cgroup, ret_usage);
+    }
 }
 
 void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct rusage *ret_rusage)
 {
-    *ret_usage = (struct cgroup_usage){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-                                       UINT64_MAX, UINT64_MAX, UINT64_MAX};
     *ret_rusage = (struct rusage){0};
-    if (sandbox->pid > 0) {
+    reap_program(sandbox);
+    if (sandbox->pidfd >= 0) {
         /* The kernel ends a PID namespace with its first process, and lets that one be waited for
          * only when all others are gone.  It may be dead already. */
         IGNORE(sys_pidfd_send_signal(sandbox->pidfd, SIGKILL));
-        while (wait4(sandbox->pid, NULL, 0, ret_rusage) < 0 && errno == EINTR) {
-        }
+        IGNORE(sys_wait_pidfd(sandbox->pidfd, NULL, ret_rusage) != 0); /* cannot fail for long */
         sandbox->pid = -1;
     }
+    sandbox_measure(sandbox, ret_usage);
     if (sandbox->cgroup.host != NULL) {
-        cgroup_measure(&sandbox->cgroup, ret_usage);
         cgroup_remove(&sandbox->cgroup);
     }
     fd_close(&sandbox->pidfd);
     fd_close(&sandbox->control);
     lease_release(&sandbox->lease);
+    if (sandbox->nest != NULL) {
+        nest_release(sandbox->nest, sandbox->slot);
+        sandbox->nest = NULL;
+    }
 }
 
 void sandbox_discard(struct sandbox *sandbox)

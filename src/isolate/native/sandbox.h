@@ -18,6 +18,7 @@
 #include "base/attributes.h"
 #include "isolate/init/protocol.h"
 #include "isolate/native/cgroup.h"
+#include "isolate/native/child.h"
 #include "isolate/native/lease.h"
 #include "isolate/steps.h"
 #include "policy/plan.h"
@@ -33,7 +34,7 @@ struct sandbox_streams {
 };
 
 struct sandbox {
-    pid_t pid; /* of init, as the keeper sees it; -1: none */
+    pid_t pid; /* of init, as the keeper sees it; -1: none, or a nest waits for it */
     int pidfd;
     int control;     /* struct init_report comes, struct init_order goes; never blocks */
     uint64_t waived; /* what it was prepared without */
@@ -41,13 +42,19 @@ struct sandbox {
     struct lease lease;
     struct cgroup cgroup; /* .host NULL: none */
     struct sandbox_streams streams;
+    struct nest *nest; /* that it lies in; NULL: none */
+    uint32_t slot;     /* its place there */
+    int processor;     /* that it is kept on; -1: any */
+    int program;       /* pidfd of a parked program, the keeper's child; -1: none */
 };
 
 /* What all sandboxes of a keeper share. */
 struct sandbox_host {
-    bool privileged;  /* root: a uid of its own for each run */
-    int init_program; /* sealed memfd */
-    enum step fault;  /* test builds: the step to fail; else STEP_COUNT */
+    bool privileged;   /* root: a uid of its own for each run */
+    int init_program;  /* sealed memfd */
+    int guest_library; /* likewise */
+    int io_file;       /* /proc/self/io */
+    enum step fault;   /* test builds: the step to fail; else STEP_COUNT */
     struct cgroup_host cgroups;
     uint64_t prepared;    /* how many were, for names */
     int processor_last;   /* that a run was put on; -1: none yet */
@@ -57,26 +64,55 @@ struct sandbox_host {
 /* Fills `host`.  As an ordinary user this enters a user namespace of the keeper's own. */
 int sandbox_host_open(struct sandbox_host *host, struct cella_error *err) MUST_CHECK;
 void sandbox_host_close(struct sandbox_host *host);
+/* What nests need besides (nest.h); at the first call alone it does something. */
+int sandbox_host_open_nests(struct sandbox_host *host, struct cella_error *err) MUST_CHECK;
 /* Prepares the next sandbox while there is nothing else to do.  A failure shows when that sandbox
  * is needed. */
 void sandbox_host_make_ahead(struct sandbox_host *host);
 
 /* The part that depends on no plan; `waived` are the protections to leave out of it.  On failure
  * nothing is left and *ret_step says where it failed. */
-int sandbox_prepare(struct sandbox_host *host, uint64_t waived, struct sandbox *ret_sandbox,
-                    enum step *ret_step, struct cella_error *err) MUST_CHECK;
+int sandbox_prepare(struct sandbox_host *host, enum child_kind kind, uint64_t waived,
+                    struct sandbox *ret_sandbox, enum step *ret_step,
+                    struct cella_error *err) MUST_CHECK;
+/* What of it others need: the pipes and the control socket, of which `ret_inside` gets the
+ * sandbox's ends, and the control group. */
+enum sandbox_inside { SANDBOX_STDIN, SANDBOX_STDOUT, SANDBOX_STDERR, SANDBOX_COLLECTED };
+#define SANDBOX_INSIDE 4
+void sandbox_blank(struct sandbox *ret_sandbox);
+int sandbox_make_pipes(struct sandbox *sandbox, uid_t owner, int ret_inside[SANDBOX_INSIDE],
+                       struct cella_error *err) MUST_CHECK;
+int sandbox_make_control(struct sandbox *sandbox, int *ret_inside,
+                         struct cella_error *err) MUST_CHECK;
 
 /* Makes a prepared sandbox, or a new one, that of a plan.  What its first process then does is
- * reported on `control`; the streams are the caller's.  `pack` stays the caller's.  On failure
- * nothing is left and *ret_step says where it failed. */
-int sandbox_start(struct sandbox_host *host, const struct plan *plan, int pack,
+ * reported on `control`; with `ahead` init says when it waits to be told what to run.  The streams
+ * are the caller's.  On failure nothing is left and *ret_step says where it failed. */
+int sandbox_start(struct sandbox_host *host, const struct plan *plan, bool ahead,
                   struct sandbox *ret_sandbox, enum step *ret_step,
                   struct cella_error *err) MUST_CHECK;
+/* The parts of it that a nest does too. */
+int sandbox_limit(const struct plan *plan, struct sandbox *sandbox, uint64_t memory_held,
+                  struct cella_error *err) MUST_CHECK;
+int sandbox_choose_processor(struct sandbox_host *host, const struct plan *plan,
+                             struct sandbox *sandbox, struct cella_error *err) MUST_CHECK;
+int sandbox_send_start(const struct sandbox_host *host, const struct plan *plan, bool ahead,
+                       const struct sandbox *sandbox, struct cella_error *err) MUST_CHECK;
+/* Tells init what to run: `pack`, which stays the caller's. */
+int sandbox_run(const struct sandbox *sandbox, int pack, struct cella_error *err) MUST_CHECK;
 
 /* The next report of the first process, later init.  False when none is there now; *ret_closed then
  * says whether none can come any more. */
 bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_report,
                          bool *ret_closed);
+
+/* How a parked program ended, which is dead, what it used, and how many bytes it and all that it
+ * had waited for wrote.  -1 when it is no child of ours. */
+int sandbox_wait_program(struct sandbox *sandbox, int *ret_status, struct rusage *ret_usage,
+                         uint64_t *ret_written) MUST_CHECK;
+
+/* The figures of its control group, which are final when nothing runs in it any more. */
+void sandbox_measure(const struct sandbox *sandbox, struct cgroup_usage *ret_usage);
 
 /* Kills what is there, waits for it, and removes everything but the figures of the control group,
  * which go to *ret_usage; *ret_rusage is that of init and all it has waited for. */

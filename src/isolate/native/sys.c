@@ -3,13 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define SMALL_FILE_MAX 4096
 #define SIGNALS        64 /* as the kernel counts; SIGKILL and SIGSTOP refuse, and need nothing */
+
+#define WAIT_DUMPED 0x80 /* of a wait status: a core was written */
 
 pid_t sys_clone3(const struct clone_args *args)
 {
@@ -19,6 +26,46 @@ pid_t sys_clone3(const struct clone_args *args)
 int sys_pidfd_send_signal(int pidfd, int signal_number)
 {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+}
+
+enum { BY_PIDFD = 3 }; /* P_PIDFD, which one library's header lacks */
+
+int sys_keep_on_processor(pid_t pid, int processor)
+{
+    cpu_set_t one;
+    if (processor < 0) {
+        return 0;
+    }
+    CPU_ZERO(&one);
+    CPU_SET((size_t)processor % CPU_SETSIZE, &one);
+    return sched_setaffinity(pid, sizeof(one), &one);
+}
+
+int sys_is_child(int pidfd)
+{
+    siginfo_t unused = {0};
+    return syscall(SYS_waitid, BY_PIDFD, pidfd, &unused, WEXITED | WNOHANG | WNOWAIT, NULL) == 0;
+}
+
+int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage)
+{
+    siginfo_t ended = {0};
+    long result = -1;
+    do {
+        result = syscall(SYS_waitid, BY_PIDFD, pidfd, &ended, WEXITED, ret_rusage);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0 && errno == ECHILD) {
+        struct pollfd dead = {.fd = pidfd, .events = POLLIN};
+        while (poll(&dead, 1, -1) < 0 && errno == EINTR) {
+        }
+        errno = ECHILD;
+    }
+    if (result == 0 && ret_status != NULL) {
+        const int dumped = ended.si_code == CLD_DUMPED ? WAIT_DUMPED : 0;
+        *ret_status = ended.si_code == CLD_EXITED ? (ended.si_status & 0xff) << 8
+                                                  : (ended.si_status & 0x7f) | dumped;
+    }
+    return (int)result;
 }
 
 int sys_close_range(unsigned first, unsigned last, unsigned flags)
@@ -91,6 +138,85 @@ int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c, uns
 int sys_ioctl(int fd, unsigned long request, void *argument)
 {
     return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+int sys_send(int socket, const void *bytes, size_t size, const int *descriptors, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(SYS_DESCRIPTORS_MAX * sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > SYS_DESCRIPTORS_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (count > 0) {
+        memset(&control, 0, sizeof(control));
+        message.msg_control = &control;
+        message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+    }
+    ssize_t sent = 0;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)size ? 0 : -1;
+}
+
+/* Takes the first `max` descriptors and closes any other.  The kernel puts all of them into one
+ * control message, and no other kind is asked for. */
+static bool take_descriptors(struct msghdr *message, int *descriptors, size_t max)
+{
+    const struct cmsghdr *part = CMSG_FIRSTHDR(message);
+    const bool some =
+        part != NULL && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS;
+    const size_t count = some ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+    for (size_t i = 0; i < count; i++) {
+        int fd = -1;
+        memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
+        if (i < max) {
+            descriptors[i] = fd;
+        } else {
+            (void)close(fd); /* nobody asked for it */
+        }
+    }
+    return count <= max && (message->msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;
+}
+
+ssize_t sys_receive(int socket, void *bytes, size_t size, int *descriptors, size_t max)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(SYS_DESCRIPTORS_MAX * sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    for (size_t i = 0; i < max; i++) {
+        descriptors[i] = -1;
+    }
+    ssize_t got = 0;
+    do {
+        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 || take_descriptors(&message, descriptors, max)) {
+        return got;
+    }
+    for (size_t i = 0; i < max; i++) {
+        if (descriptors[i] >= 0) {
+            (void)close(descriptors[i]); /* of a message that is not read */
+            descriptors[i] = -1;
+        }
+    }
+    errno = EPROTO;
+    return -1;
 }
 
 int sys_execveat(int fd, char *const argv[], char *const envp[])

@@ -22,6 +22,13 @@
 /* fork() with namespaces: returns 0 in the child, which goes on with a copy of everything. */
 pid_t sys_clone3(const struct clone_args *args) MUST_CHECK;
 int sys_pidfd_send_signal(int pidfd, int signal_number) MUST_CHECK;
+/* Waits for a child's end by its pidfd and fills in how it ended and what it used, where not NULL;
+ * for another process's child only until that is dead, and then -1 with ECHILD. */
+struct rusage;
+int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage) MUST_CHECK;
+/* Whether it is a child of ours, dead or alive. */
+int sys_keep_on_processor(pid_t pid, int processor) MUST_CHECK; /* -1: any */
+int sys_is_child(int pidfd) MUST_CHECK;
 int sys_close_range(unsigned first, unsigned last, unsigned flags) MUST_CHECK;
 int sys_mount(const char *source, const char *target, const char *type, unsigned long flags,
               const char *data) MUST_CHECK;
@@ -46,6 +53,14 @@ int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
               unsigned long d) MUST_CHECK;
 /* One library declares the request as int, which its largest values do not fit. */
 int sys_ioctl(int fd, unsigned long request, void *argument) MUST_CHECK;
+/* One message with descriptors, of which there may be none; they stay the caller's. */
+#define SYS_DESCRIPTORS_MAX 16
+int sys_send(int socket, const void *bytes, size_t size, const int *descriptors,
+             size_t count) MUST_CHECK;
+/* The length of a message, 0 at the end, -1 on failure; `descriptors` has room for `max`, those not
+ * sent are -1.  What comes is close-on-exec.  More descriptors than that, or a longer message:
+ * EPROTO, and none is kept. */
+ssize_t sys_receive(int socket, void *bytes, size_t size, int *descriptors, size_t max) MUST_CHECK;
 int sys_execveat(int fd, char *const argv[], char *const envp[]) MUST_CHECK;
 
 /* Every signal to its standard action, also those that the C libraries keep for themselves: their

@@ -37,12 +37,6 @@
 /* Room for more descriptors than any frame has, so that a surplus is seen and closed. */
 #define RECEIVED_FDS_MAX 8
 
-/* A frame goes out as its two parts, without a copy: there must be nothing between them. */
-static_assert(offsetof(struct keeper_create, plan) == sizeof(struct keeper_frame_header) &&
-                  sizeof(struct keeper_create) ==
-                      sizeof(struct keeper_frame_header) + sizeof(struct plan),
-              "no padding in struct keeper_create");
-
 struct keeper_client {
     int socket;
     int pidfd;
@@ -279,29 +273,54 @@ static int send_frame(struct keeper_client *client, const struct msghdr *message
     return -1;
 }
 
-int keeper_client_create(struct keeper_client *client, uint64_t run, const struct plan *plan,
-                         int pack, struct cella_error *err)
+/* A frame that ends in a plan goes out in two parts, without a copy of that. */
+static int send_with_plan(struct keeper_client *client, const void *front, size_t front_size,
+                          const struct plan *plan, int pack, struct cella_error *err)
 {
-    struct keeper_frame_header header = {KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, run};
     union { /* aligned as the kernel's header wants it */
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
     } control = {.room = {0}};
     struct iovec parts[] = {
-        {&header, sizeof(header)},
-        {(void *)(uintptr_t)plan, sizeof(*plan)}, /* only read; the type knows no const */
+        {(void *)(uintptr_t)front, front_size}, /* only read; the type knows no const */
+        {(void *)(uintptr_t)plan, sizeof(*plan)},
     };
-    struct msghdr message = {
-        .msg_iov = parts,
-        .msg_iovlen = ARRAY_LENGTH(parts),
-        .msg_control = control.room,
-        .msg_controllen = sizeof(control.room),
-    };
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.header), &pack, sizeof(pack));
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = ARRAY_LENGTH(parts)};
+    if (pack >= 0) {
+        message.msg_control = control.room;
+        message.msg_controllen = sizeof(control.room);
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), &pack, sizeof(pack));
+    }
     return send_frame(client, &message, err);
+}
+
+int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool,
+                         const struct plan *plan, int pack, struct cella_error *err)
+{
+    const struct {
+        struct keeper_frame_header header;
+        uint64_t pool;
+    } front = {{KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, run}, pool};
+    static_assert(offsetof(struct keeper_create, plan) == sizeof(front) &&
+                      sizeof(struct keeper_create) == sizeof(front) + sizeof(struct plan),
+                  "no padding in struct keeper_create");
+    return send_with_plan(client, &front, sizeof(front), plan, pack, err);
+}
+
+int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size,
+                       const struct plan *plan, int pack, struct cella_error *err)
+{
+    const struct {
+        struct keeper_frame_header header;
+        uint32_t size, reserved;
+    } front = {{KEEPER_POOL, KEEPER_PROTOCOL_VERSION, pool}, size, 0};
+    static_assert(offsetof(struct keeper_pool, plan) == sizeof(front) &&
+                      sizeof(struct keeper_pool) == sizeof(front) + sizeof(struct plan),
+                  "no padding in struct keeper_pool");
+    return send_with_plan(client, &front, sizeof(front), plan, pack, err);
 }
 
 int keeper_client_stop(struct keeper_client *client, uint64_t run, struct cella_error *err)
@@ -362,6 +381,8 @@ static size_t frame_size(uint32_t type)
         return sizeof(struct keeper_notice);
     case KEEPER_ENDED:
         return sizeof(struct keeper_ended);
+    case KEEPER_POOL_STATE:
+        return sizeof(struct keeper_pool_state);
     default:
         return 0;
     }
@@ -431,14 +452,22 @@ static int check_message(struct keeper_client *client, const struct msghdr *head
 }
 
 /* Its texts come from another process: they end where their room ends, and the kind is known. */
-static void sanitize_refused(struct keeper_refused *refused)
+static void end_texts(struct cella_error *error)
 {
-    struct cella_error *error = &refused->error;
     error->field[sizeof(error->field) - 1] = '\0';
     error->text[sizeof(error->text) - 1] = '\0';
     error->hint[sizeof(error->hint) - 1] = '\0';
+    if ((unsigned)error->kind > CELLA_ERROR_BUG) {
+        error->kind = CELLA_ERROR_BUG;
+    }
+}
+
+static void sanitize_refused(struct keeper_refused *refused)
+{
+    struct cella_error *error = &refused->error;
+    end_texts(error);
     refused->step[sizeof(refused->step) - 1] = '\0';
-    if (error->kind <= CELLA_ERROR_NONE || error->kind > CELLA_ERROR_BUG) {
+    if (error->kind == CELLA_ERROR_NONE) {
         error->kind = CELLA_ERROR_BUG;
     }
 }
@@ -456,6 +485,9 @@ int keeper_client_receive(struct keeper_client *client, struct keeper_message *r
         if (frame->type == KEEPER_HELLO) {
             client->greeted = true;
             continue; /* it greets once, so this goes on once */
+        }
+        if (frame->type == KEEPER_POOL_STATE) {
+            end_texts(&ret_message->frame.pool_state.error);
         }
         if (frame->type == KEEPER_REFUSED) {
             sanitize_refused(&ret_message->frame.refused);

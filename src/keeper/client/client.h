@@ -35,6 +35,7 @@ struct keeper_message {
         struct keeper_started started;
         struct keeper_notice notice;
         struct keeper_ended ended;
+        struct keeper_pool_state pool_state;
     } frame;
     /* With KEEPER_CREATED, the receiver's to close: all four, or all -1 when this process has no
      * room for more descriptors. */
@@ -59,8 +60,11 @@ int keeper_client_pidfd(const struct keeper_client *client);
 
 /* Each returns 1 when the frame is on its way, 0 when the socket is full for now, -1 when the
  * keeper is lost.  `pack` stays the caller's. */
-int keeper_client_create(struct keeper_client *client, uint64_t run, const struct plan *plan,
-                         int pack, struct cella_error *err) MUST_CHECK;
+int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool,
+                         const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
+/* `pack` -1: none. */
+int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size,
+                       const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
 int keeper_client_stop(struct keeper_client *client, uint64_t run,
                        struct cella_error *err) MUST_CHECK;
 

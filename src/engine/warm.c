@@ -1,0 +1,201 @@
+/* See warm.h. */
+#include "engine/warm.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/glob.h"
+#include "engine/engine.h"
+#include "engine/stage.h"
+
+#include <errno.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* When the caller says nothing: what a few zygotes and some dozen sandboxes take. */
+#define MEMORY_DEFAULT (UINT64_C(512) * 1024 * 1024)
+
+/* What the keeper has to be told to make a pool. */
+struct warm_pool {
+    struct plan plan;
+    int pack;                       /* of its zygote; -1: none */
+    bool pending;                   /* its size is still to be told */
+    struct keeper_pool_state state; /* as the keeper told last */
+};
+
+int warm_init(struct warm *warm, const struct cella_options *options, int epoll_fd, void *source,
+              struct cella_error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+    const uint64_t given = options->pool_memory_bytes;
+    pool_init(&warm->kinds, given == CELLA_NO_POOLS ? 0 : given == 0 ? MEMORY_DEFAULT : given);
+    warm->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (warm->timer < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, warm->timer, &event) < 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a timer");
+    }
+    return 0;
+}
+
+static void forget(struct warm *warm, size_t index)
+{
+    struct warm_pool *pool = warm->pools[index];
+    if (pool != NULL) {
+        fd_close(&pool->pack);
+        free(pool);
+        warm->pools[index] = NULL;
+    }
+}
+
+void warm_done(struct warm *warm)
+{
+    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+        forget(warm, i);
+    }
+    fd_close(&warm->timer);
+}
+
+/* ---- what a run wants ---- */
+
+/* Whether the run could tell a warm start by what the interpreter does with its environment. */
+static bool sets_what_was_read(const struct recipe *recipe)
+{
+    const struct spec_strings *patterns = &recipe->runtime->warm.cold_env;
+    for (size_t i = 0; i < recipe->spec->env_count; i++) {
+        for (size_t j = 0; j < patterns->count; j++) {
+            if (glob_match(patterns->items[j], recipe->spec->env[i].name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool has_zygote(const struct recipe *recipe)
+{
+    return recipe->runtime != NULL && recipe->runtime->warm.zygote && !sets_what_was_read(recipe);
+}
+
+static void make_key(const struct plan *plan, const struct pack_writer *zygote, unsigned char *key)
+{
+    SHA2_CTX digest;
+    SHA256Init(&digest);
+    SHA256Update(&digest, (const uint8_t *)plan, sizeof(*plan));
+    SHA256Update(&digest, (const uint8_t *)zygote->batch.data, zygote->batch.size);
+    SHA256Final(key, &digest);
+}
+
+/* What the keeper has to be told of the kind, remembered at its first run.  False: no memory for
+ * more than the run itself. */
+static bool remember(struct warm *warm, const struct pool_kind *kind, const struct plan *plan,
+                     struct pack_writer *zygote)
+{
+    struct cella_error error;
+    const size_t place = (size_t)(kind - warm->kinds.kinds);
+    if (kind->wanted > 1 && warm->pools[place] != NULL) {
+        return true;
+    }
+    forget(warm, place); /* of whoever had this place before */
+    struct warm_pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL) {
+        return false;
+    }
+    warm->pools[place] = pool;
+    pool->plan = *plan;
+    pool->pack = -1;
+    if (zygote->batch.size > 0 && pack_writer_seal(zygote, &pool->pack, &error) < 0) {
+        forget(warm, place);
+        return false;
+    }
+    return true;
+}
+
+void warm_choose(struct stage *stage, const struct recipe *recipe)
+{
+    struct warm *warm = &stage->run->engine->warm;
+    struct cella_error error;
+    unsigned char key[POOL_KEY_SIZE];
+    CLEANUP(pack_writer_done) struct pack_writer zygote;
+    pack_writer_init(&zygote);
+    if (warm->kinds.memory_max_bytes == 0 || plan_writable_count(stage->plan) > 0 ||
+        (has_zygote(recipe) &&
+         recipe_write_zygote(recipe, &stage->plan->limits, &zygote, &error) < 0) ||
+        zygote.fd >= 0) { /* so long an environment is nobody's */
+        return;
+    }
+    make_key(stage->plan, &zygote, key);
+    struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
+    if (kind != NULL && remember(warm, kind, stage->plan, &zygote)) {
+        stage->kind = kind;
+    }
+}
+
+void warm_began(struct stage *stage)
+{
+    if (stage->kind != NULL) {
+        pool_began(stage->kind);
+        stage->pool = stage->kind->id;
+    }
+}
+
+void warm_ended(struct stage *stage)
+{
+    if (stage->kind != NULL && stage->number != 0) {
+        pool_ended(stage->kind);
+    }
+    stage->kind = NULL;
+}
+
+/* ---- what the keeper is told ---- */
+
+static void send_size(struct cella_engine *engine, const struct pool_kind *kind,
+                      struct warm_pool *pool)
+{
+    struct cella_error error;
+    /* What does not go now goes at the end of a later step. */
+    pool->pending = keeper_client_pool(engine->keeper, kind->id, kind->target, &pool->plan,
+                                       pool->pack, &error) == 0;
+}
+
+static void set_size(void *context, const struct pool_kind *kind)
+{
+    struct cella_engine *engine = context;
+    struct warm_pool *pool = engine->warm.pools[kind - engine->warm.kinds.kinds];
+    if (pool != NULL && engine->lost.kind == CELLA_ERROR_NONE) {
+        send_size(engine, kind, pool);
+    }
+}
+
+static void set_timer(const struct warm *warm, uint64_t at_us)
+{
+    const uint64_t at = at_us == UINT64_MAX ? 0 : at_us; /* 0: never */
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000) * 1000}};
+    IGNORE(timerfd_settime(warm->timer, TFD_TIMER_ABSTIME, &when, NULL) < 0); /* valid */
+}
+
+void warm_step(struct cella_engine *engine)
+{
+    struct warm *warm = &engine->warm;
+    if (warm->kinds.memory_max_bytes == 0) {
+        return;
+    }
+    set_timer(warm, pool_step(&warm->kinds, clock_monotonic_us(), set_size, engine));
+    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+        if (warm->pools[i] != NULL && warm->pools[i]->pending) {
+            send_size(engine, &warm->kinds.kinds[i], warm->pools[i]);
+        }
+    }
+}
+
+void warm_message(struct cella_engine *engine, const struct keeper_pool_state *state)
+{
+    struct pool_kind *kind = pool_find(&engine->warm.kinds, state->header.run);
+    if (kind != NULL && state->header.run != 0) { /* else it was given up meanwhile */
+        kind->held_bytes = state->held_bytes;
+        engine->warm.pools[kind - engine->warm.kinds.kinds]->state = *state;
+    }
+}

@@ -1,0 +1,101 @@
+/*
+ * A pool: sandboxes of one plan, made ahead of need, and where the language has one the zygote that
+ * their programs are children of.
+ *
+ *   plain   init waits to be told what to run; it will start the program
+ *   warm    the program is there too, parked: a zygote's child
+ *
+ * The engine says how many shall be ready; the pool makes them one after the other while the keeper
+ * has nothing else to do, and begins again when one was taken or has died.  A zygote that dies or
+ * does not answer is replaced, later and later while that goes on; a request finds the pool empty
+ * then and is given a sandbox of its own.
+ */
+#ifndef KEEPER_POOL_H
+#define KEEPER_POOL_H
+
+#include "base/attributes.h"
+#include "isolate/native/nest.h"
+#include "keeper/run.h"
+#include "keeper/watch.h"
+#include "keeper/wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Ready at one time in one pool. */
+#define POOL_READY_MAX NEST_SANDBOXES_MAX
+
+/* Being made at one time: more only take the processors from each other. */
+#define POOL_MAKING_MAX 2
+
+/* Requests that came when nothing was ready, and wait: a zygote's child is there sooner than an
+ * interpreter that starts anew. */
+#define POOL_WAITING_MAX 64
+
+struct pool_waiting {
+    uint64_t id;
+    int pack;
+};
+
+/* What becomes of those that waited: a run, or with a zygote that fails one to be started anew;
+ * then `pack` stays the pool's. */
+struct pool_owner {
+    void *context;
+    void (*began)(void *context, struct run *run);
+    void (*cold)(void *context, const struct plan *plan, uint64_t id, int pack);
+};
+
+struct pool {
+    struct pool_owner owner;
+    struct pool_waiting waiting[POOL_WAITING_MAX]; /* the first come first */
+    size_t waiting_count;
+    uint64_t id;
+    struct plan plan;
+    int pack; /* of the zygote; -1: a plain pool */
+    struct sandbox_host *host;
+    int epoll;
+    struct wire *wire;
+    uint32_t target;
+    uint64_t runs;                      /* how many were begun, for their numbers */
+    struct nest *nest;                  /* NULL: none now */
+    struct run *parked[POOL_READY_MAX]; /* the oldest first */
+    size_t parked_count;
+    struct run *making[POOL_MAKING_MAX]; /* the first asked for first */
+    size_t making_count;
+    uint32_t forks;    /* of this zygote */
+    uint32_t failures; /* one after the other */
+    uint64_t retry_us; /* not before */
+    int timer;         /* for the zygote's answer, and for the next attempt */
+    struct watch watches[WATCH_SOURCES];
+    uint32_t taken, made, zygotes, dead; /* since the beginning */
+    struct cella_error error;            /* of the last failure */
+    bool changed;                        /* the engine is to be told */
+    uint64_t told_us;                    /* when it was last */
+};
+
+struct pool *pool_create(struct sandbox_host *host, const struct pool_owner *owner, int epoll,
+                         struct wire *wire, uint64_t id, const struct plan *plan, int pack,
+                         struct cella_error *err);
+/* Ends what is ready.  Runs that came from it go on. */
+void pool_destroy(struct pool *pool);
+
+void pool_set_target(struct pool *pool, uint32_t target);
+/* Gives a request what is ready, or lets it wait for what soon will be.  False: it is to be started
+ * anew.  `pack` stays the caller's. */
+bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pack);
+/* Forgets a request that waits; false when there is none of that number. */
+bool pool_forget(struct pool *pool, uint64_t id);
+/* Goes on making, by one step.  False when there is nothing to do now. */
+bool pool_step(struct pool *pool);
+void pool_event(struct pool *pool, enum watch_source source);
+/* Tells the engine, when there is something to tell that is not too soon.  When to look again, in
+ * milliseconds; -1: when something has happened. */
+int pool_tell(struct pool *pool);
+
+/* What became of a run that it is making or has ready: called by run.c. */
+void pool_run_hidden(struct pool *pool, struct run *run);
+void pool_run_parked(struct pool *pool, struct run *run);
+void pool_run_stuck(struct pool *pool);
+void pool_run_lost(struct pool *pool, struct run *run, const struct cella_error *error);
+
+#endif

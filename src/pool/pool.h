@@ -1,0 +1,67 @@
+/*
+ * How many sandboxes shall be ready for which plan: pure, time is an argument.
+ *
+ * A kind of run is known by a key, the digest of everything that its sandboxes are made by.  Who
+ * wants one for the second time gets a pool.  A pool shall have ready what was wanted at one time,
+ * at the most, of late; what nobody has wanted for a while is given back, and so is, when memory is
+ * short, the pool that was wanted longest ago.
+ */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define POOL_KEY_SIZE  32
+#define POOL_KINDS_MAX 64 /* that are remembered; the one wanted longest ago is forgotten */
+
+/* Ready at one time of one kind. */
+#define POOL_READY_MAX 64
+
+/* What was wanted at one time is looked at over so long, and what nobody wants stays so long. */
+#define POOL_WINDOW_US (UINT64_C(5) * 1000000)
+#define POOL_IDLE_US   (UINT64_C(60) * 1000000)
+
+/* What one costs while it waits, as a round figure: an init and a program that shares nearly all.
+ * */
+#define POOL_SANDBOX_BYTES (UINT64_C(2) * 1024 * 1024)
+
+struct pool_kind {
+    unsigned char key[POOL_KEY_SIZE];
+    uint64_t id;          /* of its pool; 0: it has none */
+    uint64_t wanted;      /* how often; 0: this place is free */
+    uint64_t wanted_us;   /* last */
+    uint64_t window_us;   /* when this one began */
+    uint32_t active;      /* runs of it now */
+    uint32_t peak;        /* at one time, in this window */
+    uint32_t peak_before; /* in the one before */
+    uint32_t target;      /* what shall be ready */
+    uint64_t held_bytes;  /* by its zygote */
+};
+
+struct pool_kinds {
+    struct pool_kind kinds[POOL_KINDS_MAX];
+    uint64_t memory_max_bytes; /* 0: no pools at all */
+    uint64_t last_id;
+};
+
+void pool_init(struct pool_kinds *kinds, uint64_t memory_max_bytes);
+
+/* One more is wanted.  The kind, which stays where it is until it is forgotten; NULL when there are
+ * no pools. */
+struct pool_kind *pool_want(struct pool_kinds *kinds, const unsigned char key[POOL_KEY_SIZE],
+                            uint64_t now_us);
+/* The kind with that pool, or NULL. */
+struct pool_kind *pool_find(struct pool_kinds *kinds, uint64_t id);
+/* A run of it begins, or is over. */
+void pool_began(struct pool_kind *kind);
+void pool_ended(struct pool_kind *kind);
+
+/* What shall be ready now.  `set` is called for each pool whose size changes: with 0 it is given
+ * up, and its number never used again.  Returns when to look again; UINT64_MAX: after the next
+ * event. */
+uint64_t pool_step(struct pool_kinds *kinds, uint64_t now_us,
+                   void (*set)(void *context, const struct pool_kind *kind), void *context);
+
+#endif

@@ -1,0 +1,148 @@
+/* Pools: who gets one, how large, and what is given back. */
+#include "pool/pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MIB    (UINT64_C(1024) * 1024)
+#define SECOND UINT64_C(1000000)
+#define MEMORY (256 * MIB)
+
+struct told {
+    uint64_t id;
+    uint32_t target;
+    unsigned times;
+};
+
+static void tell(void *context, const struct pool_kind *kind)
+{
+    struct told *told = context;
+    told->id = kind->id;
+    told->target = kind->target;
+    told->times++;
+}
+
+static struct pool_kind *want(struct pool_kinds *kinds, unsigned char name, uint64_t now)
+{
+    const unsigned char key[POOL_KEY_SIZE] = {name};
+    return pool_want(kinds, key, now);
+}
+
+static void one_run_gets_no_pool(void **state)
+{
+    (void)state;
+    static struct pool_kinds kinds;
+    struct told told = {0};
+    pool_init(&kinds, MEMORY);
+    struct pool_kind *kind = want(&kinds, 1, SECOND);
+    pool_began(kind);
+    pool_ended(kind);
+    assert_true(pool_step(&kinds, SECOND, tell, &told) == UINT64_MAX);
+    assert_int_equal(told.times, 0);
+    assert_ptr_equal(want(&kinds, 1, SECOND), kind);
+    assert_true(pool_step(&kinds, SECOND, tell, &told) > SECOND);
+    assert_int_equal(told.times, 1);
+    assert_true(told.id != 0 && told.target > 0);
+    assert_ptr_equal(pool_find(&kinds, told.id), kind);
+}
+
+static void without_memory_there_are_none(void **state)
+{
+    (void)state;
+    static struct pool_kinds kinds;
+    pool_init(&kinds, 0);
+    assert_null(want(&kinds, 1, SECOND));
+}
+
+static void it_has_what_was_wanted_at_one_time(void **state)
+{
+    (void)state;
+    static struct pool_kinds kinds;
+    struct told told = {0};
+    uint64_t now = SECOND;
+    pool_init(&kinds, MEMORY);
+    struct pool_kind *kind = NULL;
+    for (int i = 0; i < 5; i++) {
+        kind = want(&kinds, 1, now);
+        pool_began(kind);
+    }
+    (void)pool_step(&kinds, now, tell, &told);
+    assert_int_equal(told.target, 6);
+    for (int i = 0; i < 5; i++) {
+        pool_ended(kind);
+    }
+    /* That is remembered for the next window, and no longer. */
+    now += POOL_WINDOW_US;
+    (void)pool_step(&kinds, now, tell, &told);
+    assert_int_equal(kind->target, 6);
+    now += POOL_WINDOW_US;
+    (void)pool_step(&kinds, now, tell, &told);
+    assert_int_equal(kind->target, 1);
+    /* And what nobody wants goes, its number with it. */
+    const uint64_t id = kind->id;
+    now += POOL_IDLE_US;
+    assert_true(pool_step(&kinds, now, tell, &told) == UINT64_MAX);
+    assert_int_equal(told.id, id);
+    assert_int_equal(told.target, 0);
+    assert_null(pool_find(&kinds, id));
+    (void)want(&kinds, 1, now);
+    (void)pool_step(&kinds, now, tell, &told);
+    assert_true(told.id > id);
+}
+
+static void the_one_wanted_longest_ago_makes_room(void **state)
+{
+    (void)state;
+    static struct pool_kinds kinds;
+    struct told told = {0};
+    pool_init(&kinds, 20 * MIB);
+    struct pool_kind *first = want(&kinds, 1, SECOND);
+    struct pool_kind *second = want(&kinds, 2, 2 * SECOND);
+    (void)want(&kinds, 1, SECOND);
+    (void)want(&kinds, 2, 2 * SECOND);
+    (void)pool_step(&kinds, 2 * SECOND, tell, &told);
+    assert_true(first->target > 0 && second->target > 0);
+    first->held_bytes = second->held_bytes = 12 * MIB; /* as the keeper tells */
+    (void)pool_step(&kinds, 2 * SECOND, tell, &told);
+    assert_int_equal(first->target, 0);
+    assert_true(second->target > 0);
+    assert_int_equal(first->id, 0);
+}
+
+static void the_oldest_kind_is_forgotten_but_none_in_use(void **state)
+{
+    (void)state;
+    static struct pool_kinds kinds;
+    pool_init(&kinds, MEMORY);
+    for (unsigned char i = 0; i < POOL_KINDS_MAX; i++) {
+        struct pool_kind *kind = want(&kinds, i, SECOND + i);
+        if (i < 2) {
+            pool_began(kind);
+        }
+    }
+    struct pool_kind *kind = want(&kinds, 200, 100 * SECOND);
+    assert_non_null(kind);
+    assert_int_equal(kind - kinds.kinds, 2);
+    assert_int_equal(kind->wanted, 1);
+    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+        kinds.kinds[i].active = 1;
+    }
+    assert_null(want(&kinds, 201, 100 * SECOND));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_run_gets_no_pool),
+        cmocka_unit_test(without_memory_there_are_none),
+        cmocka_unit_test(it_has_what_was_wanted_at_one_time),
+        cmocka_unit_test(the_one_wanted_longest_ago_makes_room),
+        cmocka_unit_test(the_oldest_kind_is_forgotten_but_none_in_use),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
