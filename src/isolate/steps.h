@@ -60,7 +60,7 @@ enum step_place {
     X(SECCOMP, "seccomp", SANDBOX, "load the system call filter")                                  \
     X(INIT, "init", SANDBOX, "execute the sealed init as PID 1")                                   \
     X(HIDE, "hide_init", INIT, "make PID 1 non-dumpable")                                          \
-    X(PARK, "park", INIT, "wait for the program that a zygote has forked, where there is one")     \
+    X(PARK, "park", NEST, "wait for the program that a zygote has forked, where there is one")     \
     X(FILES, "files", INIT, "write the request's files into the workspace")                        \
     X(RLIMITS, "rlimits", PROGRAM, "set the resource limits")                                      \
     X(STREAMS, "streams", PROGRAM,                                                                 \
