@@ -37,7 +37,8 @@
 #define PROCESSES_SIZE        4096 /* of cgroup.procs read at once */
 #define LEAF_PASSES_MAX       16
 #define KEEPER_LEAF           "keeper"
-#define STAT_START_TIME_FIELD 22 /* of /proc/PID/stat, counted from 1 (proc(5)) */
+#define SCOPE_WAIT_MS         5000 /* many keepers at once ask one manager */
+#define STAT_START_TIME_FIELD 22   /* of /proc/PID/stat, counted from 1 (proc(5)) */
 
 static const char *const controller_names[CGROUP_CONTROLLERS] = {"memory", "pids", "cpu",
                                                                  "cpuacct"};
@@ -281,7 +282,7 @@ static int open_own_scope(const struct cgroup_host *host)
     char own_path[PATH_SIZE];
     (void)snprintf(manager, sizeof(manager), "/run/user/%u/systemd/private", (unsigned)geteuid());
     (void)snprintf(name, sizeof(name), "%.*s", (int)strlen(host->prefix) - 1, host->prefix);
-    if (geteuid() != 0 && scope_enter(manager, name) &&
+    if (geteuid() != 0 && scope_enter(manager, name, SCOPE_WAIT_MS) &&
         sys_read_file(AT_FDCWD, "/proc/self/cgroup", own_groups, sizeof(own_groups)) > 0 &&
         own_group(own_groups, "", own_path, sizeof(own_path))) {
         return open_delegated(own_path);

@@ -41,19 +41,19 @@ struct connection {
     int64_t deadline_ms;
 };
 
-static bool connect_manager(const char *path, struct connection *connection);
+static bool connect_manager(const char *path, int wait_ms, struct connection *connection);
 static bool authenticate(const struct connection *connection);
 static void write_call(struct message *message, const char *name);
 static bool send_all(const struct connection *connection, const void *bytes, size_t size);
 static bool wait_until_moved(const struct connection *connection, const char *before);
 
-bool scope_enter(const char *socket_path, const char *name)
+bool scope_enter(const char *socket_path, const char *name, int wait_ms)
 {
     char before[OWN_GROUPS_MAX];
     struct message message = {.size = 0};
     struct connection connection;
     if (sys_read_file(AT_FDCWD, "/proc/self/cgroup", before, sizeof(before)) <= 0 ||
-        !connect_manager(socket_path, &connection)) {
+        !connect_manager(socket_path, wait_ms, &connection)) {
         return false;
     }
     write_call(&message, name);
@@ -73,11 +73,11 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool connect_manager(const char *path, struct connection *connection)
+static bool connect_manager(const char *path, int wait_ms, struct connection *connection)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    connection->deadline_ms = now_ms() + SCOPE_WAIT_MS;
+    connection->deadline_ms = now_ms() + wait_ms;
     connection->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (connection->socket < 0) {
         return false;

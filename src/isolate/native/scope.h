@@ -14,10 +14,9 @@
 
 #include <stdbool.h>
 
-#define SCOPE_WAIT_MS 1000 /* for all of it; a manager that is idle takes a few */
-
 /* True when this process has been moved into a scope of its own, of that name (NAME.scope), by the
- * manager that listens at `socket_path`.  False when there is none, it refuses, or takes longer. */
-bool scope_enter(const char *socket_path, const char *name) MUST_CHECK;
+ * manager that listens at `socket_path`.  False when there is none, it refuses, or all of it takes
+ * longer than `wait_ms`: a manager that is idle takes a few, a busy one many hundreds. */
+bool scope_enter(const char *socket_path, const char *name, int wait_ms) MUST_CHECK;
 
 #endif
