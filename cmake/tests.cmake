@@ -26,6 +26,7 @@ endforeach()
 # And the part that decides what it does for nobody.
 target_sources(test_ceiling PRIVATE src/keeper/ceiling.c)
 target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/sys.c)
+target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/native/sys.c)
 # And of the server, what reads strangers' bytes.
 target_sources(test_http PRIVATE src/front/serve/http.c)
 

@@ -8,6 +8,7 @@
 #include "isolate/native/child.h"
 #include "isolate/native/nest.h"
 #include "isolate/native/shares.h"
+#include "isolate/native/strays.h"
 #include "isolate/native/sys.h"
 
 #include <errno.h>
@@ -17,6 +18,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* A sandbox ends sooner, unless a stray is in it. */
+#define STRAYS_CHECK_MS 5
 
 /* While a prepared sandbox is made that of a plan. */
 struct making {
@@ -280,7 +284,10 @@ void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct
         /* The kernel ends a PID namespace with its first process, and lets that one be waited for
          * only when all others are gone.  It may be dead already. */
         IGNORE(sys_pidfd_send_signal(sandbox->pidfd, SIGKILL));
-        IGNORE(sys_wait_pidfd(sandbox->pidfd, NULL, ret_rusage) != 0); /* cannot fail for long */
+        while (!sys_dies_within(sandbox->pidfd, STRAYS_CHECK_MS)) {
+            strays_reap();
+        }
+        IGNORE(sys_wait_pidfd(sandbox->pidfd, NULL, ret_rusage) != 0); /* a nest's is not ours */
         sandbox->pid = -1;
     }
     sandbox_measure(sandbox, ret_usage);

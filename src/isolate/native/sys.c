@@ -47,6 +47,12 @@ int sys_is_child(int pidfd)
     return syscall(SYS_waitid, BY_PIDFD, pidfd, &unused, WEXITED | WNOHANG | WNOWAIT, NULL) == 0;
 }
 
+bool sys_dies_within(int pidfd, int time_ms)
+{
+    struct pollfd dead = {.fd = pidfd, .events = POLLIN};
+    return poll(&dead, 1, time_ms) > 0;
+}
+
 int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage)
 {
     siginfo_t ended = {0};
@@ -54,12 +60,6 @@ int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage)
     do {
         result = syscall(SYS_waitid, BY_PIDFD, pidfd, &ended, WEXITED, ret_rusage);
     } while (result != 0 && errno == EINTR);
-    if (result != 0 && errno == ECHILD) {
-        struct pollfd dead = {.fd = pidfd, .events = POLLIN};
-        while (poll(&dead, 1, -1) < 0 && errno == EINTR) {
-        }
-        errno = ECHILD;
-    }
     if (result == 0 && ret_status != NULL) {
         const int dumped = ended.si_code == CLD_DUMPED ? WAIT_DUMPED : 0;
         *ret_status = ended.si_code == CLD_EXITED ? (ended.si_status & 0xff) << 8

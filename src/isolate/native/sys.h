@@ -14,6 +14,7 @@
 #include <linux/openat2.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,8 +23,10 @@
 /* fork() with namespaces: returns 0 in the child, which goes on with a copy of everything. */
 pid_t sys_clone3(const struct clone_args *args) MUST_CHECK;
 int sys_pidfd_send_signal(int pidfd, int signal_number) MUST_CHECK;
-/* Waits for a child's end by its pidfd and fills in how it ended and what it used, where not NULL;
- * for another process's child only until that is dead, and then -1 with ECHILD. */
+/* Whether that process is dead then; a signal may cut the wait short. */
+bool sys_dies_within(int pidfd, int time_ms) MUST_CHECK;
+/* Waits for a child's end by its pidfd and fills in how it ended and what it used, where not NULL.
+ * -1 with ECHILD at once for another process's child. */
 struct rusage;
 int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage) MUST_CHECK;
 /* Whether it is a child of ours, dead or alive. */
