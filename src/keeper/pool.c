@@ -16,8 +16,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* A zygote is replaced after so many children: they share its address layout and hash seeds. */
-#define ZYGOTE_FORKS_MAX 2000
+/* A zygote is replaced after so many children or so long: they share its address layout and hash
+ * seeds.  And when it has grown: it does nothing but fork, and holds as much as at first. */
+#define ZYGOTE_FORKS_MAX    2000
+#define ZYGOTE_AGE_MAX_US   (3600 * LIMIT_SECOND)
+#define ZYGOTE_GROWTH_MAX   (UINT64_C(16) * 1024 * 1024)
+#define ZYGOTE_WEIGHT_FORKS 64 /* so often it is looked at */
 
 /* Loading what a zygote loads may take long on a busy machine; a fork does not. */
 #define ZYGOTE_LOADS_MAX_US (120 * LIMIT_SECOND)
@@ -174,8 +178,18 @@ static void start_zygote(struct pool *pool)
         error_set(&error, CELLA_ERROR_HOST, errno, "cannot watch a zygote");
         zygote_failed(pool, &error);
     } else {
-        set_timer(pool, clock_monotonic_us() + ZYGOTE_LOADS_MAX_US);
+        pool->zygote_us = clock_monotonic_us();
+        set_timer(pool, pool->zygote_us + ZYGOTE_LOADS_MAX_US);
     }
+}
+
+static bool is_worn(const struct pool *pool)
+{
+    const struct zygote *zygote = &pool->nest->zygote;
+    return pool->forks >= ZYGOTE_FORKS_MAX ||
+           clock_monotonic_us() - pool->zygote_us > ZYGOTE_AGE_MAX_US ||
+           (zygote->ready && pool->forks % ZYGOTE_WEIGHT_FORKS == ZYGOTE_WEIGHT_FORKS - 1 &&
+            zygote_growth(zygote) > ZYGOTE_GROWTH_MAX);
 }
 
 /* ---- making ---- */
@@ -221,14 +235,15 @@ bool pool_step(struct pool *pool)
     if (!pool->nest->ready) {
         return false; /* an event will tell */
     }
-    if (pool->forks >= ZYGOTE_FORKS_MAX && pool->making_count == 0) {
+    const bool worn = pool->nest->zygote.pidfd >= 0 && is_worn(pool);
+    if (worn && pool->making_count == 0) {
         end_zygote(pool);
     }
     if (pool->nest->zygote.pidfd < 0) {
         start_zygote(pool);
         return true;
     }
-    if (!pool->nest->zygote.ready || pool->forks >= ZYGOTE_FORKS_MAX) {
+    if (!pool->nest->zygote.ready || worn) {
         return false;
     }
     pool->forks++;
@@ -241,6 +256,10 @@ void pool_run_hidden(struct pool *pool, struct run *run)
     struct cella_error error;
     if (pool->pack < 0) {
         pool_run_parked(pool, run); /* there is nothing else to wait for */
+        return;
+    }
+    if (!pool->nest->zygote.ready) {
+        run_kill(run); /* the zygote has failed meanwhile, and that has been counted */
         return;
     }
     if (zygote_fork(pool->nest, run->id, run->protections | run->sandbox.held, &run->sandbox,

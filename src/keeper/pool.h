@@ -62,10 +62,11 @@ struct pool {
     size_t parked_count;
     struct run *making[POOL_MAKING_MAX]; /* the first asked for first */
     size_t making_count;
-    uint32_t forks;    /* of this zygote */
-    uint32_t failures; /* one after the other */
-    uint64_t retry_us; /* not before */
-    int timer;         /* for the zygote's answer, and for the next attempt */
+    uint32_t forks;     /* of this zygote */
+    uint64_t zygote_us; /* when it was started */
+    uint32_t failures;  /* one after the other */
+    uint64_t retry_us;  /* not before */
+    int timer;          /* for the zygote's answer, and for the next attempt */
     struct watch watches[WATCH_SOURCES];
     uint32_t taken, made, zygotes, dead; /* since the beginning */
     struct cella_error error;            /* of the last failure */

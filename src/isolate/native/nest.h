@@ -27,6 +27,7 @@ struct zygote {
     int control;         /* struct zygote_fork goes, struct zygote_message comes; never blocks */
     bool ready;          /* it has said so */
     uint64_t held_bytes; /* of memory, what its children begin with */
+    uint64_t own_bytes;  /* of memory, what it had itself then */
 };
 
 struct nest {
@@ -69,6 +70,8 @@ void nest_release(struct nest *nest, uint32_t slot);
 /* Starts the interpreter that `pack` (argv and environment) says; it stays the caller's. */
 int zygote_start(struct nest *nest, int pack, struct cella_error *err) MUST_CHECK;
 void zygote_end(struct zygote *zygote);
+/* How much more memory it has than when it was ready. */
+uint64_t zygote_growth(const struct zygote *zygote);
 /* Asks for a child in that sandbox, whose init waits for it and has those protections. */
 int zygote_fork(struct nest *nest, uint64_t number, uint64_t protections, struct sandbox *sandbox,
                 const struct nest_program *program, struct cella_error *err) MUST_CHECK;

@@ -175,7 +175,7 @@ void zygote_end(struct zygote *zygote)
     }
     fd_close(&zygote->pidfd);
     fd_close(&zygote->control);
-    *zygote = (struct zygote){-1, -1, -1, false, 0};
+    *zygote = (struct zygote){-1, -1, -1, false, 0, 0};
 }
 
 /* What its children share with it, and would have had to make themselves: what the kernel counts
@@ -190,6 +190,12 @@ static uint64_t memory_held(pid_t pid)
     }
     const char *line = strstr(text, "\nRssAnon:");
     return line == NULL ? 0 : strtoull(line + strlen("\nRssAnon:"), NULL, 10) * 1024;
+}
+
+uint64_t zygote_growth(const struct zygote *zygote)
+{
+    const uint64_t now = memory_held(zygote->pid);
+    return now > zygote->own_bytes ? now - zygote->own_bytes : 0;
 }
 
 bool zygote_next(struct nest *nest, struct zygote_message *ret_message, int *ret_pidfd,
@@ -207,6 +213,7 @@ bool zygote_next(struct nest *nest, struct zygote_message *ret_message, int *ret
     if (ret_message->type == ZYGOTE_READY && ret_message->error.kind == CELLA_ERROR_NONE) {
         const uint64_t held = memory_held(zygote->pid);
         const uint64_t copied = ret_message->copied_bytes; /* counts for the child again */
+        zygote->own_bytes = held;
         zygote->held_bytes = held > copied ? held - copied : 0;
         zygote->ready = true;
     }
