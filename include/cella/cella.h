@@ -86,6 +86,25 @@ CELLA_API int cella_engine_fd(const struct cella_engine *engine);
 /* Does what can be done without waiting, calling the callbacks of its runs. */
 CELLA_API int cella_engine_process(struct cella_engine *engine, struct cella_error *err);
 
+/* Sandboxes of one kind that this engine has made ahead of need, and will. */
+struct cella_pool {
+    const char *language;  /* whose warm interpreter its programs are children of; "": they are
+                              started in it, whatever they are */
+    const char *policy;    /* that the first run of the kind had */
+    unsigned target;       /* how many shall be ready */
+    unsigned ready;        /* how many are; as all below, up to half a second ago */
+    unsigned active;       /* runs of the kind that are going on */
+    unsigned made, taken;  /* since the pool began */
+    unsigned zygotes;      /* that were started, and of these: */
+    unsigned zygotes_dead; /* those that failed or died by themselves */
+    uint64_t memory_bytes; /* that its zygote has, beyond files; 0 before it has said so */
+    const char *problem;   /* "", or what kept it from making one the last time */
+};
+/* Calls `row` with each; its texts are valid during that call. */
+CELLA_API void cella_engine_pools(const struct cella_engine *engine,
+                                  void (*row)(void *context, const struct cella_pool *pool),
+                                  void *context);
+
 /* ---- request ---- */
 
 CELLA_API int cella_request_create(struct cella_request **ret_request, struct cella_error *err);

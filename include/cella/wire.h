@@ -42,6 +42,17 @@ CELLA_API int cella_output_json(const void *data, size_t size, int more, char **
 CELLA_API int cella_output_parse(const char *json, size_t size, char **ret_data, size_t *ret_size,
                                  struct cella_error *err);
 
+/* ---- pools ---- */
+
+/* What cella_engine_pools() tells, as {"pools": [{"language", ...}]}, with the names of struct
+ * cella_pool. */
+CELLA_API int cella_pools_json(const struct cella_engine *engine, char **ret_json, size_t *ret_size,
+                               struct cella_error *err);
+/* Calls `row` with each.  CELLA_ERROR_CALLER when it is no such JSON. */
+CELLA_API int cella_pools_parse(const char *json, size_t size,
+                                void (*row)(void *context, const struct cella_pool *pool),
+                                void *context, struct cella_error *err);
+
 /* ---- errors, as application/problem+json (RFC 9457) ---- */
 
 /* The status of an HTTP answer that tells of such an error. */

@@ -21,6 +21,8 @@
 
 /* What the keeper has to be told to make a pool. */
 struct warm_pool {
+    char *language; /* of its zygote; "": none */
+    char *policy;   /* for people, like the language */
     struct plan plan;
     int pack;                       /* of its zygote; -1: none */
     bool pending;                   /* its size is still to be told */
@@ -45,6 +47,8 @@ static void forget(struct warm *warm, size_t index)
     struct warm_pool *pool = warm->pools[index];
     if (pool != NULL) {
         fd_close(&pool->pack);
+        free(pool->language);
+        free(pool->policy);
         free(pool);
         warm->pools[index] = NULL;
     }
@@ -91,7 +95,7 @@ static void make_key(const struct plan *plan, const struct pack_writer *zygote, 
 /* What the keeper has to be told of the kind, remembered at its first run.  False: no memory for
  * more than the run itself. */
 static bool remember(struct warm *warm, const struct pool_kind *kind, const struct plan *plan,
-                     struct pack_writer *zygote)
+                     const struct recipe *recipe, struct pack_writer *zygote)
 {
     struct cella_error error;
     const size_t place = (size_t)(kind - warm->kinds.kinds);
@@ -106,6 +110,12 @@ static bool remember(struct warm *warm, const struct pool_kind *kind, const stru
     warm->pools[place] = pool;
     pool->plan = *plan;
     pool->pack = -1;
+    pool->language = strdup(zygote->batch.size > 0 ? recipe->runtime->name : "");
+    pool->policy = strdup(recipe->policy != NULL ? recipe->policy->name : "default");
+    if (pool->language == NULL || pool->policy == NULL) {
+        forget(warm, place);
+        return false;
+    }
     if (zygote->batch.size > 0 && pack_writer_seal(zygote, &pool->pack, &error) < 0) {
         forget(warm, place);
         return false;
@@ -128,7 +138,7 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     }
     make_key(stage->plan, &zygote, key);
     struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
-    if (kind != NULL && remember(warm, kind, stage->plan, &zygote)) {
+    if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;
     }
 }
@@ -197,5 +207,32 @@ void warm_message(struct cella_engine *engine, const struct keeper_pool_state *s
     if (kind != NULL && state->header.run != 0) { /* else it was given up meanwhile */
         kind->held_bytes = state->held_bytes;
         engine->warm.pools[kind - engine->warm.kinds.kinds]->state = *state;
+    }
+}
+
+void cella_engine_pools(const struct cella_engine *engine,
+                        void (*row)(void *context, const struct cella_pool *pool), void *context)
+{
+    const struct warm *warm = &engine->warm;
+    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+        const struct pool_kind *kind = &warm->kinds.kinds[i];
+        const struct warm_pool *pool = warm->pools[i];
+        if (pool == NULL || kind->id == 0) {
+            continue;
+        }
+        const struct cella_pool told = {
+            .language = pool->language,
+            .policy = pool->policy,
+            .target = kind->target,
+            .ready = pool->state.ready,
+            .active = kind->active,
+            .made = pool->state.made,
+            .taken = pool->state.taken,
+            .zygotes = pool->state.zygotes,
+            .zygotes_dead = pool->state.zygotes_dead,
+            .memory_bytes = pool->state.held_bytes,
+            .problem = pool->state.failures > 0 ? pool->state.error.text : "",
+        };
+        row(context, &told);
     }
 }

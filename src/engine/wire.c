@@ -140,6 +140,92 @@ int cella_output_parse(const char *json, size_t size, char **ret_data, size_t *r
     return 0;
 }
 
+/* ---- pools ---- */
+
+static void write_count(struct json_writer *writer, const char *key, uint64_t count)
+{
+    json_write_key(writer, key);
+    json_write_unsigned(writer, count);
+}
+
+static void write_pool(void *context, const struct cella_pool *pool)
+{
+    struct json_writer *writer = context;
+    json_write_open(writer, '{');
+    json_write_member(writer, "language", pool->language);
+    json_write_member(writer, "policy", pool->policy);
+    write_count(writer, "target", pool->target);
+    write_count(writer, "ready", pool->ready);
+    write_count(writer, "active", pool->active);
+    write_count(writer, "made", pool->made);
+    write_count(writer, "taken", pool->taken);
+    write_count(writer, "zygotes", pool->zygotes);
+    write_count(writer, "zygotes_dead", pool->zygotes_dead);
+    write_count(writer, "memory_bytes", pool->memory_bytes);
+    json_write_member(writer, "problem", pool->problem);
+    json_write_close(writer, '}');
+}
+
+int cella_pools_json(const struct cella_engine *engine, char **ret_json, size_t *ret_size,
+                     struct cella_error *err)
+{
+    struct buffer out;
+    struct json_writer writer;
+    buffer_init(&out, 0);
+    json_write_init(&writer, &out);
+    json_write_open(&writer, '{');
+    json_write_key(&writer, "pools");
+    json_write_open(&writer, '[');
+    cella_engine_pools(engine, write_pool, &writer);
+    json_write_close(&writer, ']');
+    json_write_close(&writer, '}');
+    return give(&out, writer.failed ? error_set_memory(err) : 0, ret_json, ret_size);
+}
+
+static const char *read_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+static uint64_t read_count(const json_t *object, const char *name)
+{
+    const json_int_t count = json_integer_value(json_object_get(object, name));
+    return count > 0 ? (uint64_t)count : 0;
+}
+
+int cella_pools_parse(const char *json, size_t size,
+                      void (*row)(void *context, const struct cella_pool *pool), void *context,
+                      struct cella_error *err)
+{
+    AUTO_JSON json_t *value = NULL;
+    if (json_text_parse(json, size, WIRE_JSON_MAX, &value, err) < 0) {
+        return -1;
+    }
+    const json_t *pools = json_object_get(value, "pools");
+    if (!json_is_array(pools)) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "these are no pools");
+    }
+    for (size_t i = 0; i < json_array_size(pools); i++) {
+        const json_t *object = json_array_get(pools, i);
+        const struct cella_pool pool = {
+            .language = read_text(object, "language"),
+            .policy = read_text(object, "policy"),
+            .target = (unsigned)read_count(object, "target"),
+            .ready = (unsigned)read_count(object, "ready"),
+            .active = (unsigned)read_count(object, "active"),
+            .made = (unsigned)read_count(object, "made"),
+            .taken = (unsigned)read_count(object, "taken"),
+            .zygotes = (unsigned)read_count(object, "zygotes"),
+            .zygotes_dead = (unsigned)read_count(object, "zygotes_dead"),
+            .memory_bytes = read_count(object, "memory_bytes"),
+            .problem = read_text(object, "problem"),
+        };
+        row(context, &pool);
+    }
+    return 0;
+}
+
 /* ---- errors ---- */
 
 int cella_error_http_status(enum cella_error_kind kind)

@@ -1,12 +1,15 @@
 """A server keeps warm what it is asked for again, also for `cella run`."""
 import json
+import os
+import signal
 import subprocess
 
 import pytest
 from program import CELLA, USERS, valid
-from server import Server
+from server import Server, descendants, wait_until
 
 TRIES = 200
+CHILDREN = 2000  # of one zygote
 REQUEST = {"language": "python", "code": "print(6 * 7)"}
 
 
@@ -38,3 +41,81 @@ def test_cella_run_is_warm_by_it(server):
         if result["start"] == "warm":
             return
     pytest.fail("no run was warm")
+
+
+# ---- what is made ahead shows ----
+
+def pools(server):
+    status, _, body = server.ask("GET", "/v1/pools")
+    assert status == 200
+    return body["pools"]
+
+
+def pool_of(server, language):
+    found = [pool for pool in pools(server) if pool["language"] == language]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def cella_pool(server, *options):
+    return subprocess.run([*USERS[server.user], CELLA, "pool", *options], capture_output=True, text=True,
+                          timeout=60, check=False, stdin=subprocess.DEVNULL,
+                          env={"PATH": "/usr/bin:/bin", "CELLA_SOCKET": server.socket})
+
+
+def is_full(pool):
+    return pool["ready"] == pool["target"] and pool["problem"] is None
+
+
+def test_pools_show(server):
+    test_posts_become_warm(server)
+    wait_until(lambda: is_full(pool_of(server, "python")))
+    pool = pool_of(server, "python")
+    assert (pool["policy"], pool["problem"]) == ("default", None)
+    assert pool["target"] > 0 and pool["active"] == 0 and pool["made"] == pool["taken"] + pool["ready"]
+    assert pool["zygotes"] == pool["zygotes_dead"] + 1 and pool["memory_bytes"] > 1 << 20
+    shown = cella_pool(server)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    row = next(line.split() for line in shown.stdout.splitlines() if line.startswith("python"))
+    assert row[:5] == ["python", "default", str(pool["ready"]), "of", str(pool["target"])]
+    told = json.loads(cella_pool(server, "--json").stdout)
+    assert [one["language"] for one in told["pools"]] == [one["language"] for one in pools(server)]
+
+
+def test_a_pool_without_a_zygote_is_of_no_language(server):
+    for _ in range(3):
+        assert server.ask("POST", "/v1/runs", {"command": ["/bin/true"]})[0] == 200
+    wait_until(lambda: pool_of(server, None) is not None and pool_of(server, None)["ready"] > 0)
+    assert pool_of(server, None)["zygotes"] == 0
+    assert any(line.startswith("(any)") for line in cella_pool(server).stdout.splitlines())
+
+
+def test_a_zygote_that_dies_shows(server):
+    test_posts_become_warm(server)
+    before = pool_of(server, "python")
+    for pid in descendants(server.process.pid):
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"python" in file.read():
+                os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pool_of(server, "python")["zygotes_dead"] > before["zygotes_dead"])
+    test_posts_become_warm(server)
+
+
+def test_a_zygote_is_replaced_after_its_children(server):
+    test_posts_become_warm(server)
+    wait_until(lambda: is_full(pool_of(server, "python")))
+    before = pool_of(server, "python")
+    for _ in range(CHILDREN + 10):
+        status, _, body = server.ask("POST", "/v1/runs", {"language": "python", "code": ""})
+        assert (status, body["status"]) == (200, "ok")
+    wait_until(lambda: is_full(pool_of(server, "python")))
+    after = pool_of(server, "python")
+    assert after["zygotes"] == before["zygotes"] + 1, (before, after)
+    assert after["zygotes_dead"] == before["zygotes_dead"]
+
+
+def test_without_a_server_there_is_no_pool(tmp_path):
+    done = subprocess.run([CELLA, "pool"], capture_output=True, text=True, timeout=60, check=False,
+                          env={"PATH": "/usr/bin:/bin", "CELLA_SOCKET": str(tmp_path / "none")})
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "cella serve" in done.stderr

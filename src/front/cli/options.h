@@ -23,6 +23,7 @@
       "list | check FILE | show NAME | test NAME [FILE | - | -c CODE] [-- ARGS...]",               \
       "list policies, check one, print what it says, or what it makes of a program")               \
     X(SERVE, serve, "", "run programs for others on this host, over HTTP")                         \
+    X(POOL, pool, "", "print what a server has made ahead of need")                                \
     X(DOCTOR, doctor, "", "print what this host offers, what is missing and how to get it")        \
     X(VERSION, version, "", "print the version")                                                   \
     X(HELP, help, "[COMMAND]", "print help for a command")                                         \
@@ -103,8 +104,8 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
       "append to FILE what otherwise goes to standard error")                                      \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \
       "no verdict and no notes on standard error")                                                 \
-    X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(DOCTOR), OPTION_OWN,  \
-      "", "print the result as JSON and nothing else")                                             \
+    X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(POOL) | ON(DOCTOR),   \
+      OPTION_OWN, "", "print the result as JSON and nothing else")                                 \
     X(NAMES, "names", 0, NULL, NONE, ON(LANGUAGES) | ON(POLICY), OPTION_OWN, "",                   \
       "print the names alone")                                                                     \
     X(HELP, "help", 'h', NULL, NONE, ON_ALL, OPTION_OWN, "", "print help")

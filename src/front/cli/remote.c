@@ -346,6 +346,51 @@ static int remote_cancel(void *context)
     return sent == size ? 0 : -1;
 }
 
+/* Until the answer is whole, which its connection's end says. */
+static int receive_answer(struct remote *remote, struct cella_error *err)
+{
+    struct pollfd socket = {.fd = remote->server->fd, .events = POLLIN};
+    for (;;) {
+        const int64_t left = remote->late_ms - now_ms();
+        if (left <= 0 || make_room(remote, err) < 0) {
+            return lost(remote, err);
+        }
+        (void)poll(&socket, 1, (int)left);
+        ssize_t got = recv(socket.fd, remote->in + remote->in_size, RECEIVE_SIZE, 0);
+        if (got == 0) {
+            return 0;
+        }
+        if (got > 0) {
+            remote->in_size += (size_t)got;
+            remote->in[remote->in_size] = '\0';
+        } else if (errno != EAGAIN && errno != EINTR) {
+            return lost(remote, err);
+        }
+    }
+}
+
+int remote_get(const struct remote_server *server, const char *path, char **ret_body,
+               size_t *ret_size, struct cella_error *err)
+{
+    struct remote remote = {.server = server, .late_ms = now_ms() + START_MS};
+    int size = snprintf(remote.head, sizeof(remote.head),
+                        "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    int result = -1;
+    if (send(server->fd, remote.head, (size_t)size, MSG_NOSIGNAL) != size) {
+        (void)lost(&remote, err);
+    } else if (receive_answer(&remote, err) == 0 && take_head(&remote, err) == 0) {
+        result = remote.state == REMOTE_EVENTS ? 0 : take_end(&remote, err);
+    }
+    if (result < 0) {
+        free(remote.in);
+        return -1;
+    }
+    remote.in[remote.in_size] = '\0';
+    *ret_body = remote.in;
+    *ret_size = remote.in_size;
+    return 0;
+}
+
 enum remote_end remote_run(const struct remote_server *server, const struct cella_request *request,
                            const struct interrupts *interrupts, const struct live_options *options,
                            struct live_outcome *ret_outcome, struct cella_error *err)

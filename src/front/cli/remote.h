@@ -23,6 +23,10 @@ struct remote_server {
 void remote_connect(const char *path, struct remote_server *ret_server);
 void remote_done(struct remote_server *server);
 
+/* What the server has at `path`, malloc'ed and with a NUL behind it. */
+int remote_get(const struct remote_server *server, const char *path, char **ret_body,
+               size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
 enum remote_end {
     REMOTE_DONE,   /* *ret_outcome says how */
     REMOTE_UNUSED, /* nothing was run: the server is not there for us now */

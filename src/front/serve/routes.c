@@ -6,8 +6,10 @@
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
 #include "front/serve/job.h"
+#include "front/serve/server.h"
 
 #include <arpa/inet.h>
+#include <cella/wire.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +19,14 @@
 static void get_health(struct connection *connection);
 static void get_readiness(struct connection *connection);
 static void get_version(struct connection *connection);
+static void get_pools(struct connection *connection);
 static void post_run(struct connection *connection);
 static void delete_run(struct connection *connection);
 
 static int check_post(struct connection *connection);
 
-#define RUNS "/v1/runs"
+#define RUNS  "/v1/runs"
+#define POOLS "/v1/pools"
 
 /* A path that ends in a slash stands for those with a name behind it. */
 static const struct route {
@@ -33,7 +37,7 @@ static const struct route {
 } routes[] = {
     {"POST", RUNS, post_run, check_post},   {"DELETE", RUNS "/", delete_run, NULL},
     {"GET", "/healthz", get_health, NULL},  {"GET", "/readyz", get_readiness, NULL},
-    {"GET", "/version", get_version, NULL},
+    {"GET", "/version", get_version, NULL}, {"GET", POOLS, get_pools, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
@@ -195,6 +199,22 @@ static void get_readiness(struct connection *connection)
 static void get_version(struct connection *connection)
 {
     answer_text(connection, "version", cella_version());
+}
+
+static void get_pools(struct connection *connection)
+{
+    struct cella_error error;
+    char *json = NULL;
+    size_t size = 0;
+    if (server_check_ready(connection->server, &error) < 0) {
+        answer_problem(connection, 503, &error);
+        return;
+    }
+    if (cella_pools_json(connection->server->engine, &json, &size, &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    answer_json(connection, 200, json, size);
 }
 
 /* Before the body is read.  Nothing else than JSON: what a page of another site can send without
