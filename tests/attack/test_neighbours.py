@@ -143,13 +143,15 @@ def test_200_launches_inherit_nothing():
 
         def look(_):
             return subprocess.run(
-                command_line("root", "run", "-l", "command", "--", "/bin/sh", "-c", LOOK),
-                capture_output=True, text=True, timeout=60, close_fds=False, check=False,
+                command_line("root", "run", "--time", f"{20 * harness.SLOWNESS}s", "-l", "command", "--",
+                             "/bin/sh", "-c", LOOK),
+                capture_output=True, text=True, timeout=60 * harness.SLOWNESS, close_fds=False, check=False,
                 env=environment("root", {"CALLER_SECRET": SECRET}), stdin=subprocess.DEVNULL)
 
         with ThreadPoolExecutor(16) as pool:
             runs = list(pool.map(look, range(200)))
     for done in runs:
+        assert done.returncode == 0, done
         descriptors, *variables = done.stdout.splitlines()
         assert descriptors.split() == ["0", "1", "2", "3"], done
         names = {line.partition("=")[0] for line in variables}

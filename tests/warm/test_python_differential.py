@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from language_programs import SLOWNESS
 
 # name: code, or (code, other fields of the request)
 CORPUS = {
@@ -164,6 +165,8 @@ def without_addresses(value):
 def test_the_same(cold, warm, name):
     request = request_of(CORPUS[name])
     expected, found = cold.run(**request), warm.run(**request)
+    if SLOWNESS > 1 and expected["diagnosis"]:  # a hint is looked for as long as it costs little
+        expected["diagnosis"]["hint"] = found["diagnosis"]["hint"] = None
     for key in COMPARED:
         assert without_addresses(found[key]) == without_addresses(expected[key]), key
 
