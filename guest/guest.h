@@ -46,14 +46,15 @@ struct guest_language {
     /* In a child, let go: `argv`, with the script at `script`, and the environment are the run's.
      * May run the program and never return; else the interpreter goes on. */
     void (*run)(int argc, char **argv, int script);
-    /* The interpreter is about to read a line, or to unload a library.  NULL: that is nothing to
-     * it. */
+    /* In the zygote: the interpreter is about to read a line from the stand-in.  NULL: so what. */
     void (*reads)(FILE *stream);
-    /* True: it is not to be unloaded. */
+    /* In a child: it is about to run a command.  True: that has been done.  NULL: it may. */
+    bool (*runs)(const char *command);
+    /* In a child: it is about to unload a library.  True: that need not be.  NULL: it may. */
     bool (*unloads)(void);
 };
 
-extern const struct guest_language guest_php, guest_python, guest_ruby;
+extern const struct guest_language guest_php, guest_python, guest_r, guest_ruby;
 
 /* ---- for hooks.c ---- */
 
@@ -62,6 +63,8 @@ extern const struct guest_language guest_php, guest_python, guest_ruby;
 int guest_opens(const char *path);
 /* It is about to read a line from `stream`. */
 void guest_reads(FILE *stream);
+/* It is about to run a command.  True: that has been done, with success. */
+bool guest_runs(const char *command);
 /* It is about to unload a library.  True: it need not. */
 bool guest_unloads(void);
 /* It calls fork().  True: that has been done, and this is a child. */
@@ -82,6 +85,9 @@ int guest_take_over(void);
 /* In a child that has been let go, and cannot run what it is to run as the interpreter would that
  * starts anew: starts that. */
 NORETURN void guest_start_anew(void);
+
+/* What main() has been given, as it was; ends with NULL. */
+char *const *guest_arguments(void);
 
 /* Finds functions and variables by name, and puts their addresses into a table of pointers. */
 struct guest_symbol {

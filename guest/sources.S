@@ -10,5 +10,6 @@ guest_\name\()_source:
     .section .rodata
     source php, "php.php"
     source python, "python.py"
+    source r, "r.R"
     source ruby, "ruby.rb"
     .section .note.GNU-stack,"",%progbits

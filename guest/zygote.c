@@ -37,7 +37,8 @@
 #define QUIET_FD 60
 #define FIRST_FD 3
 
-static const struct guest_language *const languages[] = {&guest_php, &guest_python, &guest_ruby};
+static const struct guest_language *const languages[] = {&guest_php, &guest_python, &guest_r,
+                                                         &guest_ruby};
 
 static struct {
     bool armed; /* this is a zygote, and it has not yet opened its script */
@@ -54,7 +55,8 @@ static struct {
     int *thread_id; /* where the C library keeps it: the kernel sets it in a child */
     void *robust_list;
     size_t robust_list_size;
-} zygote;
+    char **arguments; /* of main(); the interpreter may change its own */
+} zygote = {.stand_in = -1};
 
 struct order {
     struct zygote_fork fork;
@@ -99,10 +101,24 @@ static char *take_variable(const char *name)
     return copy;
 }
 
+static char **copy_arguments(int argc, char **argv)
+{
+    char **copy = calloc((size_t)argc + 1, sizeof(*copy));
+    if (copy != NULL) {
+        memcpy(copy, argv, (size_t)argc * sizeof(*copy));
+    }
+    return copy;
+}
+
+char *const *guest_arguments(void)
+{
+    return zygote.arguments;
+}
+
 /* Before main().  What comes before the interpreter, as a script that starts it, hands on what it
  * has been given.  Nothing is told of a failure here: without a zygote's answer the keeper knows
  * that there is none. */
-__attribute__((constructor)) static void arm(void)
+__attribute__((constructor)) static void arm(int argc, char **argv)
 {
     zygote.language = find_language();
     if (zygote.language == NULL) {
@@ -118,14 +134,15 @@ __attribute__((constructor)) static void arm(void)
     }
     (void)close(ZYGOTE_FD_CONFIG);  /* read */
     (void)close(ZYGOTE_FD_LIBRARY); /* loaded */
-    zygote.stand_in = -1;
+    zygote.arguments = copy_arguments(argc, argv);
     zygote.control = fcntl(ZYGOTE_FD_CONTROL, F_DUPFD_CLOEXEC, QUIET_FD);
     if (zygote.control >= 0) {
         (void)close(ZYGOTE_FD_CONTROL); /* its duplicate stays */
     } else if (fcntl(ZYGOTE_FD_CONTROL, F_SETFD, FD_CLOEXEC) == 0) {
         zygote.control = ZYGOTE_FD_CONTROL;
     }
-    zygote.armed = zygote.control >= 0 && sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+    zygote.armed = zygote.control >= 0 && zygote.arguments != NULL &&
+                   sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
 
 /* The script has a name in the workspace; some interpreters make that a whole path first. */
@@ -164,9 +181,16 @@ int guest_opens(const char *path)
 
 void guest_reads(FILE *stream)
 {
-    if (zygote.stand_in >= 0 && zygote.language->reads != NULL) {
+    if (zygote.stand_in >= 0 && fileno(stream) == zygote.stand_in &&
+        zygote.language->reads != NULL) {
         zygote.language->reads(stream);
     }
+}
+
+bool guest_runs(const char *command)
+{
+    return zygote.took_over && zygote.language->runs != NULL && command != NULL &&
+           zygote.language->runs(command);
 }
 
 bool guest_unloads(void)

@@ -1,4 +1,4 @@
-"""Ruby and PHP, cold and warm: the same but for the time."""
+"""Ruby, PHP and R, cold and warm: the same but for the time."""
 import pytest
 
 RUBY = {
@@ -36,6 +36,58 @@ RUBY = {
     "collect": ("File.write('out.txt', 'x')\n$f = File.open('open.txt', 'w')\n$f.write('kept')", {"collect": ["*.txt"]}),
 }
 
+R = {
+    "line": "cat(6 * 7, '\\n')",
+    "print": "6 * 7\nx <- c(a=1, b=2)\nx\ninvisible(3)\nprint(x)",
+    "arguments": ("print(commandArgs(TRUE))\nprint(commandArgs()[-1])", {"args": ["a b", "", "-e", "ä€"]}),
+    "no arguments": "print(commandArgs(TRUE))\nprint(commandArgs()[-1])",
+    "environment": ("print(Sys.getenv('A'))\nprint(sort(names(Sys.getenv())))\nsystem('echo $A')",
+                    {"env": {"A": "1 2"}}),
+    "locale": "print(Sys.getlocale('LC_CTYPE'))\nprint(l10n_info()[1:3])\ncat(nchar('ä€'), toupper('ä'), '\\n')",
+    "input": ("print(readLines(file('stdin')))", {"stdin": "one\ntwo\nthree\n"}),
+    "script is not input": ("x <- readLines(stdin(), n = 1)\nprint('after')\nprint(x)", {"stdin": "one\n"}),
+    "readline": ("x <- readline('name? ')\nprint(x)", {"stdin": "one\n"}),
+    "uncaught": "f <- function(x) stop('no: ', x)\nf(1)\ncat('never\\n')",
+    "uncaught in a call": "log(-1)\nlog('a')",
+    "warning": "warning('look')\nas.integer('x')\ncat('on\\n')",
+    "warnings": "for (i in 1:3) warning('w', i)\nmessage('to stderr')",
+    "caught": "r <- tryCatch(stop('e'), error = function(e) conditionMessage(e), finally = cat('finally\\n'))\nprint(r)",
+    "traceback": "options(error = quote({ traceback(2); q(status = 4) }))\nf <- function() g()\ng <- function() stop('deep')\nf()",
+    "syntax": "f <- function( {\n",
+    "syntax in the middle": "cat('ran\\n')\nx <- (1 + \n}\ncat('never\\n')",
+    "exit": "quit(status = 3)",
+    "quietly": "q('no', 5, FALSE)",
+    "last": ".Last <- function() cat('last\\n')\ncat('body\\n')",
+    "finalizer": "reg.finalizer(environment(), function(e) cat('done\\n'), onexit = TRUE)\ninvisible(0)",
+    "on.exit": "f <- function() { on.exit(cat('left\\n')); stop('x') }\ntry(f(), silent = TRUE)",
+    "recursion": "f <- function(n) f(n + 1)\nr <- tryCatch(f(0), error = function(e) 'too deep')\nprint(r)",
+    "signal": "cat('before\\n')\ntools::pskill(Sys.getpid(), 15)\nSys.sleep(5)",
+    "seeded": "set.seed(1)\nprint(runif(3))\nprint(sample(10))\nprint(rnorm(2))",
+    "unseeded": "print(exists('.Random.seed'))\nx <- runif(1)\nprint(exists('.Random.seed'))",
+    "objects": "print(ls(all.names = TRUE))\nprint(search())\nprint(loadedNamespaces())",
+    "options": "o <- options()\nprint(sort(names(o)))\nprint(o$warn)\nprint(o$digits)\nprint(interactive())",
+    "source": ("source('lib/helper.R')\nprint(x)", {"files": [{"path": "lib/helper.R", "content": "x <- 'from there'\n"}]}),
+    "library": "library(stats4)\nsuppressWarnings(library(grid))\nprint(search()[2:3])",
+    "missing": "library(nosuchthing)",
+    "data.frame": "d <- data.frame(a = 1:3, b = letters[1:3])\nprint(d)\nsummary(d)\nstr(d)\naggregate(a ~ b, d, sum)",
+    "matrix": "m <- matrix(c(2, 1, 1, 3), 2)\nprint(solve(m))\nprint(m %*% m)\nprint(eigen(m)$values)",
+    "large matrix": "set.seed(2)\nm <- matrix(rnorm(40000), 200)\ncat(format(sum(m %*% m), digits = 8), '\\n')",
+    "model": "print(lm(mpg ~ wt, data = mtcars))",
+    "regexp": "print(regmatches('a1b22', gregexpr('[0-9]+', 'a1b22')))\nprint(sub('(?<x>a)', 'b', 'aa', perl = TRUE))",
+    "time": "print(as.POSIXct(0, origin = '1970-01-01'))\nprint(as.Date('2024-02-29') + 1)\nprint(proc.time()[[3]] < 60)",
+    "subprocess": "print(system('echo hello', intern = TRUE))\nprint(system('exit 3'))\nsystem2('echo', 'again')",
+    "fork": "r <- parallel::mclapply(1:4, function(i) i^2, mc.cores = 2)\nprint(unlist(r))",
+    "tempfile": "f <- tempfile()\nwriteLines('x', f)\nprint(readLines(f))\nprint(dirname(f) == tempdir())\nprint(file.exists(tempdir()))",
+    "tempdir is of the environment": "print(Sys.getenv('R_SESSION_TMPDIR') == tempdir())\ncat(nchar(basename(tempdir())), '\\n')",
+    "collect": ("writeLines('x', 'out.txt')\ncat('kept', file = 'open.txt')", {"collect": ["*.txt"]}),
+    "plot": ("pdf('out.pdf')\nplot(1:3)\ninvisible(dev.off())\nprint(file.size('out.pdf') > 1000)", {}),
+    "ids": "print(getwd())\nprint(Sys.umask())\nprint(Sys.info()[['user']])",
+    "unfinished": "cat('no newline')",
+    "unicode": "größe <- function() 'ü€😀'\ncat(größe(), '\\n')\nprint(rev(utf8ToInt('ä€')))",
+    "connections": "print(nrow(showConnections()))\nprint(sort(as.integer(list.files('/proc/self/fd')))[1:3])",
+    "gc": "invisible(gc())\nprint(is.numeric(gc()[1, 1]))\nprint(mem.maxVSize() > 0)",
+}
+
 PHP = {
     "line": "<?php echo 6 * 7, \"\\n\";",
     "arguments": ("<?php var_dump($argv, $argc, $_SERVER['argv'], __FILE__, $_SERVER['SCRIPT_NAME']);",
@@ -60,7 +112,8 @@ PHP = {
 }
 
 CASES = [("ruby", name, entry) for name, entry in RUBY.items()] + \
-        [("php", name, entry) for name, entry in PHP.items()]
+        [("php", name, entry) for name, entry in PHP.items()] + \
+        [("r", name, entry) for name, entry in R.items()]
 COMPARED = ("status", "exit_code", "signal", "stdout", "stderr", "files", "limit", "limits_hit",
             "diagnosis", "refused_calls", "protections", "waived", "mechanisms", "error")
 
@@ -71,6 +124,8 @@ RANDOM = {
     "php": "<?php foreach ([mt_rand(), random_int(0, PHP_INT_MAX), bin2hex(random_bytes(8)), lcg_value(), "
            "uniqid('', true), implode('-', (function () { $a = range(1, 99); shuffle($a); return $a; })()), "
            "tempnam('/tmp', 'x')] as $v) echo $v, \"\\n\";",
+    "r": "cat(runif(1), rnorm(1), sample(1e9, 1), paste(sample(99), collapse = '-'), tempdir(), tempfile(), "
+         "basename(tempfile()), sep = '\\n')",
 }
 
 
