@@ -29,14 +29,8 @@
 #define FINISH_MAX_US        (5 * LIMIT_SECOND)
 #define COLLECT_BYTES_PER_US 16
 
-/* Processor time is read on a timer, set to the earliest moment at which the limit can be reached,
- * but no more often than this. */
-#define CPU_CHECK_MIN_US 5000
-
-/* Where the kernel does not tell of refused forks they are counted on the same timer: this often at
- * first, later at a share of the run's age, so that long runs cost little. */
-#define FORK_CHECK_MIN_US 20000
-#define FORK_CHECK_SHARE  8
+/* Beyond so many the end of a run is told when its sandbox is gone. */
+#define ENDING_MAX 8
 
 static int watch_all(struct run *run, struct cella_error *err);
 static void set_timer(struct run *run);
@@ -234,31 +228,12 @@ int run_forked(struct run *run, int pidfd, struct cella_error *err)
     return 0;
 }
 
-/* When a running program must be looked at again: when it can have used up its processor time at
- * the earliest, and, where refused forks cause no event, soon. */
-static uint64_t next_check_us(const struct run *run)
-{
-    const uint64_t limit = run->limits.value[LIMIT_CPU];
-    const uint64_t used = run_cpu_used_us(run);
-    const uint64_t cpus = (run->limits.value[LIMIT_CPUS] + 999) / 1000;
-    const uint64_t left = used < limit ? (limit - used) / cpus : 0;
-    const uint64_t now = clock_monotonic_us();
-    uint64_t wait = left > CPU_CHECK_MIN_US ? left : CPU_CHECK_MIN_US;
-    if (run->fork_events < 0) {
-        const uint64_t age = now - run->started_us;
-        const uint64_t soon =
-            age / FORK_CHECK_SHARE > FORK_CHECK_MIN_US ? age / FORK_CHECK_SHARE : FORK_CHECK_MIN_US;
-        wait = soon < wait ? soon : wait;
-    }
-    return now + wait;
-}
-
 /* The next moment at which something must be looked at. */
 static void set_timer(struct run *run)
 {
     uint64_t at = run->deadline_us;
     if (run->state == RUN_RUNNING && run->sandbox.cgroup.host != NULL) {
-        const uint64_t check = next_check_us(run);
+        const uint64_t check = run_next_check_us(run);
         at = check < at ? check : at;
     }
     const struct itimerspec when = {
@@ -552,12 +527,21 @@ static void conclude(struct run *run, const struct cgroup_usage *group, const st
     }
 }
 
-/* Init has said all that it will: the engine needs not wait until it is gone. */
+/* Sandboxes whose end has been told and that are not yet gone. */
+static unsigned ending;
+
+/* Init has said all that it will: the engine needs not wait until it is gone.  Unless too many are
+ * there: what is begun faster than it is taken apart would pile up. */
 static void handle_done(struct run *run, struct wire *wire)
 {
     struct cgroup_usage group;
     const struct rusage unused = {0};
     run->done = true;
+    if (ending == ENDING_MAX) {
+        return; /* finish() will tell */
+    }
+    ending++;
+    run->ending = true;
     sandbox_measure(&run->sandbox, &group);
     conclude(run, &group, &unused, wire);
 }
@@ -585,6 +569,7 @@ static void finish(struct run *run, struct wire *wire)
 
 void run_destroy(struct run *run)
 {
+    ending -= run->ending;
     unwatch_all(run);
     sandbox_discard(&run->sandbox); /* nothing, when it has been ended */
     if (run->timer >= 0) {

@@ -42,6 +42,7 @@ struct run {
     bool stopped;                 /* by us */
     bool announced;               /* the engine knows that it started */
     bool extended;                /* its clock began before it did */
+    bool ending;                  /* it is over, but for its sandbox's own end */
     bool concluded;               /* the engine has been told of its end */
     bool warm;                    /* its program is a zygote's child */
     bool program_parked;          /* it has said so */
@@ -86,6 +87,9 @@ void run_fill_ended(const struct run *run, const struct cgroup_usage *group,
 void run_note_parked(struct run *run, const struct init_report *report);
 uint64_t run_cpu_used_us(const struct run *run);
 bool run_forks_exhausted(const struct run *run);
+/* When a running program must be looked at again: when it can have used up its processor time at
+ * the earliest, and, where refused forks cause no event, soon. */
+uint64_t run_next_check_us(const struct run *run);
 
 /* Kills, waits, cleans up, frees; says nothing to the engine. */
 void run_destroy(struct run *run);

@@ -6,6 +6,15 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* Processor time is read on a timer, set to the earliest moment at which the limit can be reached,
+ * but no more often than this. */
+#define CPU_CHECK_MIN_US 5000
+
+/* Where the kernel does not tell of refused forks they are counted on the same timer: this often at
+ * first, later at a share of the run's age, so that long runs cost little. */
+#define FORK_CHECK_MIN_US 20000
+#define FORK_CHECK_SHARE  8
+
 static uint64_t microseconds(const struct timeval *time)
 {
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
@@ -111,4 +120,21 @@ bool run_forks_exhausted(const struct run *run)
 {
     const uint64_t refused = cgroup_refused_forks(&run->sandbox.cgroup);
     return refused != UINT64_MAX && refused >= INIT_REFUSED_FORKS_MAX;
+}
+
+uint64_t run_next_check_us(const struct run *run)
+{
+    const uint64_t limit = run->limits.value[LIMIT_CPU];
+    const uint64_t used = run_cpu_used_us(run);
+    const uint64_t cpus = (run->limits.value[LIMIT_CPUS] + 999) / 1000;
+    const uint64_t left = used < limit ? (limit - used) / cpus : 0;
+    const uint64_t now = clock_monotonic_us();
+    uint64_t wait = left > CPU_CHECK_MIN_US ? left : CPU_CHECK_MIN_US;
+    if (run->fork_events < 0) {
+        const uint64_t age = now - run->started_us;
+        const uint64_t soon =
+            age / FORK_CHECK_SHARE > FORK_CHECK_MIN_US ? age / FORK_CHECK_SHARE : FORK_CHECK_MIN_US;
+        wait = soon < wait ? soon : wait;
+    }
+    return now + wait;
 }
