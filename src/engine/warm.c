@@ -80,7 +80,8 @@ static bool sets_what_was_read(const struct recipe *recipe)
 
 static bool has_zygote(const struct recipe *recipe)
 {
-    return recipe->runtime != NULL && recipe->runtime->warm.zygote && !sets_what_was_read(recipe);
+    return recipe->runtime != NULL && recipe->runtime->warm.zygote &&
+           (recipe->policy == NULL || !recipe->policy->cold_start) && !sets_what_was_read(recipe);
 }
 
 static void make_key(const struct plan *plan, const struct pack_writer *zygote, unsigned char *key)

@@ -293,6 +293,7 @@ static void tell_rest(struct deciding *deciding)
     tell_mounts(deciding);
     give(deciding, "one_processor", "", "one_processor", NULL, "%s",
          policy->one_processor ? "yes" : "no");
+    give(deciding, "cold_start", "", "cold_start", NULL, "%s", policy->cold_start ? "yes" : "no");
     give(deciding, "control_groups", "", "control_groups", NULL, "%s",
          request_choice_word(policy_control_groups_words, (int)policy->control_groups));
     for (enum protection i = 0; i < PROTECTION_COUNT; i++) {

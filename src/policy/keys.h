@@ -30,6 +30,8 @@
     X(env, "env", "mapping", "", "", "environment variables")                                      \
     X(one_processor, "one_processor", "true or false", "false", "`true`",                          \
       "keep all processes of a run on one processor, which they cannot leave")                     \
+    X(cold_start, "cold_start", "true or false", "false", "`true`",                                \
+      "start every program anew, never as the child of a warm interpreter")                        \
     X(control_groups, "control_groups", "`preferred` or `required`", "preferred", "`required`",    \
       "required: refuse a host on which limits are held by supervision alone")                     \
     X(on_output_limit, "on_output_limit", "`truncate` or `stop`", "truncate", "`stop`",            \

@@ -107,6 +107,7 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
     policy->loopback = base->loopback;
     policy->host_network = base->host_network;
     policy->one_processor = base->one_processor;
+    policy->cold_start = base->cold_start;
     policy->on_output_limit = base->on_output_limit;
     policy->languages.all = base->languages.all;
     policy->commands.all = base->commands.all;

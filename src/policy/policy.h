@@ -72,6 +72,7 @@ struct policy {
     bool loopback;
     bool host_network; /* a request may ask for network "host" */
     bool one_processor;
+    bool cold_start;                           /* no zygotes */
     enum spec_on_output_limit on_output_limit; /* STOP binds; TRUNCATE when a request is silent */
     struct policy_list languages;
     struct policy_list commands;                   /* patterns without their first slash */

@@ -249,6 +249,12 @@ READER(one_processor)
     return json_text_read_bool(value, where, &reading->policy->one_processor, err);
 }
 
+READER(cold_start)
+{
+    struct reading *reading = target;
+    return json_text_read_bool(value, where, &reading->policy->cold_start, err);
+}
+
 READER(loopback)
 {
     struct reading *reading = target;

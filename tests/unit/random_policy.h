@@ -185,6 +185,7 @@ static void say_key(unsigned key)
         break;
     case 8:
         say("one_processor: %s\n", one_in(2) ? "true" : "false");
+        say("cold_start: %s\n", one_in(2) ? "true" : "false");
         break;
     case 9:
         say("control_groups: %s\n", one_in(2) ? "preferred" : "required");

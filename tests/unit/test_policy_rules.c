@@ -117,6 +117,7 @@ static void test_choices(void **state)
     assert_true(policy->one_processor);
     policy_destroy(policy);
     policy_destroy(policy_of("network: {allow: }\n"));
+    refused("cold_start: never\n", "cold_start must be true or false", "");
     refused("one_processor: 1\n", "one_processor must be true or false", "");
     refused("network: {allow: ['example.org:443']}\n",
             "network.allow must be empty: lists of allowed addresses are not available yet", "");
@@ -371,6 +372,8 @@ static void test_loosening(void **state)
     loosening("env: {allow: []}\n", "env: {allow: all}\n", "env.allow gives more");
     loosening("one_processor: true\n", "one_processor: false\n",
               "one_processor gives more than the policy 'base', which has true");
+    loosening("cold_start: true\n", "cold_start: false\n",
+              "cold_start gives more than the policy 'base', which has true");
     loosening("control_groups: required\n", "control_groups: preferred\n",
               "control_groups gives more than the policy 'base', which has 'required'");
     loosening("on_output_limit: stop\n", "on_output_limit: truncate\n",

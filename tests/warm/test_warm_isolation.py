@@ -2,12 +2,13 @@
 import json
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from client import Client
-from program import ROOT
+from program import IS_ROOT, NOBODY, ROOT
 
 MIB = 1024 * 1024
 HAS_NUMPY = Path("/usr/lib/python3/dist-packages/numpy").exists()
@@ -208,6 +209,32 @@ def zygotes(keeper):
         if "Name:\tpython3" in status and levels == len(own_levels()) + 1:
             found.append(int(child))
     return found
+
+
+@pytest.fixture
+def policies(user):
+    """A user's directory of configuration, with a policy of his own."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        place = Path(directory) / "cella" / "policies"
+        place.mkdir(parents=True)
+        (place / "anew.yaml").write_text("extends: default\ncold_start: true\n")
+        if IS_ROOT and user == "user":
+            for path in Path(directory, "cella"), place:
+                os.chown(path, NOBODY, NOBODY)
+        yield directory
+
+
+def test_a_policy_may_ask_for_cold_starts(user, policies):
+    client = Client(user, "any", {"XDG_CONFIG_HOME": policies})
+    try:
+        code = "print(hash('a'), id(object()))"
+        runs = [client.run(code=code, policy="anew") for _ in range(8)]
+        assert {run["start"] for run in runs} == {"cold"}
+        assert len({run["stdout"] for run in runs}) == 8  # a seed and a layout of its own each
+        assert zygotes(client.keeper()) == []
+    finally:
+        client.close()
 
 
 def test_zygotes_that_are_killed_at_any_moment(user):
