@@ -562,9 +562,11 @@ def test_half_of_the_runs_hit_limits_and_the_others_do_not_notice(who):
            ("sleep", 60000, "wall_time", {"wall_ms": 300}),
            ("disk", 0, "disk", {}), ("large_file", 0, "file_size", {"file_bytes": MIB})]
 
+    patient = {"wall_ms": 10000 * SLOWNESS, "cpu_ms": 10000 * SLOWNESS}
+
     def one(index):
         if index % 2 == 0:
-            return index, run({"language": "python", "code": f"print({index} * 2)"}, who)
+            return index, python(f"print({index} * 2)", who, limits=patient)
         name, number, _, limits = bad[index // 2 % len(bad)]
         return index, run(attack_request("take", name, str(number), limits=limits), who)
 
