@@ -277,6 +277,7 @@ def test_a_zygote_holds_nothing_of_the_host(user):
     client = Client(user, "warm")
     try:
         client.run(code="print(1)")
+        time.sleep(1)  # while it forks it has a sandbox's descriptors
         for pid in zygotes(client.keeper()):
             status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
             for kind in "CapEff", "CapPrm", "CapBnd":  # chroot, ptrace, admin: in the nest
