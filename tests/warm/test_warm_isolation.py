@@ -211,6 +211,15 @@ def zygotes(keeper):
     return found
 
 
+def test_one_that_waits_uses_no_processor(warm):
+    """Nor does its init, which the control group counts."""
+    result = warm.run(code="import time; time.sleep(1)")
+    assert result["status"] == "ok"
+    assert result["usage"]["user_ms"] + result["usage"]["system_ms"] < 500, result["usage"]
+    result = warm.run(code="import time; time.sleep(30)", limits={"wall_ms": 900})
+    assert result["status"] == "wall_time", result["message"]
+
+
 @pytest.fixture
 def policies(user):
     """A user's directory of configuration, with a policy of his own."""

@@ -81,8 +81,11 @@ int main(void)
     if (init_start_program(&init, &step, err) != 0) {
         fail(&init, step);
     }
-    /* The program's ends of the pipes are the program's alone from here on. */
-    IGNORE(sys_close_range(0, 2, 0));
+    /* The program's ends of the pipes are the program's alone from here on.  Beside a parked one
+     * init never had them, and what it opened itself has their numbers. */
+    if (!init.parked) {
+        IGNORE(sys_close_range(0, 2, 0));
+    }
     init.report.wall_us = init_clock_us() - init.started_us;
     send_report(&init, INIT_STARTED);
     watch(&init, signals);
