@@ -40,6 +40,19 @@ static void set_timer(struct pool *pool, uint64_t at_us)
     IGNORE(timerfd_settime(pool->timer, TFD_TIMER_ABSTIME, &when, NULL) != 0); /* valid */
 }
 
+static bool is_loading(const struct pool *pool)
+{
+    return pool->nest != NULL && pool->nest->zygote.pidfd >= 0 && !pool->nest->zygote.ready;
+}
+
+/* For the next attempt, and for the answer of a zygote that loads: whichever comes first. */
+static void arm_timer(struct pool *pool)
+{
+    const uint64_t retry = pool->retry_us > clock_monotonic_us() ? pool->retry_us : 0;
+    const uint64_t answer = is_loading(pool) ? pool->zygote_us + ZYGOTE_LOADS_MAX_US : 0;
+    set_timer(pool, retry == 0 || (answer != 0 && answer < retry) ? answer : retry);
+}
+
 static int watch(struct pool *pool, enum watch_source source, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &pool->watches[source]};
@@ -126,7 +139,7 @@ static void failed(struct pool *pool, const struct cella_error *error)
     pool->error = *error;
     pool->retry_us = clock_monotonic_us() + (wait < RETRY_MAX_US ? wait : RETRY_MAX_US);
     pool->changed = true;
-    set_timer(pool, pool->retry_us);
+    arm_timer(pool);
     start_waiting_anew(pool);
 }
 
@@ -140,6 +153,11 @@ static void zygote_failed(struct pool *pool, const struct cella_error *error)
 {
     end_zygote(pool);
     pool->dead++;
+    /* They wait for a child of this zygote, or would soon.  One that is not yet there will ask the
+     * next zygote. */
+    for (size_t i = 0; i < pool->making_count; i++) {
+        run_abandon(pool->making[i]);
+    }
     failed(pool, error);
 }
 
@@ -179,7 +197,7 @@ static void start_zygote(struct pool *pool)
         zygote_failed(pool, &error);
     } else {
         pool->zygote_us = clock_monotonic_us();
-        set_timer(pool, pool->zygote_us + ZYGOTE_LOADS_MAX_US);
+        arm_timer(pool);
     }
 }
 
@@ -258,14 +276,13 @@ void pool_run_hidden(struct pool *pool, struct run *run)
         pool_run_parked(pool, run); /* there is nothing else to wait for */
         return;
     }
-    if (!pool->nest->zygote.ready) {
-        run_kill(run); /* the zygote has failed meanwhile, and that has been counted */
+    if (pool->nest == NULL || pool->nest != run->sandbox.nest || !pool->nest->zygote.ready) {
+        run_abandon(run); /* its nest or zygote has failed meanwhile, and that has been counted */
         return;
     }
     if (zygote_fork(pool->nest, run->id, run->protections | run->sandbox.held, &run->sandbox,
                     &run->program, &error) != 0) {
         zygote_failed(pool, &error);
-        run_kill(run);
     }
     nest_program_done(&run->program);
 }
@@ -307,7 +324,9 @@ void pool_run_lost(struct pool *pool, struct run *run, const struct cella_error 
 {
     drop(pool->making, &pool->making_count, run);
     drop(pool->parked, &pool->parked_count, run);
-    failed(pool, error);
+    if (error != NULL) {
+        failed(pool, error);
+    }
 }
 
 /* ---- what is said ---- */
@@ -381,7 +400,7 @@ static void handle_zygote(struct pool *pool)
             return;
         }
         pool->changed = true;
-        set_timer(pool, 0);
+        arm_timer(pool);
     }
     if (closed && pool->nest != NULL && pool->nest->zygote.control >= 0) {
         error_set(&message.error, CELLA_ERROR_HOST, 0, "the zygote has died");
@@ -394,9 +413,11 @@ static void handle_timer(struct pool *pool)
     struct cella_error error;
     uint64_t expirations = 0;
     IGNORE(read(pool->timer, &expirations, sizeof(expirations)) < 0); /* only to rearm it */
-    if (pool->nest != NULL && pool->nest->zygote.pidfd >= 0 && !pool->nest->zygote.ready) {
+    if (is_loading(pool) && clock_monotonic_us() >= pool->zygote_us + ZYGOTE_LOADS_MAX_US) {
         error_set(&error, CELLA_ERROR_HOST, 0, "the zygote took too long to load");
         zygote_failed(pool, &error);
+    } else {
+        arm_timer(pool);
     }
 }
 

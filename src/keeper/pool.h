@@ -93,7 +93,8 @@ void pool_event(struct pool *pool, enum watch_source source);
  * milliseconds; -1: when something has happened. */
 int pool_tell(struct pool *pool);
 
-/* What became of a run that it is making or has ready: called by run.c. */
+/* What became of a run that it is making or has ready: called by run.c.  One is lost without an
+ * error when it was abandoned. */
 void pool_run_hidden(struct pool *pool, struct run *run);
 void pool_run_parked(struct pool *pool, struct run *run);
 void pool_run_stuck(struct pool *pool);

@@ -196,6 +196,14 @@ static int watch_all(struct run *run, struct cella_error *err)
     return 0;
 }
 
+/* Its init and the nest's first process speak for themselves, in either order. */
+static void hide_if_complete(struct run *run)
+{
+    if (run->hidden && run->sandbox.pidfd >= 0) {
+        pool_run_hidden(run->pool, run);
+    }
+}
+
 int run_built(struct run *run, int pidfd, struct cella_error *err)
 {
     if (pidfd < 0) {
@@ -205,13 +213,14 @@ int run_built(struct run *run, int pidfd, struct cella_error *err)
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot watch the sandbox");
     }
     run->sandbox.pidfd = pidfd;
+    hide_if_complete(run);
     return 0;
 }
 
 /* The zygote and its child speak for themselves, in either order. */
 static void park_if_complete(struct run *run)
 {
-    if (run->program_parked && run->sandbox.program >= 0) {
+    if (run->program_parked && run->sandbox.program >= 0 && !run->abandoned) {
         pool_run_parked(run->pool, run);
     }
 }
@@ -277,6 +286,12 @@ void run_kill(const struct run *run)
     if (run->sandbox.pidfd >= 0) {
         IGNORE(sys_pidfd_send_signal(run->sandbox.pidfd, SIGKILL)); /* it may be dead */
     }
+}
+
+void run_abandon(struct run *run)
+{
+    run->abandoned = run->sandbox.pidfd >= 0;
+    run_kill(run);
 }
 
 static void give_notice(struct run *run, struct wire *wire, enum keeper_cause cause)
@@ -409,7 +424,8 @@ static enum report handle_report(struct run *run, struct wire *wire)
         break;
     case INIT_HIDDEN:
         if (run->state == RUN_MAKING) {
-            pool_run_hidden(run->pool, run);
+            run->hidden = true;
+            hide_if_complete(run);
         }
         break;
     case INIT_PARKED:
@@ -492,7 +508,7 @@ static void lose(struct run *run)
     if (!run->failed) {
         error_set(&error, CELLA_ERROR_HOST, 0, "a sandbox died while it waited");
     }
-    pool_run_lost(run->pool, run, &error);
+    pool_run_lost(run->pool, run, run->abandoned ? NULL : &error);
     run_destroy(run);
 }
 

@@ -42,6 +42,8 @@ struct run {
     bool stopped;                 /* by us */
     bool announced;               /* the engine knows that it started */
     bool extended;                /* its clock began before it did */
+    bool hidden;                  /* its init waits */
+    bool abandoned;               /* made for a zygote that is no more */
     bool ending;                  /* it is over, but for its sandbox's own end */
     bool concluded;               /* the engine has been told of its end */
     bool warm;                    /* its program is a zygote's child */
@@ -74,6 +76,8 @@ struct run *run_assign(struct run *run, struct wire *wire, uint64_t id, int pack
 void run_stop(struct run *run);
 /* Its end comes as an event. */
 void run_kill(const struct run *run);
+/* One that is made ahead is not to be: nobody is to blame.  Before it is there it goes on. */
+void run_abandon(struct run *run);
 
 /* Handles one event.  RUN_IS_OVER: it has said ENDED or REFUSED, or was a pool's, and has been
  * freed. */

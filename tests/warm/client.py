@@ -1,8 +1,24 @@
 """A warm_client: one engine that many requests go through, started cold or warm."""
 import json
 import subprocess
+from pathlib import Path
 
 from program import BUILD, USERS, valid
+
+
+def own_levels():
+    return Path("/proc/self/status").read_text().partition("NSpid:")[2].partition("\n")[0].split()
+
+
+def zygotes(keeper):
+    """Interpreters in the keeper's care that are in no sandbox, but in the nest around them."""
+    found = []
+    for child in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
+        status = Path(f"/proc/{child}/status").read_text()
+        levels = len(status.partition("NSpid:")[2].partition("\n")[0].split())
+        if "Name:\tpython3" in status and levels == len(own_levels()) + 1:
+            found.append(int(child))
+    return found
 
 
 class Client:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from client import Client
+from client import Client, zygotes
 from program import IS_ROOT, NOBODY, ROOT
 
 MIB = 1024 * 1024
@@ -195,21 +195,6 @@ def test_verdicts_near_the_limit_agree(cold, warm, size, status):
 
 
 # ---- ill zygotes ----
-
-def own_levels():
-    return Path("/proc/self/status").read_text().partition("NSpid:")[2].partition("\n")[0].split()
-
-
-def zygotes(keeper):
-    """Interpreters in the keeper's care that are in no sandbox, but in the nest around them."""
-    found = []
-    for child in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
-        status = Path(f"/proc/{child}/status").read_text()
-        levels = len(status.partition("NSpid:")[2].partition("\n")[0].split())
-        if "Name:\tpython3" in status and levels == len(own_levels()) + 1:
-            found.append(int(child))
-    return found
-
 
 def test_one_that_waits_uses_no_processor(warm):
     """Nor does its init, which the control group counts."""

@@ -5,8 +5,9 @@ import signal
 import subprocess
 
 import pytest
+from client import zygotes
 from program import CELLA, USERS, valid
-from server import Server, descendants, wait_until
+from server import Server, wait_until
 
 TRIES = 200
 CHILDREN = 2000  # of one zygote
@@ -93,10 +94,10 @@ def test_a_pool_without_a_zygote_is_of_no_language(server):
 def test_a_zygote_that_dies_shows(server):
     test_posts_become_warm(server)
     before = pool_of(server, "python")
-    for pid in descendants(server.process.pid):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"python" in file.read():
-                os.kill(pid, signal.SIGKILL)
+    with open(f"/proc/{server.process.pid}/task/{server.process.pid}/children", encoding="ascii") as file:
+        keeper = int(file.read().split()[0])
+    for pid in zygotes(keeper):
+        os.kill(pid, signal.SIGKILL)
     wait_until(lambda: pool_of(server, "python")["zygotes_dead"] > before["zygotes_dead"])
     test_posts_become_warm(server)
 
