@@ -41,7 +41,8 @@ struct cella_request; /* what to run */
 struct cella_run;     /* one run on its way */
 struct cella_result;  /* what it did */
 
-#define CELLA_NO_POOLS UINT64_MAX
+#define CELLA_NO_POOLS         UINT64_MAX
+#define CELLA_NO_COMPILE_CACHE UINT64_MAX
 
 struct cella_options {
     size_t size;              /* sizeof(struct cella_options): lets the struct grow */
@@ -60,6 +61,10 @@ struct cella_options {
     /* What sandboxes and warm interpreters that are made ahead of need may take together.  0: half
      * a gigabyte.  CELLA_NO_POOLS: nothing is made ahead. */
     uint64_t pool_memory_bytes;
+    /* What compiled programs that are kept for later engines too may take together, in
+     * cella/compiled of the user's cache directory ($XDG_CACHE_HOME or ~/.cache).  0: 256 MiB.
+     * CELLA_NO_COMPILE_CACHE: none is kept or used. */
+    uint64_t compile_cache_bytes;
     /* Not 0: no keeper is started.  Such an engine knows languages and policies and makes requests
      * and plans, and every run in it fails. */
     int without_keeper;
@@ -124,6 +129,11 @@ CELLA_API int cella_request_set_bytes(struct cella_request *request, const char 
  * ("NAME=value"). */
 CELLA_API int cella_request_add(struct cella_request *request, const char *field, const char *value,
                                 struct cella_error *err);
+/* Whose request it is: a name of the caller's own; without one it is nobody's in particular.
+ * Programs of two tenants are never children of one warm interpreter, and share no compilation
+ * unless the policy says so.  Not part of the JSON: a client must not choose. */
+CELLA_API int cella_request_set_tenant(struct cella_request *request, const char *tenant,
+                                       struct cella_error *err);
 #define CELLA_FILE_EXECUTABLE 1U
 CELLA_API int cella_request_add_file(struct cella_request *request, const char *path,
                                      const void *data, size_t size, unsigned flags,

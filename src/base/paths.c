@@ -2,9 +2,11 @@
 #include "base/paths.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -172,7 +174,29 @@ int paths_search(enum paths_kind kind, const char *extra_dir, struct paths_dirs 
     return 0;
 }
 
-int paths_cache(char ret_path[PATHS_SIZE])
+int paths_open_own(int parent, const char *name, bool create)
 {
-    return user_directory("XDG_CACHE_HOME", "/.cache", ret_path) ? 0 : -1;
+    if (create) {
+        (void)mkdirat(parent, name, 0700); /* if this fails, so does what follows */
+    }
+    AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat found;
+    if (fd < 0 || fstat(fd, &found) < 0 || found.st_uid != geteuid() ||
+        (found.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return -1;
+    }
+    return take_fd(&fd);
+}
+
+int paths_open_cache(bool create)
+{
+    char above[PATHS_SIZE];
+    if (!user_directory("XDG_CACHE_HOME", "/.cache", above)) {
+        return -1;
+    }
+    if (create) {
+        (void)mkdir(above, 0700); /* likewise */
+    }
+    AUTO_CLOSE int parent = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return parent < 0 ? -1 : paths_open_own(parent, "cella", create);
 }

@@ -18,6 +18,7 @@
 #include "base/attributes.h"
 
 #include <cella/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PATHS_SIZE     1024 /* of any path here, with its NUL */
@@ -38,8 +39,11 @@ int paths_search(enum paths_kind kind, const char *extra_dir, struct paths_dirs 
  * is none anywhere. */
 int paths_keeper(const char *option, char ret_path[PATHS_SIZE], struct cella_error *err) MUST_CHECK;
 
-/* $XDG_CACHE_HOME or ~/.cache, where programs keep what they can find out again.  Returns -1 when
- * the user has no such place. */
-int paths_cache(char ret_path[PATHS_SIZE]) MUST_CHECK;
+/* Opens cella/ in $XDG_CACHE_HOME or ~/.cache, where programs keep what they can find out again.
+ * Returns -1 when the user has no such place, it is not there and not to be made, or it is not ours
+ * alone: under sudo HOME may be somebody else's. */
+int paths_open_cache(bool create) MUST_CHECK;
+/* Opens a directory that is ours alone and in `parent`, with the same returns. */
+int paths_open_own(int parent, const char *name, bool create) MUST_CHECK;
 
 #endif

@@ -190,6 +190,12 @@ int cella_request_set(struct cella_request *request, const char *field, const ch
     return put_field(request->spec, settable, ARRAY_LENGTH(settable), field, value, err);
 }
 
+int cella_request_set_tenant(struct cella_request *request, const char *tenant,
+                             struct cella_error *err)
+{
+    return spec_set_tenant(request->spec, tenant, err);
+}
+
 int cella_request_set_bytes(struct cella_request *request, const char *field, const void *data,
                             size_t size, struct cella_error *err)
 {

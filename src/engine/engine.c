@@ -71,6 +71,7 @@ static int fill_engine(struct cella_engine *engine, const struct cella_options *
     if (start_keeper(engine, options, err) < 0) {
         return -1;
     }
+    engine->compile_cache_bytes = compiled_bytes_max(options);
     engine->scratch = malloc(ENGINE_READ_SIZE);
     if (engine->scratch == NULL) {
         return error_set_memory(err);

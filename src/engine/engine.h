@@ -15,6 +15,7 @@
 #include "base/paths.h"
 #include "diagnose/diagnose.h"
 #include "engine/admission.h"
+#include "engine/compiled.h"
 #include "engine/stage.h"
 #include "engine/warm.h"
 #include "keeper/client/client.h"
@@ -51,6 +52,7 @@ struct cella_run {
     struct cella_callbacks callbacks; /* all NULL when nobody wants to know */
     struct cella_result result;
     struct stage compile; /* .plan NULL when nothing is compiled */
+    struct compiled compiled;
     struct stage run;
     struct stage *now;             /* the one that is at work, or waits for room */
     uint64_t turn;                 /* in the line of admission; 0: none yet */
@@ -82,7 +84,8 @@ struct cella_engine {
     uint64_t last_number;   /* of a sandbox */
     struct admission admission;
     struct warm warm;
-    bool stepping; /* inside engine_step() */
+    uint64_t compile_cache_bytes; /* 0: nothing is kept */
+    bool stepping;                /* inside engine_step() */
     char *scratch; /* ENGINE_READ_SIZE bytes, for what is read and not kept as it is: on the stack
                       so large an array would have every page of it touched */
 };

@@ -8,12 +8,16 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* From this size on a payload is written from where it lies instead of being copied first. */
 #define DIRECT_SIZE_MIN ((size_t)32 * 1024)
 
 /* The batch is written out when it has grown to this. */
 #define BATCH_SIZE ((size_t)64 * 1024)
+
+/* Bytes that are copied at one time. */
+#define COPY_SIZE ((size_t)1024 * 1024)
 
 /* A record that is added to the batch whole is smaller than this and its own limits allow. */
 #define BATCH_SIZE_MAX ((size_t)1024 * 1024)
@@ -96,6 +100,23 @@ int pack_writer_add_file(struct pack_writer *writer, const char *path, const voi
         .size = path_size + size,         /* both lie in memory, so the sum fits */
     };
     return add_record(writer, &header, path, path_size, data, err);
+}
+
+int pack_writer_copy(const struct pack_writer *writer, struct buffer *out, struct cella_error *err)
+{
+    const off_t written = writer->fd < 0 ? 0 : lseek(writer->fd, 0, SEEK_CUR);
+    for (off_t at = 0; at < written;) {
+        const size_t left = (size_t)(written - at);
+        const size_t piece = left < COPY_SIZE ? left : COPY_SIZE;
+        char *room = buffer_reserve(out, piece);
+        const ssize_t got = room == NULL ? -1 : pread(writer->fd, room, piece, at);
+        if (got <= 0) {
+            return error_set(err, CELLA_ERROR_HOST, errno, "cannot read a file in memory");
+        }
+        buffer_commit(out, (size_t)got);
+        at += got;
+    }
+    return buffer_add(out, writer->batch.data, writer->batch.size) < 0 ? error_set_memory(err) : 0;
 }
 
 int pack_writer_seal(struct pack_writer *writer, int *ret_fd, struct cella_error *err)

@@ -26,6 +26,10 @@ int pack_writer_add_word(struct pack_writer *writer, enum pack_type type, const 
 int pack_writer_add_file(struct pack_writer *writer, const char *path, const void *data,
                          size_t size, unsigned mode, struct cella_error *err) MUST_CHECK;
 
+/* Adds what is written so far to `out`: a pack without its end. */
+int pack_writer_copy(const struct pack_writer *writer, struct buffer *out,
+                     struct cella_error *err) MUST_CHECK;
+
 /* Ends the pack.  The descriptor is the caller's, and nothing can be added any more. */
 int pack_writer_seal(struct pack_writer *writer, int *ret_fd, struct cella_error *err) MUST_CHECK;
 

@@ -226,6 +226,25 @@ static int make_pack(struct stage *stage, const struct recipe *recipe, enum poli
     return recipe_write(recipe, which, &stage->plan->limits, &stage->pack, err);
 }
 
+/* On to the program, whose pack has all that it needs. */
+static void leave_compile(struct cella_run *run)
+{
+    stage_done(&run->compile);
+    run->now = &run->run;
+}
+
+/* When it was compiled before. */
+static int skip_compile(struct cella_run *run, const struct recipe *recipe, struct cella_error *err)
+{
+    const int found = compiled_find(run, recipe, err);
+    if (found > 0) {
+        run->result.data->compile_cached = true;
+        leave_compile(run);
+        stage_wait(run->now);
+    }
+    return found < 0 ? -1 : 0;
+}
+
 /* The run's pack is written now, while the request is there; what compiling makes is added to it
  * before it is sealed. */
 static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err)
@@ -252,7 +271,9 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
     if (feed_init(&run->compile.feed, NULL, 0, false) < 0) {
         return error_set_memory(err);
     }
-    return make_pack(&run->compile, &way->recipe, POLICY_STAGE_COMPILE, err);
+    return make_pack(&run->compile, recipe, POLICY_STAGE_COMPILE, err) < 0
+               ? -1
+               : skip_compile(run, recipe, err);
 }
 
 /* ---- 5 keeper: admission_start() and stage_begin(); 6 isolate is not ours ---- */
@@ -388,14 +409,16 @@ static void compile_done(struct cella_run *run)
         complete(run);
         return;
     }
-    stage_done(&run->compile); /* the program's pack has what it needs */
-    run->now = &run->run;
+    if (added > 0) {
+        compiled_keep(run);
+    }
+    leave_compile(run);
     if (added < 0) {
         fail_run(run, &error);
         complete(run);
         return;
     }
-    stage_wait(&run->run);
+    stage_wait(run->now);
 }
 
 void run_stage_done(struct cella_run *run)

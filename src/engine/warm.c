@@ -84,10 +84,12 @@ static bool has_zygote(const struct recipe *recipe)
            (recipe->policy == NULL || !recipe->policy->cold_start) && !sets_what_was_read(recipe);
 }
 
-static void make_key(const struct plan *plan, const struct pack_writer *zygote, unsigned char *key)
+static void make_key(const struct plan *plan, const char *tenant, const struct pack_writer *zygote,
+                     unsigned char *key)
 {
     SHA2_CTX digest;
     SHA256Init(&digest);
+    SHA256Update(&digest, (const uint8_t *)tenant, strlen(tenant) + 1);
     SHA256Update(&digest, (const uint8_t *)plan, sizeof(*plan));
     SHA256Update(&digest, (const uint8_t *)zygote->batch.data, zygote->batch.size);
     SHA256Final(key, &digest);
@@ -137,7 +139,7 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
         zygote.fd >= 0) { /* so long an environment is nobody's */
         return;
     }
-    make_key(stage->plan, &zygote, key);
+    make_key(stage->plan, recipe->spec->tenant != NULL ? recipe->spec->tenant : "", &zygote, key);
     struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
     if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;

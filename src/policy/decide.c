@@ -294,6 +294,8 @@ static void tell_rest(struct deciding *deciding)
     give(deciding, "one_processor", "", "one_processor", NULL, "%s",
          policy->one_processor ? "yes" : "no");
     give(deciding, "cold_start", "", "cold_start", NULL, "%s", policy->cold_start ? "yes" : "no");
+    give(deciding, "compile_cache", "", "compile_cache", NULL, "%s",
+         policy_compile_cache_words[policy->compile_cache]);
     give(deciding, "control_groups", "", "control_groups", NULL, "%s",
          request_choice_word(policy_control_groups_words, (int)policy->control_groups));
     for (enum protection i = 0; i < PROTECTION_COUNT; i++) {

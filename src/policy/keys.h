@@ -32,6 +32,8 @@
       "keep all processes of a run on one processor, which they cannot leave")                     \
     X(cold_start, "cold_start", "true or false", "false", "`true`",                                \
       "start every program anew, never as the child of a warm interpreter")                        \
+    X(compile_cache, "compile_cache", "`none`, `tenant` or `shared`", "tenant", "less",            \
+      "compilations used again: none, those of the same tenant, or everybody's")                   \
     X(control_groups, "control_groups", "`preferred` or `required`", "preferred", "`required`",    \
       "required: refuse a host on which limits are held by supervision alone")                     \
     X(on_output_limit, "on_output_limit", "`truncate` or `stop`", "truncate", "`stop`",            \

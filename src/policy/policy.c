@@ -108,6 +108,7 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
     policy->host_network = base->host_network;
     policy->one_processor = base->one_processor;
     policy->cold_start = base->cold_start;
+    policy->compile_cache = base->compile_cache;
     policy->on_output_limit = base->on_output_limit;
     policy->languages.all = base->languages.all;
     policy->commands.all = base->commands.all;
@@ -128,6 +129,7 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
 
 static void set_defaults(struct policy *policy)
 {
+    policy->compile_cache = POLICY_CACHE_TENANT;
     policy->loopback = true;
     policy->on_output_limit = SPEC_OUTPUT_TRUNCATE;
     policy->languages.all = true;

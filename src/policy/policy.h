@@ -40,6 +40,9 @@ struct policy_list {
 
 enum policy_access { POLICY_ACCESS_NONE, POLICY_ACCESS_READ_ONLY, POLICY_ACCESS_WRITABLE };
 
+/* Compilations that were done before: none, those of the same tenant, or everybody's. */
+enum policy_compile_cache { POLICY_CACHE_NONE, POLICY_CACHE_TENANT, POLICY_CACHE_SHARED };
+
 struct policy_mount {
     enum policy_access access;
     size_t source;            /* which file says it: an index of `sources` */
@@ -72,7 +75,8 @@ struct policy {
     bool loopback;
     bool host_network; /* a request may ask for network "host" */
     bool one_processor;
-    bool cold_start;                           /* no zygotes */
+    bool cold_start; /* no zygotes */
+    enum policy_compile_cache compile_cache;
     enum spec_on_output_limit on_output_limit; /* STOP binds; TRUNCATE when a request is silent */
     struct policy_list languages;
     struct policy_list commands;                   /* patterns without their first slash */

@@ -255,6 +255,28 @@ READER(cold_start)
     return json_text_read_bool(value, where, &reading->policy->cold_start, err);
 }
 
+const char *const policy_compile_cache_words[] = {
+    [POLICY_CACHE_NONE] = "none",
+    [POLICY_CACHE_TENANT] = "tenant",
+    [POLICY_CACHE_SHARED] = "shared",
+};
+
+READER(compile_cache)
+{
+    struct reading *reading = target;
+    const char *word;
+    if (json_text_read_word(value, where, &word, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(policy_compile_cache_words); i++) {
+        if (strcmp(policy_compile_cache_words[i], word) == 0) {
+            reading->policy->compile_cache = (enum policy_compile_cache)i;
+            return 0;
+        }
+    }
+    return json_text_fail(err, where, "must be 'none', 'tenant' or 'shared'");
+}
+
 READER(loopback)
 {
     struct reading *reading = target;

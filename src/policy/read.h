@@ -17,6 +17,7 @@ extern const struct request_choice
     policy_control_groups_words[REQUEST_CHOICES];                          /* plan_control_groups */
 extern const struct request_choice policy_syscalls_words[REQUEST_CHOICES]; /* enum plan_syscalls */
 extern const char *const policy_access_words[];                            /* policy_access */
+extern const char *const policy_compile_cache_words[];
 
 /* What a file says of limits; LIMIT_UNSET where it is silent. */
 struct policy_said {

@@ -149,6 +149,8 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "env", env_tree(tree, policy));
     put(tree, root, "one_processor", json_boolean(policy->one_processor));
     put(tree, root, "cold_start", json_boolean(policy->cold_start));
+    put(tree, root, "compile_cache",
+        json_string(policy_compile_cache_words[policy->compile_cache]));
     put(tree, root, "control_groups",
         json_string(request_choice_word(policy_control_groups_words, (int)policy->control_groups)));
     put(tree, root, "on_output_limit",

@@ -12,6 +12,7 @@
 #include "policy/calls.h"
 #include "policy/plan_limits.h"
 #include "policy/policy.h"
+#include "policy/read.h"
 #include "request/limit_value.h"
 
 #include <stdio.h>
@@ -176,6 +177,8 @@ static int check_choices(const struct policy *policy, const struct policy *base,
         {policy->host_network && !base->host_network, "network.host", "false"},
         {!policy->one_processor && base->one_processor, "one_processor", "true"},
         {!policy->cold_start && base->cold_start, "cold_start", "true"},
+        {policy->compile_cache > base->compile_cache, "compile_cache",
+         policy_compile_cache_words[base->compile_cache]},
         {policy->control_groups < base->control_groups, "control_groups", "'required'"},
         {policy->on_output_limit != SPEC_OUTPUT_STOP && base->on_output_limit == SPEC_OUTPUT_STOP,
          "on_output_limit", "'stop'"},

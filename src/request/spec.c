@@ -113,6 +113,7 @@ void spec_destroy(struct spec *spec)
     spec_strings_done(&spec->network_allow);
     spec_strings_done(&spec->collect);
     free(spec->tag);
+    free(spec->tenant);
     free(spec);
 }
 
@@ -197,6 +198,11 @@ int spec_set_language(struct spec *spec, const char *language, struct cella_erro
 int spec_set_policy(struct spec *spec, const char *policy, struct cella_error *err)
 {
     return set_file_name(&spec->policy, "policy", policy, err);
+}
+
+int spec_set_tenant(struct spec *spec, const char *tenant, struct cella_error *err)
+{
+    return set_name(&spec->tenant, "tenant", tenant, SPEC_NAME_MAX, err);
 }
 
 int spec_set_tag(struct spec *spec, const char *tag, struct cella_error *err)

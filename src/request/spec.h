@@ -89,7 +89,8 @@ struct spec {
     enum spec_on_output_limit on_output_limit;
     enum spec_text_errors text_errors;
     bool interleave;
-    char *tag; /* NULL when not given */
+    char *tag;    /* NULL when not given */
+    char *tenant; /* whose it is, as the caller says and never the JSON; NULL: nobody's */
 };
 
 /* An empty spec: heap, for the setters below. */
@@ -108,6 +109,7 @@ int spec_set_language(struct spec *spec, const char *language, struct cella_erro
 int spec_set_policy(struct spec *spec, const char *policy, struct cella_error *err) MUST_CHECK;
 int spec_set_entry(struct spec *spec, const char *entry, struct cella_error *err) MUST_CHECK;
 int spec_set_tag(struct spec *spec, const char *tag, struct cella_error *err) MUST_CHECK;
+int spec_set_tenant(struct spec *spec, const char *tenant, struct cella_error *err) MUST_CHECK;
 int spec_set_code(struct spec *spec, const void *data, size_t size,
                   struct cella_error *err) MUST_CHECK;
 int spec_set_stdin(struct spec *spec, const void *data, size_t size,

@@ -58,7 +58,7 @@
 
 #define RESULT_COMPILE_FIELDS(X)                                                                   \
     RESULT_STAGE_FIELDS(X)                                                                         \
-    X("cached", FLAG, false, "an earlier compilation was used")
+    X("cached", FLAG, result->compile_cached, "an earlier compilation was used")
 
 #define RESULT_USAGE_FIELDS(X)                                                                     \
     X("wall_ms", MS, usage->wall_us, "from the program's first instruction to its end")            \

@@ -98,6 +98,7 @@ struct result {
     struct result_stage run;
     struct result_stage *compile; /* NULL when there was no such stage */
     bool limit_in_compile;        /* run.limit was reached while compiling */
+    bool compile_cached;          /* the stage was another run's */
     struct result_chunk *chunks;
     size_t chunk_count;
     struct result_file *files;

@@ -35,6 +35,7 @@ void runtime_destroy(struct runtime *runtime)
     spec_strings_done(&runtime->run);
     spec_strings_done(&runtime->compile);
     spec_strings_done(&runtime->outputs);
+    spec_strings_done(&runtime->uncached);
     free(runtime->output);
     spec_variables_free(runtime->env, runtime->env_count);
     free(runtime->mounts);
@@ -75,6 +76,11 @@ static const char *output_problem(const char *word)
     return glob_problem(word, strlen(word));
 }
 
+static const char *uncached_problem(const char *word)
+{
+    return word[0] != '\0' ? NULL : "must not be empty";
+}
+
 static const char *preload_problem(const char *word)
 {
     return strchr(word, ',') == NULL ? NULL : "must be one name, without a comma";
@@ -96,6 +102,7 @@ LIST_READER(version, version, argv_problem)
 LIST_READER(run, run, argv_problem)
 LIST_READER(compile_run, compile, argv_problem)
 LIST_READER(outputs, outputs, output_problem)
+LIST_READER(uncached, uncached, uncached_problem)
 LIST_READER(preload, warm.preload, preload_problem)
 LIST_READER(cold_env, warm.cold_env, output_problem)
 
@@ -254,10 +261,8 @@ static int read_compile(void *target, json_t *value, const struct json_where *wh
                         struct cella_error *err)
 {
     static const struct json_field fields[] = {
-        {"run", read_compile_run},
-        {"output", read_output},
-        {"outputs", read_outputs},
-        {"limits", read_compile_limits},
+        {"run", read_compile_run},   {"output", read_output},         {"outputs", read_outputs},
+        {"uncached", read_uncached}, {"limits", read_compile_limits},
     };
     struct runtime *runtime = target;
     if (json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err) < 0) {

@@ -50,6 +50,7 @@ struct runtime {
     struct spec_strings run;        /* argv */
     struct spec_strings compile;    /* argv; empty: not compiled */
     struct spec_strings outputs;    /* globs of what compiling makes */
+    struct spec_strings uncached;   /* words of sources that are compiled each time */
     char *output;                   /* {output}; NULL when not compiled */
     struct spec_variable *env;
     size_t env_count;

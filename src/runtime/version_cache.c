@@ -32,32 +32,6 @@ bool version_is_good(const char *text)
     return size > 0 && size < VERSION_SIZE_MAX && text[size] == '\0';
 }
 
-/* The cache directory, or -1.  Somebody else's (under sudo HOME may be) is left alone. */
-static int open_directory(bool create)
-{
-    char parent[PATHS_SIZE];
-    if (paths_cache(parent) < 0) {
-        return -1;
-    }
-    if (create) {
-        (void)mkdir(parent, 0700); /* if this fails, so does what follows */
-    }
-    AUTO_CLOSE int above = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (above < 0) {
-        return -1;
-    }
-    if (create) {
-        (void)mkdirat(above, "cella", 0700);
-    }
-    AUTO_CLOSE int fd = openat(above, "cella", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat found;
-    if (fd < 0 || fstat(fd, &found) < 0 || found.st_uid != geteuid() ||
-        (found.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return -1;
-    }
-    return take_fd(&fd);
-}
-
 /* The file's text with a NUL after it; empty when there is none, or none to be trusted. */
 static size_t read_file(int directory, char ret_text[FILE_SIZE_MAX + 1])
 {
@@ -135,7 +109,7 @@ static bool is_of_path(const struct line *line, const char *path)
 bool version_cache_get(const struct version_key *key, char ret_version[VERSION_SIZE_MAX])
 {
     char text[FILE_SIZE_MAX + 1];
-    AUTO_CLOSE int directory = open_directory(false);
+    AUTO_CLOSE int directory = paths_open_cache(false);
     if (directory < 0) {
         return false;
     }
@@ -189,7 +163,7 @@ static void replace_file(int directory, const struct buffer *text)
 void version_cache_put(const struct version_key *key, const char *version)
 {
     char old[FILE_SIZE_MAX + 1];
-    AUTO_CLOSE int directory = open_directory(true);
+    AUTO_CLOSE int directory = paths_open_cache(true);
     if (directory < 0 || !version_is_good(version) || strpbrk(key->path, "\n") != NULL) {
         return;
     }

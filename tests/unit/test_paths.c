@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -164,19 +166,53 @@ static void test_keeper_refused(void **state)
     keeper_refused(NULL, "CELLA_KEEPER: ");
 }
 
+/* Whether it is that directory which is opened. */
+static void is_cache(bool create, const char *name)
+{
+    char expected[SCRATCH_PATH_SIZE];
+    struct stat wanted, got;
+    int fd = paths_open_cache(create);
+    scratch_path(scratch, name, expected);
+    assert_true(fd >= 0);
+    assert_int_equal(stat(expected, &wanted) | fstat(fd, &got), 0);
+    assert_true(wanted.st_ino == got.st_ino && wanted.st_dev == got.st_dev);
+    assert_int_equal(got.st_mode & 0777, 0700);
+    assert_int_equal(close(fd), 0);
+}
+
 static void test_cache(void **state)
 {
     (void)state;
-    char path[PATHS_SIZE];
-    assert_int_equal(paths_cache(path), 0);
-    is_scratch(path, "home/.cache");
-    assert_int_equal(setenv("XDG_CACHE_HOME", "/elsewhere", 1), 0);
-    assert_int_equal(paths_cache(path), 0);
-    assert_string_equal(path, "/elsewhere");
+    char elsewhere[SCRATCH_PATH_SIZE];
+    assert_int_equal(paths_open_cache(false), -1); /* not yet there */
+    is_cache(true, "home/.cache/cella");
+    is_cache(false, "home/.cache/cella");
+    scratch_path(scratch, "elsewhere", elsewhere);
+    assert_int_equal(setenv("XDG_CACHE_HOME", elsewhere, 1), 0);
+    is_cache(true, "elsewhere/cella");
     assert_int_equal(unsetenv("XDG_CACHE_HOME") | unsetenv("HOME"), 0);
-    assert_int_equal(paths_cache(path), -1);
+    assert_int_equal(paths_open_cache(true), -1);
     assert_int_equal(setenv("HOME", "relative", 1), 0);
-    assert_int_equal(paths_cache(path), -1);
+    assert_int_equal(paths_open_cache(true), -1);
+}
+
+static void test_cache_of_others(void **state)
+{
+    (void)state;
+    char path[SCRATCH_PATH_SIZE];
+    is_cache(true, "home/.cache/cella");
+    scratch_path(scratch, "home/.cache/cella", path);
+    assert_int_equal(chmod(path, 0770), 0); /* they could put something there */
+    assert_int_equal(paths_open_cache(true), -1);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/tmp", path), 0);
+    assert_int_equal(paths_open_cache(true), -1);
+    assert_int_equal(unlink(path), 0);
+    if (geteuid() == 0) {
+        is_cache(true, "home/.cache/cella");
+        assert_int_equal(chown(path, 12345, 12345), 0);
+        assert_int_equal(paths_open_cache(true), -1);
+    }
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, scratch_tear_down)
@@ -186,7 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_order),          TEST(test_without), TEST(test_xdg),
         TEST(test_foreign_config), TEST(test_long),    TEST(test_keeper),
-        TEST(test_keeper_refused), TEST(test_cache),
+        TEST(test_keeper_refused), TEST(test_cache),   TEST(test_cache_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,7 @@ static void test_choices(void **state)
     assert_true(policy->one_processor);
     policy_destroy(policy);
     policy_destroy(policy_of("network: {allow: }\n"));
+    refused("compile_cache: all\n", "compile_cache must be 'none', 'tenant' or 'shared'", "");
     refused("cold_start: never\n", "cold_start must be true or false", "");
     refused("one_processor: 1\n", "one_processor must be true or false", "");
     refused("network: {allow: ['example.org:443']}\n",
@@ -372,6 +373,10 @@ static void test_loosening(void **state)
     loosening("env: {allow: []}\n", "env: {allow: all}\n", "env.allow gives more");
     loosening("one_processor: true\n", "one_processor: false\n",
               "one_processor gives more than the policy 'base', which has true");
+    loosening("compile_cache: none\n", "compile_cache: tenant\n",
+              "compile_cache gives more than the policy 'base', which has none");
+    loosening("compile_cache: tenant\n", "compile_cache: shared\n",
+              "compile_cache gives more than the policy 'base', which has tenant");
     loosening("cold_start: true\n", "cold_start: false\n",
               "cold_start gives more than the policy 'base', which has true");
     loosening("control_groups: required\n", "control_groups: preferred\n",

@@ -91,6 +91,8 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
       "print the plan instead of running")                                                         \
     X(NO_SERVER, "no-server", 0, NULL, NONE, ON_RUNS, OPTION_OWN, "",                              \
       "run in this process, never by a server that is there")                                      \
+    X(NO_COMPILE_CACHE, "no-compile-cache", 0, NULL, NONE, ON_RUNS, OPTION_OWN, "",                \
+      "compile anew in this process, and keep nothing of it")                                      \
     X(LISTEN, "listen", 0, "ADDRESS", NONE, ON(SERVE), OPTION_OWN, "",                             \
       "listen on this loopback address and port, or 'none' (127.0.0.1:8420; repeatable)")          \
     X(SOCKET, "socket", 0, "PATH", FILE, ON(SERVE), OPTION_OWN, "",                                \
@@ -100,6 +102,8 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
       "$XDG_STATE_HOME)")                                                                          \
     X(POOL_MEMORY, "pool-memory", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                      \
       "memory for what is made ahead of need, such as 1g; 0: nothing is (512m)")                   \
+    X(COMPILE_CACHE, "compile-cache", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                  \
+      "room on the disk for compiled programs, such as 1g; 0: none is kept (256m)")                \
     X(LOG, "log", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                      \
       "append to FILE what otherwise goes to standard error")                                      \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \

@@ -61,7 +61,8 @@ static void session_done(struct session *session)
         .interrupts = {.fd = -1}, .server = {.fd = -1}, .stdin_fd = -1                             \
     }
 
-static int open_engine(struct session *session, bool without_keeper, struct cella_error *err)
+static int open_engine(const struct invocation *invocation, struct session *session,
+                       bool without_keeper, struct cella_error *err)
 {
     /* One run shares nothing with others, so the host need not be asked what it has to share. */
     struct cella_options options = {.size = sizeof(options),
@@ -69,6 +70,9 @@ static int open_engine(struct session *session, bool without_keeper, struct cell
                                     .budget_millicpus = UINT64_MAX,
                                     .pool_memory_bytes = CELLA_NO_POOLS,
                                     .without_keeper = without_keeper};
+    if (invocation_has(invocation, OPTION_NO_COMPILE_CACHE)) {
+        options.compile_cache_bytes = CELLA_NO_COMPILE_CACHE;
+    }
     if (!without_keeper) {
         early_take(&options);
     }
@@ -80,7 +84,7 @@ static int open_engine(struct session *session, bool without_keeper, struct cell
 static int session_open(const struct invocation *invocation, struct session *session,
                         struct cella_error *err)
 {
-    if (open_engine(session, session->server.fd >= 0, err) < 0) {
+    if (open_engine(invocation, session, session->server.fd >= 0, err) < 0) {
         return -1;
     }
     return cli_request_make(invocation, session->engine, &session->request, err);
@@ -168,7 +172,8 @@ static void find_server(const struct invocation *invocation, struct session *ses
     /* What a request brings for its input stands before what --stdin adds, and only the library
      * knows it. */
     bool has_both = session->stdin_fd >= 0 && invocation_has(invocation, OPTION_REQUEST);
-    if (invocation_has(invocation, OPTION_NO_SERVER) || has_both ||
+    if (invocation_has(invocation, OPTION_NO_SERVER) ||
+        invocation_has(invocation, OPTION_NO_COMPILE_CACHE) || has_both ||
         !is_at_hand(input_of(invocation, session))) {
         return;
     }
@@ -198,12 +203,13 @@ static int send_along(struct session *session, int *fd, struct cella_error *err)
 }
 
 /* Without the server after all: by an engine that can run something. */
-static int go_on_alone(struct session *session, struct cella_error *err)
+static int go_on_alone(const struct invocation *invocation, struct session *session,
+                       struct cella_error *err)
 {
     remote_done(&session->server);
     cella_engine_close(session->engine);
     session->engine = NULL;
-    return open_engine(session, false, err);
+    return open_engine(invocation, session, false, err);
 }
 
 static int run_request(const struct invocation *invocation, struct session *session,
@@ -227,7 +233,7 @@ static int run_request(const struct invocation *invocation, struct session *sess
         if (end != REMOTE_UNUSED) {
             return end == REMOTE_DONE ? 0 : -1;
         }
-        if (go_on_alone(session, err) < 0) {
+        if (go_on_alone(invocation, session, err) < 0) {
             return -1;
         }
     }

@@ -100,6 +100,7 @@ int command_serve(const struct invocation *invocation)
     struct cella_error err;
     const char *log = invocation_setting(invocation, OPTION_LOG);
     const char *pool = invocation_setting(invocation, OPTION_POOL_MEMORY);
+    const char *cache = invocation_setting(invocation, OPTION_COMPILE_CACHE);
     if (!place_of_program("cella-serve", program)) {
         (void)cli_fail(&err, CELLA_ERROR_HOST, "install Cella",
                        "cella-serve was found neither beside this program nor in %s",
@@ -110,6 +111,7 @@ int command_serve(const struct invocation *invocation)
         add_place(&words, invocation, OPTION_SOCKET, "socket", place_of_socket, &err) < 0 ||
         add_place(&words, invocation, OPTION_STATE, "state", place_of_state, &err) < 0 ||
         (pool != NULL && add(&words, "pool-memory", pool, strlen(pool), &err) < 0) ||
+        (cache != NULL && add(&words, "compile-cache", cache, strlen(cache), &err) < 0) ||
         (log != NULL && add(&words, "log", log, strlen(log), &err) < 0)) {
         return report_error(&err);
     }

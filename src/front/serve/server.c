@@ -219,7 +219,9 @@ static int open_engine(struct server *server, struct cella_error *err)
     static const struct loop_events events = {.readable = on_engine};
     server->has_worked = false;
     const struct cella_options options = {.size = sizeof(options),
-                                          .pool_memory_bytes = server->settings->pool_memory_bytes};
+                                          .pool_memory_bytes = server->settings->pool_memory_bytes,
+                                          .compile_cache_bytes =
+                                              server->settings->compile_cache_bytes};
     if (cella_engine_open(&options, &server->engine, err) < 0) {
         return -1;
     }

@@ -89,8 +89,9 @@ static int add_listen(struct settings *settings, const char *text, struct cella_
     return 0;
 }
 
-/* "512m", "1g", bytes; 0: nothing is made ahead. */
-static int read_pool_memory(const char *text, uint64_t *ret_bytes, struct cella_error *err)
+/* "512m", "1g", bytes; 0: `none`. */
+static int read_size(const char *name, const char *text, uint64_t none, uint64_t *ret_bytes,
+                     struct cella_error *err)
 {
     static const char units[] = "kmg";
     char *end = NULL;
@@ -101,10 +102,10 @@ static int read_pool_memory(const char *text, uint64_t *ret_bytes, struct cella_
     bool whole = *end == '\0' || (unit != NULL && end[1] == '\0');
     if (text[0] < '0' || text[0] > '9' || !whole || errno != 0 ||
         number > (UINT64_MAX >> 1) >> shift) {
-        (void)serve_fail(err, CELLA_ERROR_CALLER, "--pool-memory %s is not a size", text);
-        return serve_hint(err, "give it as 512m or 1g; 0 for nothing made ahead");
+        (void)serve_fail(err, CELLA_ERROR_CALLER, "--%s %s is not a size", name, text);
+        return serve_hint(err, "give it as 512m or 1g; 0 for none");
     }
-    *ret_bytes = number == 0 ? CELLA_NO_POOLS : (uint64_t)number << shift;
+    *ret_bytes = number == 0 ? none : (uint64_t)number << shift;
     return 0;
 }
 
@@ -124,7 +125,13 @@ int settings_read(char *const *words, struct settings *ret_settings, struct cell
         } else if (size == 5 && strncmp(*words, "state", size) == 0) {
             settings.state = value;
         } else if (size == 11 && strncmp(*words, "pool-memory", size) == 0) {
-            if (read_pool_memory(value, &settings.pool_memory_bytes, err) < 0) {
+            if (read_size("pool-memory", value, CELLA_NO_POOLS, &settings.pool_memory_bytes, err) <
+                0) {
+                return -1;
+            }
+        } else if (size == 13 && strncmp(*words, "compile-cache", size) == 0) {
+            if (read_size("compile-cache", value, CELLA_NO_COMPILE_CACHE,
+                          &settings.compile_cache_bytes, err) < 0) {
                 return -1;
             }
         } else if (size == 3 && strncmp(*words, "log", size) == 0) {

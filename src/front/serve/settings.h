@@ -25,7 +25,8 @@ struct settings {
     const char *socket; /* of the Unix socket */
     const char *state;  /* the directory in which the server keeps what it must not forget */
     const char *log;    /* NULL: standard error */
-    uint64_t pool_memory_bytes; /* as in struct cella_options */
+    uint64_t pool_memory_bytes;   /* as in struct cella_options */
+    uint64_t compile_cache_bytes; /* likewise */
     struct settings_address listen[SETTINGS_LISTEN_MAX];
     size_t listen_count;
 };

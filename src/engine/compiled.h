@@ -1,0 +1,38 @@
+/*
+ * The compile cache: a compilation that was done before is taken from cache/, not done again.
+ *
+ * What it was is said by its key: the plan and the pack of its sandbox, which are all that the
+ * compiler gets to see of the request, of its tenant and of the policy; and how the compiler and
+ * the host's libraries look from outside.  Kept is what ended well, whole, and with nothing cut.
+ */
+#ifndef ENGINE_COMPILED_H
+#define ENGINE_COMPILED_H
+
+#include "base/attributes.h"
+#include "cache/cache.h"
+#include "engine/recipe.h"
+
+#include <cella/cella.h>
+#include <stdbool.h>
+
+struct cella_run;
+
+/* Part of a run. */
+struct compiled {
+    bool to_keep; /* when it ends well */
+    unsigned char key[CACHE_KEY_SIZE];
+};
+
+/* Bytes that the options let it have; 0: there is none. */
+uint64_t compiled_bytes_max(const struct cella_options *options);
+
+/* Before the compile stage begins and with both packs written.  Returns 1 when what it makes is in
+ * the run's pack and what the compiler said in its outcome, so that it need not begin; 0 when it
+ * must. */
+int compiled_find(struct cella_run *run, const struct recipe *recipe,
+                  struct cella_error *err) MUST_CHECK;
+
+/* The compile stage has ended well, and its files are still there. */
+void compiled_keep(struct cella_run *run);
+
+#endif
