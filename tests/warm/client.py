@@ -14,7 +14,10 @@ def zygotes(keeper):
     """Interpreters in the keeper's care that are in no sandbox, but in the nest around them."""
     found = []
     for child in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
-        status = Path(f"/proc/{child}/status").read_text()
+        try:
+            status = Path(f"/proc/{child}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
         levels = len(status.partition("NSpid:")[2].partition("\n")[0].split())
         if "Name:\tpython3" in status and levels == len(own_levels()) + 1:
             found.append(int(child))
