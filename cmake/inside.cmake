@@ -62,8 +62,8 @@ add_musl_program(cella-init ${INSIDE_COMMON} ${INIT_SOURCES})
 # The guest side of zygotes, which interpreters load: a shared library for their C library, without
 # sanitizers.
 file(GLOB GUEST_SOURCES CONFIGURE_DEPENDS guest/*.c)
-file(GLOB GUEST_TEXTS CONFIGURE_DEPENDS guest/*.h guest/*.R guest/*.php guest/*.py guest/*.rb guest/sources.S)
-set(GUEST_SHARED src/base/error.c src/base/fd.c src/base/utf8.c src/request/limits.c
+file(GLOB GUEST_TEXTS CONFIGURE_DEPENDS guest/*.h guest/*.R guest/*.php guest/*.js guest/*.py guest/*.rb guest/sources.S)
+set(GUEST_SHARED src/base/buffer.c src/base/error.c src/base/fd.c src/base/utf8.c src/request/limits.c
     src/isolate/tables.c src/isolate/pack.c src/isolate/rlimits.c src/isolate/zygote.c
     src/isolate/native/sys.c src/isolate/native/lockdown.c src/isolate/native/seccomp.c)
 set(GUEST_FILES ${GUEST_SOURCES} ${GUEST_SHARED})

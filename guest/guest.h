@@ -10,6 +10,9 @@
  *
  * No function that libraries register for the time after a fork runs before the lock-down: the
  * child is made by the bare system call.
+ *
+ * An interpreter that cannot fork is a one-shot: it is started like any program, locked down, in
+ * the sandbox of a run that nobody has asked for yet, parks, and is let go likewise.
  */
 #ifndef GUEST_GUEST_H
 #define GUEST_GUEST_H
@@ -24,6 +27,12 @@
 struct guest_language {
     /* A symbol that the interpreter, and no other, exports. */
     const char *symbol;
+    /* It cannot fork.  It is started in its run's sandbox, before there is a run, goes as far as it
+     * can without that, and waits: guest_wait_for_run().  `load` then only sees whether this is an
+     * interpreter that we know; of the rest `run` is called, and what is below is NULL. */
+    bool one_shot;
+    /* What it reads in place of its script, from a pipe; NULL: what `opened` says. */
+    const char *stand_in;
     /* For an interpreter that opens its script long before it reads it: called in the zygote with
      * the descriptor of what it is given in place of the script, to see to it that
      * guest_take_over() is called when the time has come.  That is a regular file of one byte, a
@@ -54,13 +63,18 @@ struct guest_language {
     bool (*unloads)(void);
 };
 
-extern const struct guest_language guest_php, guest_python, guest_r, guest_ruby;
+extern const struct guest_language guest_java, guest_node, guest_php, guest_python, guest_r,
+    guest_ruby;
 
 /* ---- for hooks.c ---- */
 
 /* The interpreter is about to open `path`.  Returns the descriptor of what it is to be given in
  * place of it; -1: it may open it, being no zygote, or a child that has been let go. */
 int guest_opens(const char *path);
+/* It asks what `path` is: a one-shot that asks for its script can go no further without a run. */
+void guest_looks_at(const char *path);
+/* Java's launcher asks for a class of its own, to load the program's main class by. */
+void guest_java_asks(void *env);
 /* It is about to read a line from `stream`. */
 void guest_reads(FILE *stream);
 /* It is about to run a command.  True: that has been done, with success. */
@@ -82,6 +96,8 @@ bool guest_has_shared_mapping(void);
 /* Returns in a child that has been let go, with -1; in the one that rehearses with the descriptor
  * of a program that the interpreter is to run in place of its script. */
 int guest_take_over(void);
+/* In a one-shot that can go no further without a run: returns when it has one. */
+void guest_wait_for_run(void);
 /* In a child that has been let go, and cannot run what it is to run as the interpreter would that
  * starts anew: starts that. */
 NORETURN void guest_start_anew(void);

@@ -60,6 +60,35 @@ OPEN(open64)
 FOPEN(fopen)
 FOPEN(fopen64)
 
+/* By the bare call node asks what a file is. */
+#undef syscall
+EXPORTED long syscall(long number, ...)
+{
+    NEXT(syscall, long, (long number, ...))
+    va_list arguments;
+    long argument[6];
+    va_start(arguments, number);
+    for (size_t i = 0; i < sizeof(argument) / sizeof(*argument); i++) {
+        argument[i] = va_arg(arguments, long); /* those that there are not count for nothing */
+    }
+    va_end(arguments);
+    if (number == SYS_statx) {
+        guest_looks_at((const char *)argument[1]);
+    }
+    return next.call(number, argument[0], argument[1], argument[2], argument[3], argument[4],
+                     argument[5]);
+}
+
+/* Of the Java virtual machine, which its launcher finds by name. */
+EXPORTED void *JVM_FindClassFromBootLoader(void *env, const char *name);
+void *JVM_FindClassFromBootLoader(void *env, const char *name)
+{
+    NEXT(JVM_FindClassFromBootLoader, void *, (void *env, const char *name))
+    void *found = next.call(env, name);
+    guest_java_asks(env);
+    return found;
+}
+
 EXPORTED char *fgets(char *line, int size, FILE *stream)
 {
     NEXT(fgets, char *, (char *line, int size, FILE *stream))

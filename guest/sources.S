@@ -8,6 +8,7 @@ guest_\name\()_source:
     .endm
 
     .section .rodata
+    source node, "node.js"
     source php, "php.php"
     source python, "python.py"
     source r, "r.R"

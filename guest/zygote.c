@@ -14,6 +14,7 @@
 #include "isolate/pack.h"
 #include "isolate/rlimits.h"
 #include "pages.h"
+#include "park.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,14 +32,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Where the zygote's control socket and the socket that a child is let go by are out of the way, so
- * that the interpreter's own descriptors have the numbers that they always have.  Where the limit
- * on open files is lower, they stay where the first of these would be. */
-#define QUIET_FD 60
+/* Where the limit on open files is lower than PARK_QUIET_FD, what would be there stays where the
+ * first of the interpreter's would be. */
 #define FIRST_FD 3
 
-static const struct guest_language *const languages[] = {&guest_php, &guest_python, &guest_r,
-                                                         &guest_ruby};
+static const struct guest_language *const languages[] = {
+    &guest_java, &guest_node, &guest_php, &guest_python, &guest_r, &guest_ruby};
 
 static struct {
     bool armed; /* this is a zygote, and it has not yet opened its script */
@@ -63,14 +62,6 @@ struct order {
     int descriptors[ZYGOTE_FORK_DESCRIPTORS_MAX];
 };
 
-/* Of a child's run; too large for comfort on a stack. */
-static struct {
-    char *path;
-    char *argv[PACK_ARGS_MAX + 1];
-    char *envp[PACK_ENV_MAX + 1];
-    int argc;
-} words;
-
 /* What a child tells, and where. */
 static struct zygote_parked parked;
 static int park_socket;
@@ -78,8 +69,6 @@ static int park_socket;
 static int settle(struct cella_error *err);
 static void serve(void);
 static void lock_down(const struct order *order);
-static void tell(int descriptor);
-static void park(void);
 
 /* ---- at the start of the interpreter ---- */
 
@@ -115,6 +104,17 @@ char *const *guest_arguments(void)
     return zygote.arguments;
 }
 
+/* What its children lock themselves down by.  Who has none is locked down already. */
+static bool read_config(void)
+{
+    if (pread(ZYGOTE_FD_CONFIG, &zygote.config, sizeof(zygote.config), 0) !=
+        (ssize_t)sizeof(zygote.config)) {
+        return false;
+    }
+    (void)close(ZYGOTE_FD_CONFIG); /* read */
+    return sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
 /* Before main().  What comes before the interpreter, as a script that starts it, hands on what it
  * has been given.  Nothing is told of a failure here: without a zygote's answer the keeper knows
  * that there is none. */
@@ -128,21 +128,18 @@ __attribute__((constructor)) static void arm(int argc, char **argv)
            0); /* a program that it starts while loading is none of ours */
     zygote.script = take_variable("CELLA_ZYGOTE_SCRIPT");
     zygote.modules = take_variable("CELLA_ZYGOTE_MODULES");
-    if (zygote.script == NULL || pread(ZYGOTE_FD_CONFIG, &zygote.config, sizeof(zygote.config),
-                                       0) != (ssize_t)sizeof(zygote.config)) {
+    if (zygote.script == NULL || (!zygote.language->one_shot && !read_config())) {
         return;
     }
-    (void)close(ZYGOTE_FD_CONFIG);  /* read */
     (void)close(ZYGOTE_FD_LIBRARY); /* loaded */
     zygote.arguments = copy_arguments(argc, argv);
-    zygote.control = fcntl(ZYGOTE_FD_CONTROL, F_DUPFD_CLOEXEC, QUIET_FD);
+    zygote.control = fcntl(ZYGOTE_FD_CONTROL, F_DUPFD_CLOEXEC, PARK_QUIET_FD);
     if (zygote.control >= 0) {
         (void)close(ZYGOTE_FD_CONTROL); /* its duplicate stays */
     } else if (fcntl(ZYGOTE_FD_CONTROL, F_SETFD, FD_CLOEXEC) == 0) {
         zygote.control = ZYGOTE_FD_CONTROL;
     }
-    zygote.armed = zygote.control >= 0 && zygote.arguments != NULL &&
-                   sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+    zygote.armed = zygote.control >= 0 && zygote.arguments != NULL;
 }
 
 /* The script has a name in the workspace; some interpreters make that a whole path first. */
@@ -159,6 +156,31 @@ static NORETURN void give_up(const struct zygote_message *ready)
     _exit(1);
 }
 
+static int make_file(const char *text, size_t size)
+{
+    const int file = memfd_create("script", MFD_CLOEXEC);
+    return file >= 0 && write(file, text, size) == (ssize_t)size && lseek(file, 0, SEEK_SET) == 0
+               ? file
+               : -1;
+}
+
+/* For a one-shot, to which such files may be closed already. */
+static int make_pipe(const char *text, size_t size)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0 || write(ends[1], text, size) != (ssize_t)size) {
+        return -1;
+    }
+    (void)close(ends[1]); /* that is all */
+    return ends[0];
+}
+
+static int make_stand_in(void)
+{
+    const char *text = zygote.language->stand_in;
+    return text == NULL ? make_file("\n", 1) : make_pipe(text, strlen(text));
+}
+
 int guest_opens(const char *path)
 {
     if (!zygote.armed || !is_script(path)) {
@@ -166,17 +188,35 @@ int guest_opens(const char *path)
     }
     zygote.armed = false;
     if (zygote.language->opened == NULL) {
-        return guest_take_over();
+        return zygote.language->one_shot ? -1 : guest_take_over();
     }
-    zygote.stand_in = memfd_create("script", MFD_CLOEXEC);
-    if (zygote.stand_in < 0 || write(zygote.stand_in, "\n", 1) != 1 ||
-        lseek(zygote.stand_in, 0, SEEK_SET) != 0) {
+    zygote.stand_in = make_stand_in();
+    if (zygote.stand_in < 0) {
         struct zygote_message ready = {.type = ZYGOTE_READY};
         error_set(&ready.error, CELLA_ERROR_HOST, errno, "cannot make a stand-in for the script");
         give_up(&ready);
     }
     zygote.language->opened(zygote.stand_in);
     return zygote.stand_in;
+}
+
+void guest_looks_at(const char *path)
+{
+    if (zygote.armed && zygote.language->one_shot && is_script(path)) {
+        zygote.armed = false;
+        guest_wait_for_run();
+    }
+}
+
+void guest_wait_for_run(void)
+{
+    parked.step = STEP_PARK;
+    if (zygote.language->load("", &parked.error) != 0) {
+        park_tell(zygote.control, &parked, -1); /* and end */
+    }
+    parked.pid = (int32_t)getpid();
+    park_wait(zygote.control, &parked);
+    zygote.language->run(park_words.argc, park_words.argv, park_script(zygote.script));
 }
 
 void guest_reads(FILE *stream)
@@ -196,16 +236,6 @@ bool guest_runs(const char *command)
 bool guest_unloads(void)
 {
     return zygote.took_over && zygote.language->unloads != NULL && zygote.language->unloads();
-}
-
-static int script_index(void)
-{
-    for (int i = 1; i < words.argc; i++) {
-        if (strcmp(words.argv[i], zygote.script) == 0) {
-            return i;
-        }
-    }
-    _exit(2); /* no recipe of ours */
 }
 
 int guest_take_over(void)
@@ -230,8 +260,8 @@ int guest_take_over(void)
         }
         pages_tell(0);
     }
-    park();
-    zygote.language->run(words.argc, words.argv, script_index());
+    park_wait(park_socket, &parked);
+    zygote.language->run(park_words.argc, park_words.argv, park_script(zygote.script));
     return -1;
 }
 
@@ -423,7 +453,7 @@ static int place_descriptors(struct child *child, const struct order *order,
                              struct cella_error *err)
 {
     const int *from = order->descriptors;
-    int park = fcntl(from[ZYGOTE_FORK_PARK], F_DUPFD_CLOEXEC, QUIET_FD);
+    int park = fcntl(from[ZYGOTE_FORK_PARK], F_DUPFD_CLOEXEC, PARK_QUIET_FD);
     if (park < 0 && (park = dup2(from[ZYGOTE_FORK_PARK], FIRST_FD)) >= 0) {
         IGNORE(fcntl(park, F_SETFD, FD_CLOEXEC) != 0); /* valid arguments */
     }
@@ -514,84 +544,6 @@ static void lock_down(const struct order *order)
     /* Init answers for the filter from now on. */
     int listener =
         parked.pid > 0 && fcntl(INIT_FD_LISTENER, F_GETFD) >= 0 ? INIT_FD_LISTENER : -1;
-    tell(listener);
+    park_tell(park_socket, &parked, listener);
     fd_close(&listener);
-}
-
-/* ---- the child's park ---- */
-
-/* They stay where they are: in a private copy of the pack. */
-static void read_pack(int pack)
-{
-    struct stat file;
-    struct pack_record record;
-    size_t offset = 0, variables = 0;
-    if (fstat(pack, &file) != 0) {
-        _exit(1);
-    }
-    const size_t size = (size_t)file.st_size;
-    unsigned char *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, pack, 0);
-    if (mapped == MAP_FAILED) {
-        _exit(1);
-    }
-    while (pack_next(mapped, size, &offset, &record) > 0) {
-        const char *text = pack_word(&record);
-        if (record.header.type == PACK_PROGRAM && text != NULL) {
-            words.path = strdup(text);
-        } else if (record.header.type == PACK_ARG && text != NULL && words.argc < PACK_ARGS_MAX) {
-            words.argv[words.argc++] = strdup(text);
-        } else if (record.header.type == PACK_ENV && text != NULL && variables < PACK_ENV_MAX) {
-            words.envp[variables++] = strdup(text);
-        }
-    }
-    IGNORE(munmap(mapped, size) != 0); /* valid arguments */
-    (void)close(pack);
-}
-
-static uint64_t microseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
-}
-
-static void fill_usage(void)
-{
-    struct rusage used = {0};
-    IGNORE(getrusage(RUSAGE_SELF, &used) != 0); /* cannot fail with these arguments */
-    parked.user_us = microseconds(used.ru_utime);
-    parked.system_us = microseconds(used.ru_stime);
-    parked.minor_faults = (uint64_t)used.ru_minflt;
-    parked.voluntary_switches = (uint64_t)used.ru_nvcsw;
-    parked.involuntary_switches = (uint64_t)used.ru_nivcsw;
-}
-
-static void tell(int descriptor)
-{
-    if (sys_send(park_socket, &parked, sizeof(parked), &descriptor, descriptor >= 0 ? 1 : 0) != 0 ||
-        parked.pid == 0) {
-        _exit(1);
-    }
-}
-
-static void park(void)
-{
-    struct zygote_go go;
-    int pack = -1;
-    fill_usage();
-    parked.parked = 1;
-    tell(-1);
-    if (sys_receive(park_socket, &go, sizeof(go), &pack, 1) != (ssize_t)sizeof(go) || pack < 0) {
-        _exit(0); /* nobody has a use for us */
-    }
-    (void)close(park_socket); /* nothing more is said */
-    read_pack(pack);
-    environ = words.envp;
-}
-
-void guest_start_anew(void)
-{
-    if (words.path != NULL) {
-        IGNORE(execve(words.path, words.argv, words.envp)); /* returns on failure alone */
-    }
-    (void)fprintf(stderr, "%s: %s\n", words.argv[0], strerror(errno));
-    _exit(127);
 }

@@ -93,8 +93,8 @@ CELLA_API int cella_engine_process(struct cella_engine *engine, struct cella_err
 
 /* Sandboxes of one kind that this engine has made ahead of need, and will. */
 struct cella_pool {
-    const char *language;  /* whose warm interpreter its programs are children of; "": they are
-                              started in it, whatever they are */
+    const char *language;  /* whose warm interpreter its programs are children of, or whose own
+                              waits in each; "": they are started in it, whatever they are */
     const char *policy;    /* that the first run of the kind had */
     unsigned target;       /* how many shall be ready */
     unsigned ready;        /* how many are; as all below, up to half a second ago */

@@ -70,8 +70,10 @@ static int write_zygote_variables(const struct writing *writing, struct cella_er
             return error_set_memory(err);
         }
     }
-    if (write_variable(writing, "CELLA_ZYGOTE_SCRIPT",
-                       runtime_entry(runtime, writing->recipe->spec), err) < 0) {
+    const char *script = runtime_is_compiled(runtime)
+                             ? runtime->output
+                             : runtime_entry(runtime, writing->recipe->spec);
+    if (write_variable(writing, "CELLA_ZYGOTE_SCRIPT", script, err) < 0) {
         return -1;
     }
     return modules.size == 0 ? 0

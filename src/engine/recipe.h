@@ -26,8 +26,8 @@ struct recipe {
 /* Checks what spec_check() cannot, not knowing the runtime: that there is an entry file, once. */
 int recipe_check(const struct recipe *recipe, struct cella_error *err) MUST_CHECK;
 
-/* What starts the zygote of the recipe's kind: the run's own argv without its arguments, and the
- * environment without the request's variables. */
+/* What starts the zygote, or a one-shot, of the recipe's kind: the run's own argv without its
+ * arguments, and the environment without the request's variables. */
 int recipe_write_zygote(const struct recipe *recipe, const struct limits *limits,
                         struct pack_writer *writer, struct cella_error *err) MUST_CHECK;
 

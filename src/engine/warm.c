@@ -19,12 +19,16 @@
 /* When the caller says nothing: what a few zygotes and some dozen sandboxes take. */
 #define MEMORY_DEFAULT (UINT64_C(512) * 1024 * 1024)
 
+/* What a one-shot costs while it waits, as a round figure: an interpreter that shares little. */
+#define ONE_SHOT_BYTES (UINT64_C(32) * 1024 * 1024)
+
 /* What the keeper has to be told to make a pool. */
 struct warm_pool {
-    char *language; /* of its zygote; "": none */
+    char *language; /* of its zygote or one-shots; "": none */
     char *policy;   /* for people, like the language */
     struct plan plan;
-    int pack;                       /* of its zygote; -1: none */
+    int pack; /* that starts them; -1: none */
+    bool one_shot;
     bool pending;                   /* its size is still to be told */
     struct keeper_pool_state state; /* as the keeper told last */
 };
@@ -78,9 +82,9 @@ static bool sets_what_was_read(const struct recipe *recipe)
     return false;
 }
 
-static bool has_zygote(const struct recipe *recipe)
+static bool is_born_warm(const struct recipe *recipe)
 {
-    return recipe->runtime != NULL && recipe->runtime->warm.zygote &&
+    return recipe->runtime != NULL && recipe->runtime->warm.start != RUNTIME_START_ANEW &&
            (recipe->policy == NULL || !recipe->policy->cold_start) && !sets_what_was_read(recipe);
 }
 
@@ -113,6 +117,8 @@ static bool remember(struct warm *warm, const struct pool_kind *kind, const stru
     warm->pools[place] = pool;
     pool->plan = *plan;
     pool->pack = -1;
+    pool->one_shot =
+        zygote->batch.size > 0 && recipe->runtime->warm.start == RUNTIME_START_ONE_SHOT;
     pool->language = strdup(zygote->batch.size > 0 ? recipe->runtime->name : "");
     pool->policy = strdup(recipe->policy != NULL ? recipe->policy->name : "default");
     if (pool->language == NULL || pool->policy == NULL) {
@@ -134,13 +140,17 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     CLEANUP(pack_writer_done) struct pack_writer zygote;
     pack_writer_init(&zygote);
     if (warm->kinds.memory_max_bytes == 0 || plan_writable_count(stage->plan) > 0 ||
-        (has_zygote(recipe) &&
+        (is_born_warm(recipe) &&
          recipe_write_zygote(recipe, &stage->plan->limits, &zygote, &error) < 0) ||
         zygote.fd >= 0) { /* so long an environment is nobody's */
         return;
     }
     make_key(stage->plan, recipe->spec->tenant != NULL ? recipe->spec->tenant : "", &zygote, key);
     struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
+    if (kind != NULL && is_born_warm(recipe) &&
+        recipe->runtime->warm.start == RUNTIME_START_ONE_SHOT) {
+        kind->each_bytes = ONE_SHOT_BYTES;
+    }
     if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;
     }
@@ -169,8 +179,8 @@ static void send_size(struct cella_engine *engine, const struct pool_kind *kind,
 {
     struct cella_error error;
     /* What does not go now goes at the end of a later step. */
-    pool->pending = keeper_client_pool(engine->keeper, kind->id, kind->target, &pool->plan,
-                                       pool->pack, &error) == 0;
+    pool->pending = keeper_client_pool(engine->keeper, kind->id, kind->target, pool->one_shot,
+                                       &pool->plan, pool->pack, &error) == 0;
 }
 
 static void set_size(void *context, const struct pool_kind *kind)

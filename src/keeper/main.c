@@ -305,8 +305,8 @@ static struct pool *add_pool(struct keeper *keeper, const struct keeper_pool *or
         error_set(&error, CELLA_ERROR_CALLER, 0,
                   "nothing is made ahead that may write to the host");
     } else if (ceiling_check(&keeper->ceiling, &order->plan, &error) == 0) {
-        pool = pool_create(&keeper->host, &owner, keeper->epoll, &keeper->wire, order->header.run,
-                           &order->plan, pack, &error);
+        pool =
+            pool_create(&keeper->host, &owner, keeper->epoll, &keeper->wire, order, pack, &error);
     }
     if (pool == NULL) {
         refuse_pool(keeper, order->header.run, &error);

@@ -30,6 +30,10 @@
 #define RETRY_FIRST_US (LIMIT_SECOND / 10)
 #define RETRY_MAX_US   (60 * LIMIT_SECOND)
 
+/* Starting a one-shot takes a processor for as long as its program would: not while the one that
+ * has just been taken runs, as long as others are ready. */
+#define REST_US (LIMIT_SECOND / 20)
+
 /* What has changed is told this often at most: each time the engine wakes up for it. */
 #define TELL_PERIOD_US (LIMIT_SECOND / 4)
 
@@ -48,7 +52,8 @@ static bool is_loading(const struct pool *pool)
 /* For the next attempt, and for the answer of a zygote that loads: whichever comes first. */
 static void arm_timer(struct pool *pool)
 {
-    const uint64_t retry = pool->retry_us > clock_monotonic_us() ? pool->retry_us : 0;
+    const uint64_t next = pool->retry_us > pool->rest_us ? pool->retry_us : pool->rest_us;
+    const uint64_t retry = next > clock_monotonic_us() ? next : 0;
     const uint64_t answer = is_loading(pool) ? pool->zygote_us + ZYGOTE_LOADS_MAX_US : 0;
     set_timer(pool, retry == 0 || (answer != 0 && answer < retry) ? answer : retry);
 }
@@ -69,7 +74,7 @@ static void unwatch(struct pool *pool, int fd)
 }
 
 struct pool *pool_create(struct sandbox_host *host, const struct pool_owner *owner, int epoll,
-                         struct wire *wire, uint64_t id, const struct plan *plan, int pack,
+                         struct wire *wire, const struct keeper_pool *order, int pack,
                          struct cella_error *err)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
@@ -77,9 +82,10 @@ struct pool *pool_create(struct sandbox_host *host, const struct pool_owner *own
         error_set(err, CELLA_ERROR_HOST, ENOMEM, "no memory for a pool");
         return NULL;
     }
-    pool->id = id;
-    pool->plan = *plan;
+    pool->id = order->header.run;
+    pool->plan = order->plan;
     pool->pack = -1;
+    pool->one_shot = order->one_shot != 0;
     pool->host = host;
     pool->owner = *owner;
     pool->epoll = epoll;
@@ -239,10 +245,11 @@ bool pool_step(struct pool *pool)
     const bool wanted =
         pool->parked_count + pool->making_count < pool->target + pool->waiting_count &&
         pool->making_count < POOL_MAKING_MAX;
-    if (!wanted || clock_monotonic_us() < pool->retry_us) {
+    const uint64_t now = clock_monotonic_us();
+    if (!wanted || now < pool->retry_us || (pool->parked_count > 0 && now < pool->rest_us)) {
         return false;
     }
-    if (pool->pack < 0) {
+    if (pool->pack < 0 || pool->one_shot) {
         make_one(pool);
         return true;
     }
@@ -276,6 +283,12 @@ void pool_run_hidden(struct pool *pool, struct run *run)
         pool_run_parked(pool, run); /* there is nothing else to wait for */
         return;
     }
+    if (pool->one_shot) {
+        if (sandbox_start_one_shot(pool->host, &run->sandbox, pool->pack, &error) != 0) {
+            run_kill(run); /* it has died, and that will be told */
+        }
+        return;
+    }
     if (pool->nest == NULL || pool->nest != run->sandbox.nest || !pool->nest->zygote.ready) {
         run_abandon(run); /* its nest or zygote has failed meanwhile, and that has been counted */
         return;
@@ -291,6 +304,10 @@ static void begin(struct pool *pool, struct run *run, uint64_t id, int pack)
 {
     pool->taken++;
     pool->changed = true;
+    if (pool->one_shot) {
+        pool->rest_us = clock_monotonic_us() + REST_US;
+        arm_timer(pool);
+    }
     pool->owner.began(pool->owner.context, run_assign(run, pool->wire, id, pack));
 }
 

@@ -3,7 +3,7 @@
  * their programs are children of.
  *
  *   plain   init waits to be told what to run; it will start the program
- *   warm    the program is there too, parked: a zygote's child
+ *   warm    the program is there too, parked: a zygote's child, or a one-shot
  *
  * The engine says how many shall be ready; the pool makes them one after the other while the keeper
  * has nothing else to do, and begins again when one was taken or has died.  A zygote that dies or
@@ -51,7 +51,8 @@ struct pool {
     size_t waiting_count;
     uint64_t id;
     struct plan plan;
-    int pack; /* of the zygote; -1: a plain pool */
+    int pack;      /* of the zygote or the one-shots; -1: a plain pool */
+    bool one_shot; /* which of them */
     struct sandbox_host *host;
     int epoll;
     struct wire *wire;
@@ -66,6 +67,7 @@ struct pool {
     uint64_t zygote_us; /* when it was started */
     uint32_t failures;  /* one after the other */
     uint64_t retry_us;  /* not before */
+    uint64_t rest_us;   /* nor, while some are ready, before that */
     int timer;          /* for the zygote's answer, and for the next attempt */
     struct watch watches[WATCH_SOURCES];
     uint32_t taken, made, zygotes, dead; /* since the beginning */
@@ -74,8 +76,9 @@ struct pool {
     uint64_t told_us;                    /* when it was last */
 };
 
+/* As its first frame says, with the pack that came with it, which stays the caller's; -1: none. */
 struct pool *pool_create(struct sandbox_host *host, const struct pool_owner *owner, int epoll,
-                         struct wire *wire, uint64_t id, const struct plan *plan, int pack,
+                         struct wire *wire, const struct keeper_pool *order, int pack,
                          struct cella_error *err);
 /* Ends what is ready.  Runs that came from it go on. */
 void pool_destroy(struct pool *pool);

@@ -58,9 +58,9 @@ struct keeper_stop {
 struct keeper_pool {
     struct keeper_frame_header header; /* `run` is the engine's number for the pool, never 0 */
     uint32_t size;                     /* how many shall be ready; 0: it is given up */
-    uint32_t reserved;
-    struct plan plan; /* with the first frame one SCM_RIGHTS descriptor, when there is a zygote:
-                         a pack with its argv and environment */
+    uint32_t one_shot;                 /* 1: what the pack starts is not a zygote but a one-shot */
+    struct plan plan; /* with the first frame one SCM_RIGHTS descriptor, when there is a zygote or
+                         a one-shot: a pack with its argv and environment */
 };
 
 struct keeper_pool_state {

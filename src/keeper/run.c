@@ -125,11 +125,11 @@ struct run *run_make(struct pool *pool, struct cella_error *err)
     }
     run->id = ++pool->runs;
     run->pool = pool;
+    run->warm = pool->pack >= 0;
     int made = 0;
     if (pool->nest == NULL) {
         made = sandbox_start(pool->host, &pool->plan, true, &run->sandbox, &step, err);
     } else {
-        run->warm = true;
         run->memory_held = pool->nest->zygote.held_bytes;
         made = nest_build(pool->nest, &run->sandbox, &run->program, &step, err);
     }
@@ -220,7 +220,8 @@ int run_built(struct run *run, int pidfd, struct cella_error *err)
 /* The zygote and its child speak for themselves, in either order. */
 static void park_if_complete(struct run *run)
 {
-    if (run->program_parked && run->sandbox.program >= 0 && !run->abandoned) {
+    const bool has_program = run->sandbox.program >= 0 || run->pool->one_shot;
+    if (run->program_parked && has_program && !run->abandoned) {
         pool_run_parked(run->pool, run);
     }
 }

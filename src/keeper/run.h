@@ -46,7 +46,7 @@ struct run {
     bool abandoned;               /* made for a zygote that is no more */
     bool ending;                  /* it is over, but for its sandbox's own end */
     bool concluded;               /* the engine has been told of its end */
-    bool warm;                    /* its program is a zygote's child */
+    bool warm;                    /* its program was there before it was */
     bool program_parked;          /* it has said so */
     bool program_ended;           /* that one, and these are its figures */
     struct rusage program_before; /* when it was parked */

@@ -105,7 +105,8 @@ static uint32_t wish(struct pool_kind *kind, uint64_t now_us)
 
 static uint64_t cost(const struct pool_kind *kind, uint32_t size)
 {
-    return size == 0 ? 0 : kind->held_bytes + size * POOL_SANDBOX_BYTES;
+    const uint64_t each = kind->each_bytes > 0 ? kind->each_bytes : POOL_SANDBOX_BYTES;
+    return size == 0 ? 0 : kind->held_bytes + size * each;
 }
 
 /* The kind with a pool, beside `kept`, that was wanted longest ago. */

@@ -38,6 +38,7 @@ struct pool_kind {
     uint32_t peak_before; /* in the one before */
     uint32_t target;      /* what shall be ready */
     uint64_t held_bytes;  /* by its zygote */
+    uint64_t each_bytes;  /* that a ready one costs; 0: as most, POOL_SANDBOX_BYTES */
 };
 
 struct pool_kinds {

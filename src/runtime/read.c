@@ -285,11 +285,12 @@ static int read_start(void *target, json_t *value, const struct json_where *wher
     if (json_text_read_word(value, where, &word, err) < 0) {
         return -1;
     }
-    if (strcmp(word, "zygote") != 0) {
-        return json_text_fail(err, where, "must be zygote");
-    }
-    runtime->warm.zygote = true;
-    return 0;
+    runtime->warm.start = strcmp(word, "zygote") == 0     ? RUNTIME_START_ZYGOTE
+                          : strcmp(word, "one_shot") == 0 ? RUNTIME_START_ONE_SHOT
+                                                          : RUNTIME_START_ANEW;
+    return runtime->warm.start == RUNTIME_START_ANEW
+               ? json_text_fail(err, where, "must be 'zygote' or 'one_shot'")
+               : 0;
 }
 
 static int read_warm(void *target, json_t *value, const struct json_where *where,
@@ -304,7 +305,14 @@ static int read_warm(void *target, json_t *value, const struct json_where *where
     if (json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err) < 0) {
         return -1;
     }
-    return runtime->warm.zygote ? 0 : fail_missing(err, where, "start");
+    if (runtime->warm.start == RUNTIME_START_ANEW) {
+        return fail_missing(err, where, "start");
+    }
+    if (runtime->warm.start == RUNTIME_START_ONE_SHOT && runtime->warm.preload.count > 0) {
+        const struct json_where here = {.parent = where, .key = "preload"};
+        return json_text_fail(err, &here, "is for zygotes");
+    }
+    return 0;
 }
 
 /* A program that no sandbox sees could only fail there with "not found". */

@@ -28,9 +28,12 @@
 struct errors; /* runtime/errors.h */
 struct runtime_version_memo;
 
-/* How its programs can start quickly. */
+/* How its programs can start quickly: as children of a zygote; or the interpreter is started before
+ * there is a run, and serves one. */
+enum runtime_start { RUNTIME_START_ANEW, RUNTIME_START_ZYGOTE, RUNTIME_START_ONE_SHOT };
+
 struct runtime_warm {
-    bool zygote;                  /* they can be born from a zygote */
+    enum runtime_start start;
     struct spec_strings preload;  /* what that loads, by the language's own names */
     struct spec_strings cold_env; /* patterns of variables that the interpreter reads at its start:
                                      a request that sets one starts anew */

@@ -114,6 +114,25 @@ static void the_one_wanted_longest_ago_makes_room(void **state)
     assert_int_equal(first->id, 0);
 }
 
+static void what_each_one_costs_counts(void **state)
+{
+    (void)state;
+    static struct pool_kinds kinds;
+    struct told told = {0};
+    pool_init(&kinds, MEMORY);
+    struct pool_kind *kind = want(&kinds, 1, SECOND);
+    kind->each_bytes = 100 * MIB;
+    for (int i = 0; i < 10; i++) {
+        pool_began(kind);
+    }
+    (void)want(&kinds, 1, SECOND);
+    (void)pool_step(&kinds, SECOND, tell, &told);
+    assert_int_equal(told.target, 2);
+    kind->each_bytes = 0;
+    (void)pool_step(&kinds, SECOND, tell, &told);
+    assert_true(told.target > 10);
+}
+
 static void the_oldest_kind_is_forgotten_but_none_in_use(void **state)
 {
     (void)state;
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test(one_run_gets_no_pool),
         cmocka_unit_test(without_memory_there_are_none),
         cmocka_unit_test(it_has_what_was_wanted_at_one_time),
+        cmocka_unit_test(what_each_one_costs_counts),
         cmocka_unit_test(the_one_wanted_longest_ago_makes_room),
         cmocka_unit_test(the_oldest_kind_is_forgotten_but_none_in_use),
     };

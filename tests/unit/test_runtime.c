@@ -310,6 +310,11 @@ static void test_refused_files(void **state)
     refused("compile: {run: [a], outputs: [b]}\n", "compile.output is missing", "");
     refused("compile: {output: a, outputs: [b]}\n", "compile.run is missing", "");
     refused("compile: {outputs: ['/b']}\n", "compile.outputs[0]", "");
+    refused("compile: {uncached: ['']}\n", "compile.uncached[0]", "");
+    refused("warm: {start: never}\n", "warm.start must be 'zygote' or 'one_shot'", "");
+    refused("warm: {preload: [a]}\n", "warm.start is missing", "");
+    refused("warm: {start: zygote, preload: ['a,b']}\n", "warm.preload[0] must be one name", "");
+    refused("warm: {start: one_shot, preload: [a]}\n", "warm.preload is for zygotes", "");
 }
 
 static void test_refused_mounts(void **state)

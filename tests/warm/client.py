@@ -54,3 +54,26 @@ class Client:
         self.process.stdin.close()
         assert self.process.wait(30) == 0
         self.process.stdout.close()
+
+
+COMPARED = ("status", "exit_code", "signal", "stdout", "stderr", "files", "limit", "limits_hit",
+            "diagnosis", "refused_calls", "protections", "waived", "mechanisms", "error")
+
+
+def assert_same(cold, warm, language, entry):
+    """`entry`: a program, or one and the other fields of its request."""
+    code, fields = entry if isinstance(entry, tuple) else (entry, {})
+    if code is not None:
+        fields = {"code": code, **fields}
+    expected = cold.run(language, **fields)
+    found = warm.run(language, **fields)
+    for key in COMPARED:
+        assert found[key] == expected[key], key
+
+
+def assert_random(warm, language, code):
+    """The program prints words that must differ from run to run."""
+    runs = [warm.run(language, code=code)["stdout"].split() for _ in range(12)]
+    assert len({len(run) for run in runs}) == 1
+    for values in zip(*runs):
+        assert len(set(values)) == len(values), values

@@ -1,4 +1,6 @@
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from client import Client  # noqa: E402
-from program import USERS  # noqa: E402
+from program import IS_ROOT, NOBODY, USERS  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=USERS)
@@ -14,17 +16,36 @@ def user(request):
     return request.param
 
 
-def client(user, start):
-    client = Client(user, start)
+@pytest.fixture(scope="session")
+def caches():
+    """A directory for each user, in which what one client has compiled another finds."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        places = {}
+        for name in USERS:
+            places[name] = Path(directory, name)
+            places[name].mkdir()
+            if IS_ROOT and name == "user":
+                os.chown(places[name], NOBODY, NOBODY)
+        yield places
+
+
+def client(user, start, caches):
+    client = Client(user, start, {"XDG_CACHE_HOME": str(caches[user])})
     yield client
     client.close()
 
 
 @pytest.fixture(scope="module")
-def cold(user):
-    yield from client(user, "cold")
+def cold(user, caches):
+    yield from client(user, "cold", caches)
 
 
 @pytest.fixture(scope="module")
-def warm(user):
-    yield from client(user, "warm")
+def warm(user, caches):
+    yield from client(user, "warm", caches)
+
+
+@pytest.fixture(scope="module")
+def any_start(user, caches):
+    yield from client(user, "any", caches)

@@ -1,5 +1,6 @@
 """Ruby, PHP and R, cold and warm: the same but for the time."""
 import pytest
+from client import assert_random, assert_same
 
 RUBY = {
     "line": "puts 6 * 7",
@@ -114,9 +115,6 @@ PHP = {
 CASES = [("ruby", name, entry) for name, entry in RUBY.items()] + \
         [("php", name, entry) for name, entry in PHP.items()] + \
         [("r", name, entry) for name, entry in R.items()]
-COMPARED = ("status", "exit_code", "signal", "stdout", "stderr", "files", "limit", "limits_hit",
-            "diagnosis", "refused_calls", "protections", "waived", "mechanisms", "error")
-
 # Each prints words that must differ from run to run.
 RANDOM = {
     "ruby": "require 'securerandom'\nrequire 'tempfile'\nputs rand, Random.rand, SecureRandom.hex(8), Random.new_seed, "
@@ -132,16 +130,9 @@ RANDOM = {
 @pytest.mark.parametrize(("language", "name", "entry"), CASES,
                          ids=[f"{language}-{name}" for language, name, _ in CASES])
 def test_the_same(cold, warm, language, name, entry):
-    code, fields = entry if isinstance(entry, tuple) else (entry, {})
-    expected = cold.run(language, code=code, **fields)
-    found = warm.run(language, code=code, **fields)
-    for key in COMPARED:
-        assert found[key] == expected[key], key
+    assert_same(cold, warm, language, entry)
 
 
 @pytest.mark.parametrize("language", RANDOM)
 def test_entropy(warm, language):
-    runs = [warm.run(language, code=RANDOM[language])["stdout"].split() for _ in range(12)]
-    assert len({len(run) for run in runs}) == 1
-    for values in zip(*runs):
-        assert len(set(values)) == len(values), values
+    assert_random(warm, language, RANDOM[language])

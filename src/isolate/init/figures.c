@@ -52,6 +52,13 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
 }
 
+/* The kernel splits what it has counted into the two, and may split it otherwise later. */
+static uint64_t since(struct timeval now, struct timeval before)
+{
+    const uint64_t all = microseconds(now);
+    return all > microseconds(before) ? all - microseconds(before) : 0;
+}
+
 uint64_t init_written_bytes(const struct init *init)
 {
     char text[512];
@@ -125,18 +132,21 @@ void init_measure(struct init *init)
     const uint64_t written = init_written_bytes(init);
 
     IGNORE(getrusage(RUSAGE_CHILDREN, &children) != 0); /* cannot fail with these arguments */
-    report->user_us = microseconds(children.ru_utime);
-    report->system_us = microseconds(children.ru_stime);
-    report->voluntary_switches = (uint64_t)children.ru_nvcsw;
-    report->involuntary_switches = (uint64_t)children.ru_nivcsw;
+    /* A one-shot's way to where it waits is not the run's. */
+    const struct rusage *before = &init->before;
+    report->user_us = since(children.ru_utime, before->ru_utime);
+    report->system_us = since(children.ru_stime, before->ru_stime);
+    report->voluntary_switches = (uint64_t)(children.ru_nvcsw - before->ru_nvcsw);
+    report->involuntary_switches = (uint64_t)(children.ru_nivcsw - before->ru_nivcsw);
     report->written_bytes = written == UINT64_MAX ? UINT64_MAX : written - init->written_before;
     report->causes |= full_causes();
     if (report->status != 0 && file_limit_touched(init)) {
         report->causes |= KEEPER_CAUSE_FILE;
     }
-    /* Too quick for the samples. */
-    if (init->start.supervise != 0 &&
-        (uint64_t)children.ru_maxrss * 1024 > init->start.limits.value[LIMIT_MEMORY]) {
+    /* Too quick for the samples.  A zygote's child is none of ours. */
+    const uint64_t ours_max = (uint64_t)children.ru_maxrss * 1024;
+    const uint64_t resident_max = ours_max > init->resident_max ? ours_max : init->resident_max;
+    if (init->start.supervise != 0 && resident_max > init->start.limits.value[LIMIT_MEMORY]) {
         report->causes |= KEEPER_CAUSE_MEMORY;
     }
 }
@@ -221,8 +231,11 @@ uint32_t init_sample(struct init *init)
 
     read_processes(&totals);
     IGNORE(getrusage(RUSAGE_CHILDREN, &children) != 0); /* those that we have waited for */
-    const uint64_t cpu_us = totals.ticks * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK)) +
-                            microseconds(children.ru_utime) + microseconds(children.ru_stime);
+    const uint64_t before =
+        microseconds(init->before.ru_utime) + microseconds(init->before.ru_stime);
+    const uint64_t used = totals.ticks * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK)) +
+                          microseconds(children.ru_utime) + microseconds(children.ru_stime);
+    const uint64_t cpu_us = used > before ? used - before : 0;
     if (report->memory_peak_bytes == UINT64_MAX ||
         totals.memory_bytes > report->memory_peak_bytes) {
         report->memory_peak_bytes = totals.memory_bytes;

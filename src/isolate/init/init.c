@@ -49,6 +49,8 @@ int main(void)
 
     init.main_pid = -1;
     init.io_file = -1;
+    init.park = INIT_FD_PARK;
+    init.one_shot[0] = init.one_shot[1] = -1;
     init.report.memory_peak_bytes = UINT64_MAX;
     init.report.processes_peak = UINT64_MAX;
     if (recv(INIT_FD_CONTROL, &init.start, sizeof(init.start), 0) != sizeof(init.start) ||
@@ -82,7 +84,7 @@ int main(void)
         fail(&init, step);
     }
     /* The program's ends of the pipes are the program's alone from here on.  Beside a parked one
-     * init never had them, and what it opened itself has their numbers. */
+     * init has them no more, and what it opened itself has their numbers. */
     if (!init.parked) {
         IGNORE(sys_close_range(0, 2, 0));
     }
@@ -99,7 +101,11 @@ static int hide(struct init *init, struct cella_error *err)
     if (init->start.fault_step == STEP_HIDE) {
         return error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
     }
-    init->io_file = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
+    const int io_file = open("/proc/self/io", O_RDONLY | O_CLOEXEC); /* not every kernel has it */
+    if (io_file >= 0) {
+        init->io_file = fcntl(io_file, F_DUPFD_CLOEXEC, INIT_FD_COUNT); /* no place of another */
+        (void)close(io_file);                                           /* its duplicate stays */
+    }
     if ((init->start.waived & protection_bit(PROTECTION_INIT_HIDDEN)) == 0 &&
         sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot hide init");
@@ -124,17 +130,44 @@ static void await_parked(struct init *init)
     send_report(init, INIT_PARKED);
 }
 
+static bool place(int descriptor, int number)
+{
+    if (descriptor == number) {
+        return true;
+    }
+    const bool placed = dup3(descriptor, number, O_CLOEXEC) >= 0;
+    (void)close(descriptor); /* its duplicate stays */
+    return placed;
+}
+
+static void prepare(struct init *init, int library)
+{
+    enum step step = STEP_FILES;
+    if (library < 0 || init_write_files(init, &init->report.error) != 0 ||
+        init_prepare(init, library, &step, &init->report.error) != 0) {
+        fail(init, step);
+    }
+    (void)close(library);             /* the program has loaded it */
+    IGNORE(sys_close_range(0, 2, 0)); /* the program's alone */
+    send_report(init, INIT_PARKED);
+}
+
 /* What is to be run.  Until then there is nothing to stop. */
 static void await_order(struct init *init)
 {
-    struct init_order order;
-    int pack = -1;
-    init_await(init, INIT_FD_CONTROL);
-    if (sys_receive(INIT_FD_CONTROL, &order, sizeof(order), &pack, 1) != (ssize_t)sizeof(order) ||
-        order.type != INIT_ORDER_RUN || pack < 0 || dup2(pack, INIT_FD_PACK) < 0) {
-        _exit(0); /* the keeper is gone, or has no use for us */
+    struct init_order order = {.type = INIT_ORDER_STOP};
+    while (order.type != INIT_ORDER_RUN) {
+        int descriptors[2] = {-1, -1}; /* the pack, and with PREPARE the guest library */
+        init_await(init, INIT_FD_CONTROL);
+        if (sys_receive(INIT_FD_CONTROL, &order, sizeof(order), descriptors, 2) !=
+                (ssize_t)sizeof(order) ||
+            descriptors[0] < 0 || !place(descriptors[0], INIT_FD_PACK)) {
+            _exit(0); /* the keeper is gone, or has no use for us */
+        }
+        if (order.type == INIT_ORDER_PREPARE) {
+            prepare(init, descriptors[1]);
+        }
     }
-    (void)close(pack);                   /* its duplicate stays */
     init->report.refused_call_count = 0; /* none of them was the run's */
 }
 
@@ -143,6 +176,7 @@ void init_await(struct init *init, int fd)
     struct pollfd watched[] = {
         {.fd = fd, .events = POLLIN},
         {.fd = INIT_FD_LISTENER, .events = POLLIN},
+        {.fd = init->parked ? init->park : -1},
     };
     while (watched[0].revents == 0) {
         if (poll(watched, ARRAY_LENGTH(watched), -1) < 0 && errno != EINTR) {
@@ -152,6 +186,9 @@ void init_await(struct init *init, int fd)
             init_answer_refused(init);
         } else if (watched[1].revents != 0) {
             watched[1].fd = -1;
+        }
+        if (watched[2].revents != 0) {
+            _exit(0); /* the parked program has died: there will be no run */
         }
     }
 }
@@ -182,6 +219,7 @@ static void program_ended(struct init *init, int status, const struct rusage *us
 {
     init->main_pid = -1;
     init->report.status = status;
+    init->resident_max = (uint64_t)used->ru_maxrss * 1024;
     init->report.causes |= init_stack_overflow(init, status, used);
     init->report.wall_us = init_clock_us() - init->started_us;
     send_report(init, INIT_EXITED);
@@ -193,7 +231,8 @@ static void handle_order(struct init *init)
     const ssize_t got = recv(INIT_FD_CONTROL, &order, sizeof(order), MSG_DONTWAIT);
     if (got == 0 || (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_STOP)) {
         stop(init);
-    } else if (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_EXITED && init->parked) {
+    } else if (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_EXITED &&
+               init->is_keepers) {
         const struct rusage used = {.ru_maxrss = (long)(order.resident_max_bytes / 1024),
                                     .ru_minflt = (long)order.minor_faults};
         program_ended(init, order.status, &used);
@@ -261,7 +300,7 @@ static void reap(struct init *init)
     pid_t pid = 0;
     struct rusage used;
     while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
-        if (pid == init->main_pid && !init->parked) {
+        if (pid == init->main_pid && !init->is_keepers) {
             program_ended(init, status, &used);
         }
     }

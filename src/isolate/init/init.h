@@ -41,7 +41,12 @@ struct init {
     const unsigned char *pack;
     size_t pack_size;
     pid_t main_pid;
-    bool parked;             /* the program is a zygote's child: the keeper waits for it */
+    bool parked;             /* the program is there, and waits to be let go */
+    bool is_keepers;         /* it is a zygote's child: the keeper waits for its end */
+    int park;                /* where the program says that it is parked, and is let go */
+    int one_shot[2];         /* for one that is being started: its park, the guest library; or -1 */
+    uint64_t resident_max;   /* of the program, when it has ended */
+    struct rusage before;    /* what a one-shot had used when it was parked */
     uint64_t started_us;     /* on the monotonic clock */
     uint64_t written_before; /* bytes that init itself wrote before the program's start */
     int io_file;             /* /proc/self/io, opened before it was closed to us */
@@ -57,6 +62,11 @@ void init_await(struct init *init, int fd);
 
 /* Waits until the program is parked, and takes over the listener of its filter. */
 int init_await_parked(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;
+
+/* Starts the program that is in the pack and waits until it is parked.  Both descriptors stay the
+ * caller's. */
+int init_prepare(struct init *init, int library, enum step *ret_step,
+                 struct cella_error *err) MUST_CHECK;
 
 /* Starts the program, or lets the parked one go; *ret_step says which step failed. */
 int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;

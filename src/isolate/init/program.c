@@ -18,6 +18,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +33,7 @@ struct birth {
     int error_number;
 };
 
-static int set_streams(const struct init_start *start);
+static int set_streams(const struct init *init);
 static void execute(struct init *init);
 
 static int be_born(void *argument)
@@ -49,7 +51,7 @@ static int be_born(void *argument)
         _exit(1);
     }
     birth->step = STEP_STREAMS;
-    if (start->fault_step == STEP_STREAMS || set_streams(start) != 0) {
+    if (start->fault_step == STEP_STREAMS || set_streams(birth->init) != 0) {
         birth->error_number = start->fault_step == STEP_STREAMS ? EIO : errno;
         _exit(1);
     }
@@ -111,13 +113,12 @@ static int take_listener(int listener, struct cella_error *err)
     return placed >= 0 ? 0 : error_set(err, CELLA_ERROR_HOST, errno, "cannot take the listener");
 }
 
-static int receive_parked(struct zygote_parked *parked, enum step *ret_step,
+static int receive_parked(int park, struct zygote_parked *parked, enum step *ret_step,
                           struct cella_error *err)
 {
     int listener = -1;
     *ret_step = STEP_PARK;
-    if (sys_receive(INIT_FD_PARK, parked, sizeof(*parked), &listener, 1) !=
-        (ssize_t)sizeof(*parked)) {
+    if (sys_receive(park, parked, sizeof(*parked), &listener, 1) != (ssize_t)sizeof(*parked)) {
         return error_set(err, CELLA_ERROR_HOST, 0, "the zygote's child has died");
     }
     if (parked->pid <= 0) {
@@ -132,19 +133,77 @@ int init_await_parked(struct init *init, enum step *ret_step, struct cella_error
 {
     struct zygote_parked parked = {.parked = 0};
     while (parked.parked == 0) {
-        init_await(init, INIT_FD_PARK);
-        if (receive_parked(&parked, ret_step, err) != 0) {
+        init_await(init, init->park);
+        if (receive_parked(init->park, &parked, ret_step, err) != 0) {
             return -1;
         }
     }
     init->parked = true;
-    init->main_pid = parked.pid;
-    init->report.protections = parked.protections;
+    if (init->main_pid < 0) {
+        init->main_pid = parked.pid;
+        init->is_keepers = true;
+    }
+    /* A one-shot has those that init has. */
+    init->report.protections = init->is_keepers ? parked.protections : UINT64_MAX;
     init->report.user_us = parked.user_us;
     init->report.system_us = parked.system_us;
     init->report.minor_faults = parked.minor_faults;
     init->report.voluntary_switches = parked.voluntary_switches;
     init->report.involuntary_switches = parked.involuntary_switches;
+    return 0;
+}
+
+/* The dynamic loader finds the guest library by its descriptor. */
+static int add_preload(struct program *program, struct cella_error *err)
+{
+    static char preload[] = "LD_PRELOAD=/proc/self/fd/5";
+    _Static_assert(ZYGOTE_FD_LIBRARY == 5, "it is in the above");
+    size_t count = 0;
+    while (program->envp[count] != NULL) {
+        count++;
+    }
+    if (count == PACK_ENV_MAX) {
+        return error_set(err, CELLA_ERROR_CALLER, E2BIG, "there are too many variables");
+    }
+    program->envp[count] = preload;
+    return 0;
+}
+
+static struct timeval timeval_of(uint64_t us)
+{
+    return (struct timeval){.tv_sec = (time_t)(us / 1000000),
+                            .tv_usec = (suseconds_t)(us % 1000000)};
+}
+
+int init_prepare(struct init *init, int library, enum step *ret_step, struct cella_error *err)
+{
+    int park[2];
+    *ret_step = STEP_PARK;
+    if (add_preload(&init->program, err) != 0) {
+        return -1;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, park) != 0) {
+        return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a socket");
+    }
+    init->park = park[0];
+    init->one_shot[0] = park[1];
+    init->one_shot[1] = library;
+    if (init_start_program(init, ret_step, err) != 0) {
+        return -1;
+    }
+    (void)close(park[1]); /* the program's */
+    init->one_shot[0] = init->one_shot[1] = -1;
+    if (init_await_parked(init, ret_step, err) != 0) {
+        return -1;
+    }
+    const struct init_report *report = &init->report;
+    init->before = (struct rusage){.ru_utime = timeval_of(report->user_us),
+                                   .ru_stime = timeval_of(report->system_us),
+                                   .ru_nvcsw = (long)report->voluntary_switches,
+                                   .ru_nivcsw = (long)report->involuntary_switches};
+    /* The run's words come in their place. */
+    IGNORE(munmap((void *)(uintptr_t)init->pack, init->pack_size) != 0); /* valid arguments */
+    init->program = (struct program){.path = NULL};
     return 0;
 }
 
@@ -154,10 +213,10 @@ static int let_go(struct init *init, enum step *ret_step, struct cella_error *er
     const int pack = INIT_FD_PACK;
     *ret_step = STEP_PARK;
     init->started_us = init_clock_us();
-    if (sys_send(INIT_FD_PARK, &go, sizeof(go), &pack, 1) != 0) {
+    if (sys_send(init->park, &go, sizeof(go), &pack, 1) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "the zygote's child has died");
     }
-    (void)close(INIT_FD_PARK); /* nothing more is said */
+    (void)close(init->park); /* nothing more is said */
     return 0;
 }
 
@@ -181,13 +240,26 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
     return 0;
 }
 
-static int set_streams(const struct init_start *start)
+/* Where the guest library looks for them.  Init has its own there all the same. */
+static int place_for_one_shot(const int kept[2])
 {
+    return dup2(kept[0], ZYGOTE_FD_CONTROL) < 0 || dup2(kept[1], ZYGOTE_FD_LIBRARY) < 0 ||
+                   close(ZYGOTE_FD_CONFIG) != 0 || sys_close_range(ZYGOTE_FD_COUNT, ~0U, 0) != 0
+               ? -1
+               : 0;
+}
+
+static int set_streams(const struct init *init)
+{
+    const struct init_start *start = &init->start;
     if ((start->waived & protection_bit(PROTECTION_NO_TERMINAL)) == 0 && setsid() < 0) {
         return -1;
     }
-    if ((start->waived & protection_bit(PROTECTION_DESCRIPTORS)) == 0 &&
+    if ((start->waived & protection_bit(PROTECTION_DESCRIPTORS)) == 0 && init->one_shot[0] < 0 &&
         sys_close_range(INIT_FD_CONTROL, ~0U, 0) != 0) {
+        return -1;
+    }
+    if (init->one_shot[0] >= 0 && place_for_one_shot(init->one_shot) != 0) {
         return -1;
     }
     return chdir(INIT_WORKSPACE);

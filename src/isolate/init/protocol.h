@@ -9,10 +9,10 @@
  *                   CONFINED, (HIDDEN, (PARKED)), STARTING, STARTED, (LIMIT)*, EXITED, DONE
  *                   or   FAILED at any point
  *
- * A sandbox that is made ahead of need stands still between HIDDEN, or PARKED, and RUN.  Its
- * program may then be the child of a zygote, which is there already and is parked: it and init
- * have a socket of their own, struct zygote_parked comes and struct zygote_go goes
- * (isolate/zygote.h).
+ * A sandbox that is made ahead of need stands still between HIDDEN, or PARKED, and RUN.  In the
+ * second case its program is there already and is parked: it is the child of a zygote, or a
+ * one-shot, which init has started when it was told to PREPARE.  It and init have a socket of their
+ * own, struct zygote_parked comes and struct zygote_go goes (isolate/zygote.h).
  *
  * The keeper believes a report only where lying gains a guest nothing: figures that decide a
  * verdict come from the control group wherever there is one.
@@ -75,8 +75,9 @@ struct init_start {
 
 enum init_order_type {
     INIT_ORDER_STOP = 1,
-    INIT_ORDER_RUN,    /* with one SCM_RIGHTS descriptor: the pack */
-    INIT_ORDER_EXITED, /* a parked program has ended: it is the keeper's child, not init's */
+    INIT_ORDER_PREPARE, /* with two SCM_RIGHTS descriptors: a one-shot's pack, the guest library */
+    INIT_ORDER_RUN,     /* with one SCM_RIGHTS descriptor: the pack */
+    INIT_ORDER_EXITED,  /* a parked program has ended: it is the keeper's child, not init's */
 };
 
 struct init_order {

@@ -232,6 +232,17 @@ int sandbox_run(const struct sandbox *sandbox, int pack, struct cella_error *err
                : error_set(err, CELLA_ERROR_HOST, errno, "cannot send the pack to the sandbox");
 }
 
+int sandbox_start_one_shot(const struct sandbox_host *host, const struct sandbox *sandbox, int pack,
+                           struct cella_error *err)
+{
+    const struct init_order order = {.type = INIT_ORDER_PREPARE};
+    const int descriptors[] = {pack, host->guest_library};
+    return sys_send(sandbox->control, &order, sizeof(order), descriptors,
+                    ARRAY_LENGTH(descriptors)) == 0
+               ? 0
+               : error_set(err, CELLA_ERROR_HOST, errno, "cannot send the pack to the sandbox");
+}
+
 /* A program that is the keeper's child: its sandbox cannot end before it has been waited for. */
 static void reap_program(struct sandbox *sandbox)
 {

@@ -101,6 +101,10 @@ int sandbox_send_start(const struct sandbox_host *host, const struct plan *plan,
 /* Tells init what to run: `pack`, which stays the caller's. */
 int sandbox_run(const struct sandbox *sandbox, int pack, struct cella_error *err) MUST_CHECK;
 
+/* Tells init, which waits, to start what `pack` says and to have it wait too. */
+int sandbox_start_one_shot(const struct sandbox_host *host, const struct sandbox *sandbox, int pack,
+                           struct cella_error *err) MUST_CHECK;
+
 /* The next report of the first process, later init.  False when none is there now; *ret_closed then
  * says whether none can come any more. */
 bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_report,

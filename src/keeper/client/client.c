@@ -310,13 +310,13 @@ int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t po
     return send_with_plan(client, &front, sizeof(front), plan, pack, err);
 }
 
-int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size,
+int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size, bool one_shot,
                        const struct plan *plan, int pack, struct cella_error *err)
 {
     const struct {
         struct keeper_frame_header header;
-        uint32_t size, reserved;
-    } front = {{KEEPER_POOL, KEEPER_PROTOCOL_VERSION, pool}, size, 0};
+        uint32_t size, one_shot;
+    } front = {{KEEPER_POOL, KEEPER_PROTOCOL_VERSION, pool}, size, one_shot};
     static_assert(offsetof(struct keeper_pool, plan) == sizeof(front) &&
                       sizeof(struct keeper_pool) == sizeof(front) + sizeof(struct plan),
                   "no padding in struct keeper_pool");

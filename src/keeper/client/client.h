@@ -13,6 +13,7 @@
 #include "keeper/protocol.h"
 
 #include <cella/error.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct keeper_client;
@@ -62,8 +63,8 @@ int keeper_client_pidfd(const struct keeper_client *client);
  * keeper is lost.  `pack` stays the caller's. */
 int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool,
                          const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
-/* `pack` -1: none. */
-int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size,
+/* `pack` -1: none; else it starts the pool's zygote, or its one-shots. */
+int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size, bool one_shot,
                        const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
 int keeper_client_stop(struct keeper_client *client, uint64_t run,
                        struct cella_error *err) MUST_CHECK;
