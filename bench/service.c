@@ -1,15 +1,20 @@
 /*
- * Times runs by something that stays: `service ROUNDS JSON_FILE SOCKET`.
+ * Times runs by something that stays: `service ROUNDS JSON_FILE SOCKET JAVA_CLASSES`, of which the
+ * last is a directory with the class Main of the Java line, for the bare machine.
  *
  * The contestants are the bare program, an engine that makes nothing ahead (cold), one that does
  * (warm), and a server at the Unix socket SOCKET over one kept connection (http).  Latency: in
  * turn, round after round, each round in an order of its own and with a pause after each run, in
  * which pools are filled again; from before the request is read to the result, when everything of
  * the run is dead.  Throughput: in turn, a number of clients at a time for a while, each beginning
- * anew when its run is over.  All in this one thread, so the load is in the figures.
+ * anew when its run is over.  All in this one thread, so the load is in the figures.  Then what
+ * becomes of a latency when other sandboxes are there, how fast output comes, and what a program
+ * that waits in a pool has for itself.
  * Prints tables, and writes the same as JSON.  A run that does not print what it should is counted
  * as a failure.
  */
+#include "service.h"
+
 #include <cella/cella.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -44,6 +50,9 @@ struct of_case {
 #define RUBY_LINE   "puts (0...1000).sum"
 #define PHP_LINE    "echo array_sum(range(0, 999));"
 #define R_LINE      "cat(sum(0:999), '\\n')"
+#define JAVA_SOURCE                                                                                \
+    "public class Main { public static void main(String[] a) { int s = 0; for (int i = 0; i < "    \
+    "1000; i++) s += i; System.out.println(s); } }"
 #define C_SOURCE                                                                                   \
     "#include <stdio.h>\\nint main(void) { int s = 0; for (int i = 0; i < 1000; i++) s += i; "     \
     "printf(\\\"%d\\\\n\\\", s); }"
@@ -65,6 +74,9 @@ static struct of_case cases[] = {
     {"node",
      {"/usr/bin/node", "-e", NODE_LINE},
      "{\"language\": \"javascript\", \"code\": \"" NODE_LINE "\"}"},
+    {"java",
+     {"/usr/bin/java", "-cp", NULL, "Main"},
+     "{\"language\": \"java\", \"code\": \"" JAVA_SOURCE "\"}"},
     {"c source", {NULL}, "{\"language\": \"c\", \"code\": \"" C_SOURCE "\"}"},
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
@@ -83,14 +95,14 @@ static double per_second[WAYS][CLIENTS_MAX + 1];
 static struct cella_engine *engines[WAYS]; /* of COLD and WARM */
 static int server;
 
-static double now_ms(void)
+double now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static void die(const char *what, const char *text)
+_Noreturn void die(const char *what, const char *text)
 {
     fprintf(stderr, "service: %s: %s\n", what, text);
     exit(1);
@@ -98,7 +110,7 @@ static void die(const char *what, const char *text)
 
 /* ---- one run ---- */
 
-static pid_t start_bare(char *const *words, int *ret_output)
+pid_t start_bare(char *const *words, int *ret_output)
 {
     static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", NULL};
     posix_spawn_file_actions_t actions;
@@ -223,7 +235,7 @@ static bool run(enum way way, const struct of_case *of_case, bool *ret_warm)
 /* ---- latency ---- */
 
 /* What engines do meanwhile they do in processes of their own, but they have things to say. */
-static void rest(void)
+void rest(void)
 {
     struct cella_error err;
     const double until = now_ms() + PAUSE_MS;
@@ -262,7 +274,7 @@ static void measure_case(size_t index, int rounds)
     }
 }
 
-static int compare(const void *a, const void *b)
+int compare(const void *a, const void *b)
 {
     const double *first = a, *second = b;
     return (*first > *second) - (*first < *second);
@@ -414,18 +426,50 @@ static void measure_throughput(FILE *json)
     }
 }
 
+struct cella_engine *warm_engine(void)
+{
+    return engines[WARM];
+}
+
+bool run_warm_line(void)
+{
+    bool warm = false;
+    return run(WARM, of_load, &warm);
+}
+
 /* ---- all of it ---- */
 
 static void open_engines(void)
 {
     struct cella_error err;
-    struct cella_options options = {.size = sizeof(options)};
+    struct cella_options options = {.size = sizeof(options),
+                                    .budget_memory_bytes = UINT64_MAX, /* the load is ours */
+                                    .budget_millicpus = UINT64_MAX};
     if (cella_engine_open(&options, &engines[WARM], &err) != 0) {
         die("engine", err.text);
     }
     options.pool_memory_bytes = CELLA_NO_POOLS;
     if (cella_engine_open(&options, &engines[COLD], &err) != 0) {
         die("engine", err.text);
+    }
+}
+
+static void set_up_cases(char *java_classes)
+{
+    for (size_t i = 0; i < CASES; i++) {
+        if (strcmp(cases[i].name, "java") == 0) {
+            cases[i].bare[2] = java_classes;
+        }
+    }
+}
+
+/* A thousand sandboxes have a dozen descriptors each, here and in the keeper. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -441,11 +485,13 @@ static void connect_to(const char *path)
 
 int main(int argc, char **argv)
 {
-    const int rounds = argc == 4 ? (int)strtol(argv[1], NULL, 10) : 0;
-    FILE *json = rounds > 0 ? fopen(argv[2], "w") : NULL;
+    const int rounds = argc == 5 ? (int)strtol(argv[1], NULL, 10) : 0;
+    FILE *json = rounds > 0 && rounds <= ROUNDS_MAX ? fopen(argv[2], "w") : NULL;
     if (json == NULL) {
-        die("usage", "service ROUNDS JSON_FILE SOCKET");
+        die("usage", "service ROUNDS JSON_FILE SOCKET JAVA_CLASSES");
     }
+    set_up_cases(argv[4]);
+    raise_limit();
     connect_to(argv[3]);
     open_engines();
     for (size_t i = 0; i < CASES; i++) {
@@ -459,6 +505,7 @@ int main(int argc, char **argv)
     fprintf(json, "[\n");
     const int failures = report_latency(rounds, json);
     measure_throughput(json);
+    measure_room(rounds, json);
     fprintf(json, "  {\"case\": \"end\"}\n]\n");
     cella_engine_close(engines[WARM]);
     cella_engine_close(engines[COLD]);

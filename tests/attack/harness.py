@@ -129,11 +129,40 @@ main = Fiddle::Function.new(Fiddle.dlopen("/workspace/libattack.so")["attack_mai
 exit!(main.call(words.size, argv))
 """},
 }
+# The same by words.c.
+BY_WORDS = {
+    "javascript": {"library": "libattack.so", "code": """
+require('fs').writeFileSync('words', process.argv.slice(2).map(word => word + '\\0').join(''))
+process.dlopen({exports: {}}, '/workspace/libattack.so')
+"""},
+    "java": {"library": "libattack.so", "code": """
+import java.nio.file.*;
+class Main {
+    public static void main(String[] args) throws Exception {
+        StringBuilder words = new StringBuilder();
+        for (String word : args) words.append(word).append('\\0');
+        Files.writeString(Path.of("words"), words);
+        System.load("/workspace/libattack.so");
+    }
+}
+"""},
+    "php": {"library": "libattack.so", "code": """<?php
+file_put_contents('words', implode('', array_map(fn($word) => "$word\\0", array_slice($argv, 1))));
+FFI::cdef('void attack_words(void);', '/workspace/libattack.so')->attack_words();
+"""},
+    "r": {"library": "libattack.so", "code": """
+file <- file('words', 'wb')
+for (word in commandArgs(TRUE)) writeBin(word, file)
+close(file)
+dyn.load('/workspace/libattack.so')
+.C('attack_words')
+"""},
+}
 
 
 def attack_request_in(language, *words, **fields):
     """As attack_request(), by a program in that language."""
-    how = IN_LANGUAGES[language]
+    how = (IN_LANGUAGES | BY_WORDS)[language]
     limits = {**LIMITS, **fields.pop("limits", {})}
     files = [as_file(attack_library(how["library"])), *fields.pop("files", [])]
     request = {"language": language, "code": how["code"], "args": list(words), "files": files,

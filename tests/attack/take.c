@@ -71,6 +71,9 @@ static int clone_for_ever(long number)
     return 0;
 }
 
+/* Libraries of an interpreter may want some of it for their variables of each thread. */
+#define THREAD_STACK_SIZE ((size_t)1024 * 1024)
+
 static void *wait_in_thread(void *context)
 {
     (void)context;
@@ -81,7 +84,7 @@ static int thread_for_ever(long number)
 {
     pthread_attr_t attributes;
     (void)pthread_attr_init(&attributes); /* cannot fail here */
-    (void)pthread_attr_setstacksize(&attributes, TAKE_BLOCK_SIZE);
+    (void)pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
     while (number == 0) {
         pthread_t thread;
         (void)pthread_create(&thread, &attributes, wait_in_thread, NULL);

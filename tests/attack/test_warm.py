@@ -1,20 +1,22 @@
 """The attacks once more, by programs that a zygote has borne: what a warm run may do is what a cold
 one may.  Every result must say that it was warm."""
 import json
+import os
 import subprocess
+import tempfile
 import threading
 
 import harness
 import pytest
-from harness import WHO, attack_request_in, attacks, environment, judge
-from program import BUILD, USERS, valid
+from harness import BY_WORDS, WHO, attack_request_in, attacks, environment, judge
+from program import BUILD, NOBODY, USERS, valid
 
-LANGUAGES = ["python", "ruby"]
+LANGUAGES = ["python", "ruby", *BY_WORDS]
 ROWS = [attack for attack in attacks()
         if attack.argument != "shared" and attack.name != "find_descriptors"]
 NAMES = [attack.name for attack in ROWS]
 
-ROOM = {"memory_bytes": 512 * harness.MIB}
+ROOM = {"memory_bytes": 2048 * harness.MIB}  # for 32 copies of an interpreter
 TAKES = [("fork", "processes", ROOM), ("vfork", "processes", ROOM), ("clone", "processes", ROOM),
          ("threads", "processes", ROOM), ("heap", "memory", {}), ("dev_shm", "memory", {}),
          # The derived limit on processor time would be reached at the same moment.
@@ -30,9 +32,13 @@ class Warm:
     def __init__(self, who, world):
         inherited = world.inherited if who == "root" and harness.IS_ROOT else None
         self.lock = threading.Lock()
+        self.cache = tempfile.TemporaryDirectory()  # what is compiled is compiled once
+        if harness.IS_ROOT and who == "user":
+            os.chown(self.cache.name, NOBODY, NOBODY)
         self.process = subprocess.Popen(
             [*USERS[who], str(BUILD / "warm_client"), "warm"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env=environment(who), cwd="/", preexec_fn=inherited)
+            stdout=subprocess.PIPE, env={**environment(who), "XDG_CACHE_HOME": self.cache.name},
+            cwd="/", preexec_fn=inherited)
 
     def run(self, request):
         with self.lock:
@@ -47,6 +53,7 @@ class Warm:
         self.process.stdin.close()
         assert self.process.wait(30) == 0
         self.process.stdout.close()
+        self.cache.cleanup()
 
 
 @pytest.fixture(scope="module")
