@@ -64,7 +64,7 @@ static double median_of_warm(int rounds)
 static void measure_resident(int rounds, FILE *json)
 {
     static const char sleeps[] = "{\"command\": [\"/bin/sleep\", \"1000\"], "
-                                 "\"limits\": {\"wall_ms\": 1000000, \"memory_bytes\": 4194304}}";
+                                 "\"limits\": {\"wall_ms\": 290000, \"memory_bytes\": 4194304}}";
     static struct cella_run *others[RESIDENT_MAX];
     int count = 0;
     double first = 0;
@@ -215,7 +215,7 @@ static void measure_memory(FILE *json)
         rest();
     }
     settle(warm_engine(), 300);
-    const long program = least_private_kib("python3"), init = least_private_kib("cella-init");
+    const long program = least_private_kib("python3"), init = least_private_kib("memfd:cella-ini");
     printf("\nfor itself a Python program that waits has %ld KiB, its init %ld KiB\n", program,
            init);
     fprintf(json, "  {\"case\": \"waiting\", \"program_kib\": %ld, \"init_kib\": %ld},\n", program,

@@ -90,6 +90,8 @@ bool guest_forks(void);
  * share with each other and write to.  Its own files in /proc must be open to it. */
 bool guest_has_one_thread(void);
 bool guest_has_shared_mapping(void);
+/* Of libraries that can do without them until they are used again. */
+void guest_end_threads(void);
 
 /* ---- for the languages ---- */
 

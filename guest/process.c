@@ -3,7 +3,9 @@
 #include "guest.h"
 #include "isolate/native/sys.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +19,32 @@ bool guest_has_one_thread(void)
         return false;
     }
     return strstr(status, "\nThreads:\t1\n") != NULL;
+}
+
+/* OpenBLAS starts its threads when it is loaded, ends them before a fork, and starts them again at
+ * the first use after it: by a function of its own that is told of forks. */
+static int end_threads_of(struct dl_phdr_info *object, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    if (strstr(object->dlpi_name, "blas") != NULL) {
+        void *library = dlopen(object->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
+        void *address = library == NULL ? NULL : dlsym(library, "blas_thread_shutdown_");
+        if (address != NULL) {
+            int (*shut_down)(void);
+            memcpy(&shut_down, &address, sizeof(shut_down));
+            (void)shut_down(); /* whether threads are left is looked at */
+        }
+        if (library != NULL) {
+            IGNORE(dlclose(library) != 0); /* it stays loaded */
+        }
+    }
+    return 0;
+}
+
+void guest_end_threads(void)
+{
+    (void)dl_iterate_phdr(end_threads_of, NULL);
 }
 
 /* A mapping that children would share with each other, and write to. */

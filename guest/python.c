@@ -304,6 +304,10 @@ static void run(int argc, char **argv, int script)
     bool interrupted = false;
     (void)argc;
     (void)script; /* the second word */
+    struct object *shadowed = call("is_shadowed", "(s)", argv[1], NULL);
+    if (shadowed == NULL || py.PyObject_IsTrue(shadowed) != 0) {
+        guest_start_anew();
+    }
     const int code = run_file(NULL, argv, &interrupted);
     const bool written = end_program();
     IGNORE(fflush(NULL) != 0); /* what was written past Python is lost as it would be */

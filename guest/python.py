@@ -17,14 +17,21 @@ hooks = []  # what modules want to be called in a child
 
 def load(modules):
     """In the zygote, once: what programs would load, and what all of them need."""
-    global newest
+    global newest, ahead
+    before = set(sys.modules)
     os.register_at_fork = remember
     for name in modules.split(","):
-        if name:
-            __import__(name)
+        try:
+            if name:
+                __import__(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            # It is not installed: a program that wants it will be told.
     os.register_at_fork = register_at_fork
     warm()
     newest = next(reversed(sys.modules))
+    ahead = frozenset(name.partition(".")[0] for name in set(sys.modules) - before)
     gc.collect()
     gc.freeze()  # a program's collections shall not write to what it shares
     renew_main()
@@ -37,6 +44,15 @@ def renew_main():
     vars(new).clear()
     vars(new).update(vars(old))
     sys.modules["__main__"] = new
+
+
+def is_shadowed(script):
+    """Whether beside the script lies what a program would import in place of what was loaded ahead."""
+    try:
+        names = os.listdir(os.path.dirname(os.path.realpath(script)))
+    except OSError:
+        return False
+    return any(name.partition(".")[0] in ahead for name in names)
 
 
 def remember(**functions):

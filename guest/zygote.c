@@ -304,6 +304,7 @@ static int settle(struct cella_error *err)
 {
     /* Its own files there are closed to a process that is not dumpable. */
     IGNORE(sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0);
+    guest_end_threads();
     const bool threads = !guest_has_one_thread();
     const bool shared = !threads && guest_has_shared_mapping();
     zygote.own_pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);

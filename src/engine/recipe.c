@@ -58,6 +58,13 @@ int recipe_write(const struct recipe *recipe, enum policy_stage stage, const str
     return write_globs(&writing, err);
 }
 
+static int add_module(struct buffer *modules, const char *name)
+{
+    return (modules->size > 0 && buffer_add_string(modules, ",") < 0)
+               ? -1
+               : buffer_add_string(modules, name);
+}
+
 static int write_zygote_variables(const struct writing *writing, struct cella_error *err)
 {
     const struct runtime *runtime = writing->recipe->runtime;
@@ -65,8 +72,15 @@ static int write_zygote_variables(const struct writing *writing, struct cella_er
     CLEANUP(buffer_done) struct buffer modules;
     buffer_init(&modules, VARIABLE_MAX);
     for (size_t i = 0; i < preload->count; i++) {
-        if ((i > 0 && buffer_add_string(&modules, ",") < 0) ||
-            buffer_add_string(&modules, preload->items[i]) < 0) {
+        if (add_module(&modules, preload->items[i]) < 0) {
+            return error_set_memory(err);
+        }
+    }
+    const struct policy *policy = writing->recipe->policy;
+    for (size_t i = 0; policy != NULL && i < policy->preload_count; i++) {
+        if (runtime->warm.start == RUNTIME_START_ZYGOTE &&
+            strcmp(policy->preload[i].name, runtime->name) == 0 &&
+            add_module(&modules, policy->preload[i].value) < 0) {
             return error_set_memory(err);
         }
     }

@@ -294,6 +294,12 @@ static void tell_rest(struct deciding *deciding)
     give(deciding, "one_processor", "", "one_processor", NULL, "%s",
          policy->one_processor ? "yes" : "no");
     give(deciding, "cold_start", "", "cold_start", NULL, "%s", policy->cold_start ? "yes" : "no");
+    for (size_t i = 0; i < policy->preload_count; i++) {
+        if (deciding->runtime != NULL &&
+            strcmp(policy->preload[i].name, deciding->runtime->name) == 0) {
+            give(deciding, "preload", "", "preload", NULL, "%s", policy->preload[i].value);
+        }
+    }
     give(deciding, "compile_cache", "", "compile_cache", NULL, "%s",
          policy_compile_cache_words[policy->compile_cache]);
     give(deciding, "control_groups", "", "control_groups", NULL, "%s",

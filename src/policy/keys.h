@@ -32,6 +32,8 @@
       "keep all processes of a run on one processor, which they cannot leave")                     \
     X(cold_start, "cold_start", "true or false", "false", "`true`",                                \
       "start every program anew, never as the child of a warm interpreter")                        \
+    X(preload, "preload", "mapping of languages to lists", "{}", "anything",                       \
+      "modules that the language's warm interpreters load too, where they are installed")          \
     X(compile_cache, "compile_cache", "`none`, `tenant` or `shared`", "tenant", "less",            \
       "compilations used again: none, those of the same tenant, or everybody's")                   \
     X(control_groups, "control_groups", "`preferred` or `required`", "preferred", "`required`",    \

@@ -57,6 +57,7 @@ void policy_destroy(struct policy *policy)
     spec_strings_done(&policy->env_pass);
     spec_strings_done(&policy->env_allow.words);
     spec_variables_free(policy->env_set, policy->env_set_count);
+    spec_variables_free(policy->preload, policy->preload_count);
     free(policy->name);
     free(policy->file);
     free(policy->description);
@@ -79,12 +80,11 @@ static int copy_strings(const struct spec_strings *from, struct spec_strings *to
     return 0;
 }
 
-static int copy_variables(const struct policy *from, struct policy *to)
+static int copy_variables(const struct spec_variable *from, size_t count, struct spec_variable **to,
+                          size_t *to_count)
 {
-    for (size_t i = 0; i < from->env_set_count; i++) {
-        const struct spec_variable *variable = &from->env_set[i];
-        if (spec_variables_add(&to->env_set, &to->env_set_count, variable->name, variable->value) <
-            0) {
+    for (size_t i = 0; i < count; i++) {
+        if (spec_variables_add(to, to_count, from[i].name, from[i].value) < 0) {
             return -1;
         }
     }
@@ -122,7 +122,10 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
                    copy_strings(&base->commands.words, &policy->commands.words) < 0 ||
                    copy_strings(&base->env_pass, &policy->env_pass) < 0 ||
                    copy_strings(&base->env_allow.words, &policy->env_allow.words) < 0 ||
-                   copy_variables(base, policy) < 0
+                   copy_variables(base->env_set, base->env_set_count, &policy->env_set,
+                                  &policy->env_set_count) < 0 ||
+                   copy_variables(base->preload, base->preload_count, &policy->preload,
+                                  &policy->preload_count) < 0
                ? error_set_memory(err)
                : 0;
 }

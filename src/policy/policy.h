@@ -77,6 +77,8 @@ struct policy {
     bool one_processor;
     bool cold_start; /* no zygotes */
     enum policy_compile_cache compile_cache;
+    struct spec_variable *preload; /* by language: what its zygotes load too, with commas between */
+    size_t preload_count;
     enum spec_on_output_limit on_output_limit; /* STOP binds; TRUNCATE when a request is silent */
     struct policy_list languages;
     struct policy_list commands;                   /* patterns without their first slash */

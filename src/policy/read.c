@@ -490,6 +490,11 @@ READER(env)
     return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
 }
 
+READER(preload)
+{
+    return policy_preload_read(value, where, ((struct reading *)target)->policy, err);
+}
+
 /* ---- the whole ---- */
 
 /* A key with nothing behind it would read as "as if it were not there", which for some lists is

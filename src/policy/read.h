@@ -37,6 +37,12 @@ int policy_read_keys(json_t *root, bool loosen, struct policy *policy, struct po
 /* Whether a text has what a line of a file should not; a value may have lines. */
 bool policy_has_control(const char *text, bool may_have_lines);
 
+/* ---- policy_preload.c ---- */
+
+/* Lays lists of modules, by language, over those of the policy. */
+int policy_preload_read(json_t *value, const struct json_where *where, struct policy *policy,
+                        struct cella_error *err) MUST_CHECK;
+
 /* ---- policy_mounts.c ---- */
 
 /* Lays a list of mounts over those of the policy: one at the same place is replaced. */

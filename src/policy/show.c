@@ -121,6 +121,25 @@ static json_t *env_tree(struct tree *tree, const struct policy *policy)
     return env;
 }
 
+static json_t *preload_tree(struct tree *tree, const struct policy *policy)
+{
+    json_t *preload = json_object();
+    if (policy->preload_count > 0) {
+        qsort(policy->preload, policy->preload_count, sizeof(policy->preload[0]),
+              compare_variables);
+    }
+    for (size_t i = 0; i < policy->preload_count; i++) {
+        json_t *modules = json_array();
+        for (const char *at = policy->preload[i].value; *at != '\0'; at += at[0] == ',' ? 1 : 0) {
+            const size_t size = strcspn(at, ",");
+            append(tree, modules, json_stringn(at, size));
+            at += size;
+        }
+        put(tree, preload, policy->preload[i].name, modules);
+    }
+    return preload;
+}
+
 static json_t *waived_tree(struct tree *tree, uint64_t waived)
 {
     json_t *array = json_array();
@@ -149,6 +168,7 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "env", env_tree(tree, policy));
     put(tree, root, "one_processor", json_boolean(policy->one_processor));
     put(tree, root, "cold_start", json_boolean(policy->cold_start));
+    put(tree, root, "preload", preload_tree(tree, policy));
     put(tree, root, "compile_cache",
         json_string(policy_compile_cache_words[policy->compile_cache]));
     put(tree, root, "control_groups",

@@ -117,6 +117,9 @@ static void test_choices(void **state)
     assert_true(policy->one_processor);
     policy_destroy(policy);
     policy_destroy(policy_of("network: {allow: }\n"));
+    refused("preload: [numpy]\n", "preload must be a mapping of languages to lists of modules", "");
+    refused("preload: {python: ['a,b']}\n", "preload.python[0] must be the name of a module", "");
+    refused("preload: {Python: [a]}\n", "preload.Python must be of lower-case letters", "");
     refused("compile_cache: all\n", "compile_cache must be 'none', 'tenant' or 'shared'", "");
     refused("cold_start: never\n", "cold_start must be true or false", "");
     refused("one_processor: 1\n", "one_processor must be true or false", "");
