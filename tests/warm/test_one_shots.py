@@ -171,7 +171,16 @@ JAVA = {
     "random": java("System.out.println(new Random(5).nextInt() + \" \" + UUID.nameUUIDFromBytes(new byte[1]));"),
 }
 
-CASES = [(language, name, entry) for language, programs in (("javascript", JAVASCRIPT), ("java", JAVA))
+TYPESCRIPT = {
+    "line": "const n: number = 42; console.log(n)",
+    "arguments": ("console.log(JSON.stringify(process.argv), __filename, require.main === module)", {"args": AWKWARD}),
+    "uncaught": "function f(x: number): never {\n  throw new RangeError('no ' + x)\n}\nf(1)",
+    "await": "const x: number = await Promise.resolve(5); console.log(x, import.meta.url)",
+    "files": ("import {x} from './lib'; console.log(x)", {"files": [{"path": "lib.ts", "content": "export const x: string = 'lib'"}]}),
+}
+
+CASES = [(language, name, entry)
+         for language, programs in (("javascript", JAVASCRIPT), ("java", JAVA), ("typescript", TYPESCRIPT))
          for name, entry in programs.items()]
 
 RANDOM = {
