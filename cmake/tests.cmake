@@ -50,9 +50,10 @@ foreach(source ${examples} ${sources})
     get_filename_component(kind ${source} DIRECTORY)
     get_filename_component(kind ${kind} NAME)
     add_test(NAME ${kind}/${name} COMMAND ${name})
-    # What one test has compiled is not to be found by the next, unless it wants that.
+    # What one test has compiled is not to be found by the next, unless it wants that: nothing can
+    # be made there.
     set_tests_properties(${kind}/${name} PROPERTIES TIMEOUT 120
-        ENVIRONMENT XDG_CACHE_HOME=/nonexistent)
+        ENVIRONMENT XDG_CACHE_HOME=/proc/none)
 endforeach()
 add_outside_program(tests/integration/soak.c) # run by test_soak.py
 add_outside_program(tests/warm/warm_client.c) # run by tests/warm

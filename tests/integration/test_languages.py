@@ -6,10 +6,12 @@ that wants a result: CELLA_TEST_LANGUAGES names the languages when it should not
 import concurrent.futures
 import functools
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from language_programs import INPUT, LANGUAGES, MIB, PATIENT, PROGRAMS, request_of
-from program import ROOT, USERS, run_request
+from program import ROOT, USERS, make_caches, run_request
 
 AT_ONCE = 3
 CHOSEN = os.environ.get("CELLA_TEST_LANGUAGES", " ".join(LANGUAGES)).split()
@@ -18,9 +20,12 @@ CASES = [(user, language) for language in CHOSEN for user in USERS]
 
 # ---- the programs, a few at a time ----
 
+caches = {}  # by user: each program is compiled once for its many runs
+
+
 @functools.cache
 def started(pool, user, language, what):
-    return pool.submit(run_request, user, request_of(language, what))
+    return pool.submit(run_request, user, request_of(language, what), caches[user])
 
 
 def shows(what):
@@ -33,7 +38,9 @@ def shows(what):
 
 @pytest.fixture(scope="module")
 def pool(request):
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as executor:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as executor, \
+            tempfile.TemporaryDirectory() as directory:
+        caches.update(make_caches(Path(directory)))
         for item in request.session.items:
             what = getattr(getattr(item, "function", None), "what", None)
             if item.module is request.module and what is not None:

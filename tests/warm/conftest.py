@@ -1,4 +1,3 @@
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from client import Client  # noqa: E402
-from program import IS_ROOT, NOBODY, USERS  # noqa: E402
+from program import USERS, make_caches  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=USERS)
@@ -20,14 +19,7 @@ def user(request):
 def caches():
     """A directory for each user, in which what one client has compiled another finds."""
     with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)
-        places = {}
-        for name in USERS:
-            places[name] = Path(directory, name)
-            places[name].mkdir()
-            if IS_ROOT and name == "user":
-                os.chown(places[name], NOBODY, NOBODY)
-        yield places
+        yield make_caches(Path(directory))
 
 
 def client(user, start, caches):

@@ -189,7 +189,8 @@ def test_memory_is_counted_alike(cold, warm):
 
 @pytest.mark.parametrize(("size", "status"), [(24, "ok"), (48, "memory")])
 def test_verdicts_near_the_limit_agree(cold, warm, size, status):
-    code = f"x = b'x' * ({size} * 2 ** 20)\nprint(len(x))"
+    # Without control groups it must have it for long enough to be seen.
+    code = f"import time\nx = b'x' * ({size} * 2 ** 20)\nprint(len(x), flush=True)\ntime.sleep(0.2)"
     for client in (cold, warm):
         assert client.run(code=code, limits={"memory_bytes": 40 * MIB})["status"] == status
 

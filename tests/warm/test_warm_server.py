@@ -28,7 +28,7 @@ def test_posts_become_warm(server):
         assert (status, result["stdout"]) == (200, "42\n")
         if result["start"] == "warm":
             return
-    pytest.fail("no run was warm")
+    pytest.fail(f"no run was warm: {pools(server)}")
 
 
 def test_cella_run_is_warm_by_it(server):
