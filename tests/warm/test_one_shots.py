@@ -291,6 +291,7 @@ def test_one_that_waits_holds_nothing_of_the_host(user):
     client = Client(user, "any")
     try:
         wait_for_ready(client)
+        time.sleep(1)  # while one is being started it has the guest library
         for pid in waiting(client.keeper()):
             status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
             assert {int(status[kind], 16) for kind in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {0}
