@@ -1,8 +1,6 @@
 /*
- * See cgroup.h.
- *
- * As root our groups lie in /cella at the top of a hierarchy; otherwise in the keeper's own group,
- * if it may write there.
+ * See cgroup.h.  As root our groups lie in /cella at the top of a hierarchy; otherwise in the
+ * keeper's own group, if it may write there.
  * Version 1: memory, pids, cpu and cpuacct are trees of their own (two may be one).
  * Version 2: a group with processes may have no children with controllers; so in a group that was
  * delegated to us whoever is in it moves into a leaf first.  A session's group is not delegated:
@@ -21,6 +19,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +37,8 @@
 #define LEAF_PASSES_MAX       16
 #define KEEPER_LEAF           "keeper"
 #define SCOPE_WAIT_MS         5000 /* many keepers at once ask one manager */
-#define STAT_START_TIME_FIELD 22   /* of /proc/PID/stat, counted from 1 (proc(5)) */
+#define REMOVE_WAIT_MS        10
+#define STAT_START_TIME_FIELD 22 /* of /proc/PID/stat, counted from 1 (proc(5)) */
 
 static const char *const controller_names[CGROUP_CONTROLLERS] = {"memory", "pids", "cpu",
                                                                  "cpuacct"};
@@ -330,16 +330,16 @@ static uint64_t start_time(pid_t pid)
     return at == NULL ? 0 : strtoull(at + 1, NULL, 10);
 }
 
-/* Removes a group in every tree, in the first one last: what is left is looked for there, and a
- * group whose processes are still dying cannot be removed yet. */
-static void remove_everywhere(const struct cgroup_host *host, const char *name)
+/* In every tree, in the first one last: what is left is looked for there. */
+static bool remove_everywhere(const struct cgroup_host *host, const char *name)
 {
-    bool gone = true;
     for (int i = CGROUP_CONTROLLERS - 1; i >= 0; i--) {
-        if (host->parents[i] >= 0 && gone) {
-            gone = unlinkat(host->parents[i], name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+        if (host->parents[i] >= 0 && unlinkat(host->parents[i], name, AT_REMOVEDIR) != 0 &&
+            errno != ENOENT) {
+            return false;
         }
     }
+    return true;
 }
 
 static void sweep_one(const struct cgroup_host *host, const char *name)
@@ -348,12 +348,11 @@ static void sweep_one(const struct cgroup_host *host, const char *name)
     uint64_t started = 0;
     if (strncmp(name, host->prefix, strlen(host->prefix)) != 0 &&
         sscanf(name, "cella-%d-%" SCNu64 "-", &pid, &started) == 2 && start_time(pid) != started) {
-        remove_everywhere(host, name);
+        (void)remove_everywhere(host, name); /* or later */
     }
 }
 
-/* Their processes died with them, so rmdir suffices; a group that is still dying is left for the
- * next keeper. */
+/* A group that is still dying is left for the next keeper. */
 void cgroup_sweep(const struct cgroup_host *host)
 {
     if (host->parents[0] < 0) {
@@ -361,8 +360,7 @@ void cgroup_sweep(const struct cgroup_host *host)
     }
     int fd = openat(host->parents[0], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         sweep_one(host, entry->d_name);
     }
     if (dir != NULL) {
@@ -594,6 +592,9 @@ void cgroup_remove(struct cgroup *group)
         fd_close(&group->dirs[i]);
         fd_close(&group->entries[i]); /* each write was checked */
     }
-    remove_everywhere(group->host, group->name);
+    /* A process is seen to be dead a moment before it has left its group. */
+    for (int ms = 0; ms < REMOVE_WAIT_MS && !remove_everywhere(group->host, group->name); ms++) {
+        IGNORE(poll(NULL, 0, 1) < 0); /* a signal may cut it short */
+    }
     group->host = NULL;
 }
