@@ -37,7 +37,7 @@
 #define LEAF_PASSES_MAX       16
 #define KEEPER_LEAF           "keeper"
 #define SCOPE_WAIT_MS         5000 /* many keepers at once ask one manager */
-#define REMOVE_WAIT_MS        10
+#define REMOVE_WAIT_MS        100
 #define STAT_START_TIME_FIELD 22 /* of /proc/PID/stat, counted from 1 (proc(5)) */
 
 static const char *const controller_names[CGROUP_CONTROLLERS] = {"memory", "pids", "cpu",
@@ -592,7 +592,7 @@ void cgroup_remove(struct cgroup *group)
         fd_close(&group->dirs[i]);
         fd_close(&group->entries[i]); /* each write was checked */
     }
-    /* A process is seen to be dead a moment before it has left its group. */
+    /* A process is seen to be dead a moment before it has left its group, or never seen. */
     for (int ms = 0; ms < REMOVE_WAIT_MS && !remove_everywhere(group->host, group->name); ms++) {
         IGNORE(poll(NULL, 0, 1) < 0); /* a signal may cut it short */
     }

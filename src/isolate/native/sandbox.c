@@ -302,11 +302,11 @@ void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct
         sandbox->pid = -1;
     }
     sandbox_measure(sandbox, ret_usage);
+    fd_close(&sandbox->pidfd);
+    fd_close(&sandbox->control); /* of which a first process dies that we have not yet seen */
     if (sandbox->cgroup.host != NULL) {
         cgroup_remove(&sandbox->cgroup);
     }
-    fd_close(&sandbox->pidfd);
-    fd_close(&sandbox->control);
     lease_release(&sandbox->lease);
     if (sandbox->nest != NULL) {
         nest_release(sandbox->nest, sandbox->slot);
