@@ -28,8 +28,8 @@ struct guest_language {
     /* A symbol that the interpreter, and no other, exports. */
     const char *symbol;
     /* It cannot fork.  It is started in its run's sandbox, before there is a run, goes as far as it
-     * can without that, and waits: guest_wait_for_run().  `load` then only sees whether this is an
-     * interpreter that we know; of the rest `run` is called, and what is below is NULL. */
+     * can without that, and waits: guest_wait_for_run().  `load` then only makes ready and sees
+     * whether this is an interpreter that we know; of the others `opened` and `run` are called. */
     bool one_shot;
     /* What it reads in place of its script, from a pipe; NULL: what `opened` says. */
     const char *stand_in;

@@ -7,7 +7,6 @@
 #include "engine/compiled.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "engine/engine.h"
 #include "isolate/places.h"
 

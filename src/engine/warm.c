@@ -101,7 +101,7 @@ static void make_key(const struct plan *plan, const char *tenant, const struct p
 
 /* What the keeper has to be told of the kind, remembered at its first run.  False: no memory for
  * more than the run itself. */
-static bool remember(struct warm *warm, const struct pool_kind *kind, const struct plan *plan,
+static bool remember(struct warm *warm, struct pool_kind *kind, const struct plan *plan,
                      const struct recipe *recipe, struct pack_writer *zygote)
 {
     struct cella_error error;
@@ -119,6 +119,7 @@ static bool remember(struct warm *warm, const struct pool_kind *kind, const stru
     pool->pack = -1;
     pool->one_shot =
         zygote->batch.size > 0 && recipe->runtime->warm.start == RUNTIME_START_ONE_SHOT;
+    kind->each_bytes = pool->one_shot ? ONE_SHOT_BYTES : 0; /* as most */
     pool->language = strdup(zygote->batch.size > 0 ? recipe->runtime->name : "");
     pool->policy = strdup(recipe->policy != NULL ? recipe->policy->name : "default");
     if (pool->language == NULL || pool->policy == NULL) {
@@ -147,10 +148,6 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     }
     make_key(stage->plan, recipe->spec->tenant != NULL ? recipe->spec->tenant : "", &zygote, key);
     struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
-    if (kind != NULL && is_born_warm(recipe) &&
-        recipe->runtime->warm.start == RUNTIME_START_ONE_SHOT) {
-        kind->each_bytes = ONE_SHOT_BYTES;
-    }
     if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;
     }

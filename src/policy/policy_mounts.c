@@ -65,17 +65,13 @@ READER(mount_at)
 READER(mount_access)
 {
     struct mount_fields *fields = target;
-    const char *word;
-    if (json_text_read_word(value, where, &word, err) < 0) {
+    size_t choice = 0;
+    if (policy_read_choice(value, where, policy_access_words, ARRAY_LENGTH(policy_access_words),
+                           "must be 'read_only', 'writable' or 'none'", &choice, err) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(policy_access_words); i++) {
-        if (strcmp(policy_access_words[i], word) == 0) {
-            fields->access = (enum policy_access)i;
-            return 0;
-        }
-    }
-    return json_text_fail(err, where, "must be 'read_only', 'writable' or 'none'");
+    fields->access = (enum policy_access)choice;
+    return 0;
 }
 
 static int fail_path(const struct json_where *where, const char *key, const char *problem,

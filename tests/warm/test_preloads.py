@@ -104,7 +104,7 @@ class Installed:
 
 
 @pytest.fixture
-def install(tmp_path_factory, user):
+def install(user):
     """Makes them in a directory that everybody can enter."""
     def make(text):
         place = Path("/var/tmp") / f"cella-preloads-{os.getpid()}-{time.monotonic_ns()}"

@@ -53,10 +53,9 @@ static uint64_t microseconds(struct timeval time)
 }
 
 /* The kernel splits what it has counted into the two, and may split it otherwise later. */
-static uint64_t since(struct timeval now, struct timeval before)
+static uint64_t since(uint64_t now_us, uint64_t before_us)
 {
-    const uint64_t all = microseconds(now);
-    return all > microseconds(before) ? all - microseconds(before) : 0;
+    return now_us > before_us ? now_us - before_us : 0;
 }
 
 uint64_t init_written_bytes(const struct init *init)
@@ -133,11 +132,11 @@ void init_measure(struct init *init)
 
     IGNORE(getrusage(RUSAGE_CHILDREN, &children) != 0); /* cannot fail with these arguments */
     /* A one-shot's way to where it waits is not the run's. */
-    const struct rusage *before = &init->before;
-    report->user_us = since(children.ru_utime, before->ru_utime);
-    report->system_us = since(children.ru_stime, before->ru_stime);
-    report->voluntary_switches = (uint64_t)(children.ru_nvcsw - before->ru_nvcsw);
-    report->involuntary_switches = (uint64_t)(children.ru_nivcsw - before->ru_nivcsw);
+    const struct used *before = &init->before;
+    report->user_us = since(microseconds(children.ru_utime), before->user_us);
+    report->system_us = since(microseconds(children.ru_stime), before->system_us);
+    report->voluntary_switches = (uint64_t)children.ru_nvcsw - before->voluntary_switches;
+    report->involuntary_switches = (uint64_t)children.ru_nivcsw - before->involuntary_switches;
     report->written_bytes = written == UINT64_MAX ? UINT64_MAX : written - init->written_before;
     report->causes |= full_causes();
     if (report->status != 0 && file_limit_touched(init)) {
@@ -231,11 +230,9 @@ uint32_t init_sample(struct init *init)
 
     read_processes(&totals);
     IGNORE(getrusage(RUSAGE_CHILDREN, &children) != 0); /* those that we have waited for */
-    const uint64_t before =
-        microseconds(init->before.ru_utime) + microseconds(init->before.ru_stime);
     const uint64_t used = totals.ticks * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK)) +
                           microseconds(children.ru_utime) + microseconds(children.ru_stime);
-    const uint64_t cpu_us = used > before ? used - before : 0;
+    const uint64_t cpu_us = since(used, init->before.user_us + init->before.system_us);
     if (report->memory_peak_bytes == UINT64_MAX ||
         totals.memory_bytes > report->memory_peak_bytes) {
         report->memory_peak_bytes = totals.memory_bytes;

@@ -35,6 +35,11 @@ struct program { /* the strings lie in the mapped pack */
     char *envp[PACK_ENV_MAX + 1];
 };
 
+/* What a process has used. */
+struct used {
+    uint64_t user_us, system_us, voluntary_switches, involuntary_switches;
+};
+
 struct init {
     struct init_start start;
     struct program program;
@@ -46,7 +51,7 @@ struct init {
     int park;                /* where the program says that it is parked, and is let go */
     int one_shot[2];         /* for one that is being started: its park, the guest library; or -1 */
     uint64_t resident_max;   /* of the program, when it has ended */
-    struct rusage before;    /* what a one-shot had used when it was parked */
+    struct used before;      /* what a one-shot had used when it was parked */
     uint64_t started_us;     /* on the monotonic clock */
     uint64_t written_before; /* bytes that init itself wrote before the program's start */
     int io_file;             /* /proc/self/io, opened before it was closed to us */

@@ -169,12 +169,6 @@ static int add_preload(struct program *program, struct cella_error *err)
     return 0;
 }
 
-static struct timeval timeval_of(uint64_t us)
-{
-    return (struct timeval){.tv_sec = (time_t)(us / 1000000),
-                            .tv_usec = (suseconds_t)(us % 1000000)};
-}
-
 int init_prepare(struct init *init, int library, enum step *ret_step, struct cella_error *err)
 {
     int park[2];
@@ -197,10 +191,8 @@ int init_prepare(struct init *init, int library, enum step *ret_step, struct cel
         return -1;
     }
     const struct init_report *report = &init->report;
-    init->before = (struct rusage){.ru_utime = timeval_of(report->user_us),
-                                   .ru_stime = timeval_of(report->system_us),
-                                   .ru_nvcsw = (long)report->voluntary_switches,
-                                   .ru_nivcsw = (long)report->involuntary_switches};
+    init->before = (struct used){report->user_us, report->system_us, report->voluntary_switches,
+                                 report->involuntary_switches};
     /* The run's words come in their place. */
     IGNORE(munmap((void *)(uintptr_t)init->pack, init->pack_size) != 0); /* valid arguments */
     init->program = (struct program){.path = NULL};

@@ -330,13 +330,13 @@ static uint64_t start_time(pid_t pid)
     return at == NULL ? 0 : strtoull(at + 1, NULL, 10);
 }
 
-/* In every tree, in the first one last: what is left is looked for there. */
+/* In every tree, the first one last: what is left is looked for there.  False: try again soon. */
 static bool remove_everywhere(const struct cgroup_host *host, const char *name)
 {
     for (int i = CGROUP_CONTROLLERS - 1; i >= 0; i--) {
         if (host->parents[i] >= 0 && unlinkat(host->parents[i], name, AT_REMOVEDIR) != 0 &&
             errno != ENOENT) {
-            return false;
+            return errno != EBUSY;
         }
     }
     return true;
