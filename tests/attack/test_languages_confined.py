@@ -23,6 +23,8 @@ from language_programs import LANGUAGES, request_of
 WHO = "root" if IS_ROOT else "user"
 AT_ONCE = 2
 LOOK_SECONDS = 0.2
+STOP_SECONDS = 1
+WATCH_SECONDS_MAX = 100
 NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup", "time")
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_SECCOMP_GET_FILTER = 17, 0x4206, 0x4207, 0x420C
 WALL = 0x40000000  # __WALL: threads that are not the first of their process too
@@ -35,13 +37,18 @@ libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_
 libc.ptrace.restype = ctypes.c_long
 
 
-def filters_of(thread):
-    """Digests of the filters in force, the newest first; () when the thread has ended meanwhile."""
+def trace(thread):
+    """Digests of the filters in force, the newest first; () when the thread has ended meanwhile, or
+    has become another by execve, or does not stop soon."""
     if libc.ptrace(PTRACE_SEIZE, thread, None, None) < 0:
         return ()
     libc.ptrace(PTRACE_INTERRUPT, thread, None, None)
+    deadline = time.monotonic() + STOP_SECONDS
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(thread, WALL)
+        while os.waitpid(thread, WALL | os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                return ()
+            time.sleep(0.001)
     digests = []
     for index in range(FILTERS_MAX):
         count = libc.ptrace(PTRACE_SECCOMP_GET_FILTER, thread, index, None)
@@ -52,6 +59,13 @@ def filters_of(thread):
         digests.append(hashlib.sha256(program.raw).hexdigest()[:12])
     libc.ptrace(PTRACE_DETACH, thread, None, None)
     return tuple(digests)
+
+
+def filters_of(thread):
+    """trace() in a thread of its own: when the tracer ends the kernel lets go what it still traces,
+    even a dead one that it could not wait for, which would keep its PID namespace alive."""
+    with ThreadPoolExecutor(1) as tracer:
+        return tracer.submit(trace, thread).result()
 
 
 class Seen:
@@ -90,16 +104,31 @@ class Seen:
                     self.look_at_thread(task)
 
 
+def processes_below(pid):
+    """For a message: what is there, and where in the kernel it waits."""
+    shown = []
+    for task in (task for found in [pid, *descendants(pid)]
+                 for task in Path(f"/proc/{found}/task").glob("*")):
+        with contextlib.suppress(OSError, KeyError):
+            status = status_of(task)
+            shown.append(f"{task.name} {status['Name']} {status['State']} "
+                         f"tracer {status['TracerPid']} in {(task / 'wchan').read_text()}")
+    return "; ".join(shown) or "no process"
+
+
 def watch(language):
     seen = Seen()
     with running(request_of(language, "sleep"), WHO) as process:
         output = []
         reader = ThreadPoolExecutor(1)
         reading = reader.submit(lambda: output.append(process.stdout.read()))
-        while not reading.done():
+        deadline = time.monotonic() + WATCH_SECONDS_MAX
+        while not reading.done() and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 seen.look_at(process)
             time.sleep(LOOK_SECONDS)
+        left = "" if reading.done() else processes_below(process.pid)
+        assert not left, f"{language} does not end: {left}"
         reader.shutdown()
         process.stdout = open(os.devnull, "rb")  # running() reads what is left
     result = json.loads(output[0])
