@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "isolate/native/strays.h"
 #include "isolate/native/sys.h"
 
 #include <assert.h>
@@ -246,6 +247,10 @@ bool pool_step(struct pool *pool)
         pool->parked_count + pool->making_count < pool->target + pool->waiting_count &&
         pool->making_count < POOL_MAKING_MAX;
     const uint64_t now = clock_monotonic_us();
+    if (pool->failures > 0 && pool->making_count > 0 && now >= pool->retry_us) {
+        /* What a zygote made and was killed before it told of keeps its sandbox from ending. */
+        strays_reap();
+    }
     if (!wanted || now < pool->retry_us || (pool->parked_count > 0 && now < pool->rest_us)) {
         return false;
     }

@@ -1,6 +1,9 @@
 """A server keeps warm what it is asked for again, also for `cella run`."""
+import ctypes
+import functools
 import json
 import os
+import platform
 import signal
 import subprocess
 
@@ -12,6 +15,12 @@ from server import Server, wait_until
 TRIES = 200
 CHILDREN = 2000  # of one zygote
 REQUEST = {"language": "python", "code": "print(6 * 7)"}
+PTRACE_GETREGS, PTRACE_SYSCALL, PTRACE_SEIZE, PTRACE_INTERRUPT = 12, 24, 0x4206, 0x4207
+SYS_SENDMSG, ORIG_RAX = 46, 15
+
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+ptrace.restype = ctypes.c_long
 
 
 @pytest.fixture(scope="module", params=USERS)
@@ -64,6 +73,12 @@ def cella_pool(server, *options):
                           env={"PATH": "/usr/bin:/bin", "CELLA_SOCKET": server.socket})
 
 
+def keeper_of(server):
+    main = server.process.pid
+    with open(f"/proc/{main}/task/{main}/children", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
 def is_full(pool):
     return pool["ready"] == pool["target"] and pool["problem"] is None
 
@@ -94,12 +109,42 @@ def test_a_pool_without_a_zygote_is_of_no_language(server):
 def test_a_zygote_that_dies_shows(server):
     test_posts_become_warm(server)
     before = pool_of(server, "python")
-    with open(f"/proc/{server.process.pid}/task/{server.process.pid}/children", encoding="ascii") as file:
-        keeper = int(file.read().split()[0])
-    for pid in zygotes(keeper):
+    for pid in zygotes(keeper_of(server)):
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: pool_of(server, "python")["zygotes_dead"] > before["zygotes_dead"])
     test_posts_become_warm(server)
+
+
+def kill_before_it_tells(zygote, cause):
+    """Kills it when it has made a child and is about to tell of it: at its next sendmsg."""
+    wait = functools.partial(os.waitpid, zygote, 0x40000000)  # __WALL
+    assert ptrace(PTRACE_SEIZE, zygote, None, None) == 0
+    assert ptrace(PTRACE_INTERRUPT, zygote, None, None) == 0
+    wait()
+    assert ptrace(PTRACE_SYSCALL, zygote, None, None) == 0
+    cause()
+    registers = (ctypes.c_ulong * 27)()  # struct user_regs_struct
+    while registers[ORIG_RAX] != SYS_SENDMSG:
+        wait()
+        assert ptrace(PTRACE_GETREGS, zygote, None, registers) == 0
+        if registers[ORIG_RAX] != SYS_SENDMSG:
+            assert ptrace(PTRACE_SYSCALL, zygote, None, None) == 0
+    os.kill(zygote, signal.SIGKILL)
+    wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may trace a zygote")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the registers of x86-64")
+def test_a_zygote_dies_before_it_tells_of_a_child(server):
+    """Its sandbox cannot end before somebody has waited for that child."""
+    test_posts_become_warm(server)
+    wait_until(lambda: is_full(pool_of(server, "python")))
+    before = pool_of(server, "python")
+    zygote, = zygotes(keeper_of(server))
+    kill_before_it_tells(zygote, lambda: server.ask("POST", "/v1/runs", REQUEST))
+    wait_until(lambda: pool_of(server, "python")["zygotes_dead"] > before["zygotes_dead"])
+    wait_until(lambda: is_full(pool_of(server, "python")))
+    assert pool_of(server, "python")["zygotes"] == before["zygotes"] + 1
 
 
 def test_a_zygote_is_replaced_after_its_children(server):
