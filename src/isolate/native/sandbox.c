@@ -303,7 +303,11 @@ void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct
     }
     sandbox_measure(sandbox, ret_usage);
     fd_close(&sandbox->pidfd);
-    fd_close(&sandbox->control); /* of which a first process dies that we have not yet seen */
+    if (sandbox->control >= 0) {
+        /* Of that a first process dies that we have not yet seen, whoever holds a copy of it. */
+        IGNORE(shutdown(sandbox->control, SHUT_RDWR) != 0);
+        fd_close(&sandbox->control);
+    }
     if (sandbox->cgroup.host != NULL) {
         cgroup_remove(&sandbox->cgroup);
     }
