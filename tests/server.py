@@ -77,6 +77,11 @@ class Server:
             self.end()
             raise
 
+    def keeper(self):
+        """Its pid."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text().split()[0])
+
     def text(self):
         return self.log.read_text() if self.log.exists() else ""
 

@@ -8,13 +8,16 @@ import threading
 
 import harness
 import pytest
-from harness import BY_WORDS, WHO, attack_request_in, attacks, environment, judge
+from harness import (BY_WORDS, IS_ROOT, WHO, attack_request_in, attacks, environment, judge, run,
+                     waiving)
 from program import BUILD, NOBODY, USERS, valid
 
 LANGUAGES = ["python", "ruby", *BY_WORDS]
 ROWS = [attack for attack in attacks()
         if attack.argument != "shared" and attack.name != "find_descriptors"]
 NAMES = [attack.name for attack in ROWS]
+WAIVED = [("seccomp",), ("landlock_files", "landlock_network", "landlock_scope"),
+          ("no_new_privileges",)]  # and what needs it
 
 ROOM = {"memory_bytes": 2048 * harness.MIB}  # for 32 copies of an interpreter
 TAKES = [("fork", "processes", ROOM), ("vfork", "processes", ROOM), ("clone", "processes", ROOM),
@@ -56,6 +59,11 @@ class Warm:
         self.cache.cleanup()
 
 
+def verdict_on(result):
+    return judge(result["exit_code"], result["stdout"].strip() or result["message"],
+                 result["status"], tuple(call["name"] for call in result["refused_calls"]))
+
+
 @pytest.fixture(scope="module")
 def warm(world):
     clients = {who: Warm(who, world) for who in WHO}
@@ -69,15 +77,29 @@ def warm(world):
 @pytest.mark.parametrize("name", NAMES)
 def test_is_refused(warm, world, name, language, who):
     attack = next(attack for attack in ROWS if attack.name == name)
-    result = warm[who].run(attack_request_in(language, attack.name, world.argument(attack.argument)))
-    calls = tuple(call["name"] for call in result["refused_calls"])
-    verdict = judge(result["exit_code"], result["stdout"].strip() or result["message"],
-                    result["status"], calls)
+    verdict = verdict_on(warm[who].run(
+        attack_request_in(language, attack.name, world.argument(attack.argument))))
     if verdict.word == "absent":
         pytest.skip(verdict.evidence)
     assert verdict.word == "refused", verdict
     if attack.call:
-        assert attack.call in calls, f"the result does not name {attack.call}: {verdict}"
+        assert attack.call in verdict.calls, f"the result does not name {attack.call}: {verdict}"
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="protections are waived as root")
+@pytest.mark.parametrize("waived", WAIVED, ids=["+".join(names) for names in WAIVED])
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_protection_it_is_as_cold(warm, world, name, waived):
+    attack = next(attack for attack in ROWS if attack.name == name)
+    request = attack_request_in("python", attack.name, world.argument(attack.argument),
+                                policy=waiving(waived))
+    results = [run(request, preexec=world.inherited), warm["root"].run(request)]
+    cold, found = map(verdict_on, results)
+    assert found.word == cold.word, (cold, found)
+    for key in ("protections", "waived"):
+        assert results[0][key] == results[1][key], key
+    if set(attack.stoppers) <= set(waived) and not harness.is_absent(cold):
+        assert found.word == "achieved", f"it is not only {waived} that stops it: {found}"
 
 
 @pytest.mark.parametrize("who", WHO)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from client import assert_random, assert_same
+from client import assert_random, assert_same, zygotes
 from program import IS_ROOT, NOBODY
 from server import Server, wait_until
 
@@ -220,3 +220,31 @@ def test_what_an_ill_module_can_do(install):
         for _ in range(3):  # nor does it hear of what comes later
             again = json.loads(ill.run_warm(LOOK)["stdout"])
             assert again[0] == told
+
+
+# OpenSSL knows by the number of its process that it is a fork's child, and has to forget.
+HAS_USED_OPENSSL = "import ssl\nssl.RAND_bytes(8)"
+WITH_THE_NUMBER_OF_THE_ZYGOTE = """
+import os, ssl, threading
+last = []
+while not last or last[-1] < %d - 1:
+    thread = threading.Thread(target=lambda: last.append(threading.get_native_id()))
+    thread.start()
+    thread.join()
+if os.fork() == 0:
+    print(os.getpid(), ssl.RAND_bytes(16).hex(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@only_root
+def test_a_process_with_the_number_of_its_zygote(install):
+    """It could take the zygote's random state for its own, as would that of the next run."""
+    with install(HAS_USED_OPENSSL) as used:
+        used.run_warm("print(1)")
+        zygote, = zygotes(used.server.keeper())
+        number = int(Path(f"/proc/{zygote}/status").read_text().partition("NSpid:")[2].split("\n")[0].split()[-1])
+        told = [used.run_warm(WITH_THE_NUMBER_OF_THE_ZYGOTE % number)["stdout"].split() for _ in range(3)]
+        assert [int(pid) for pid, _ in told] == [number] * 3
+        assert len({random for _, random in told}) == 3

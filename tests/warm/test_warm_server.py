@@ -73,12 +73,6 @@ def cella_pool(server, *options):
                           env={"PATH": "/usr/bin:/bin", "CELLA_SOCKET": server.socket})
 
 
-def keeper_of(server):
-    main = server.process.pid
-    with open(f"/proc/{main}/task/{main}/children", encoding="ascii") as file:
-        return int(file.read().split()[0])
-
-
 def is_full(pool):
     return pool["ready"] == pool["target"] and pool["problem"] is None
 
@@ -109,7 +103,7 @@ def test_a_pool_without_a_zygote_is_of_no_language(server):
 def test_a_zygote_that_dies_shows(server):
     test_posts_become_warm(server)
     before = pool_of(server, "python")
-    for pid in zygotes(keeper_of(server)):
+    for pid in zygotes(server.keeper()):
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: pool_of(server, "python")["zygotes_dead"] > before["zygotes_dead"])
     test_posts_become_warm(server)
@@ -140,7 +134,7 @@ def test_a_zygote_dies_before_it_tells_of_a_child(server):
     test_posts_become_warm(server)
     wait_until(lambda: is_full(pool_of(server, "python")))
     before = pool_of(server, "python")
-    zygote, = zygotes(keeper_of(server))
+    zygote, = zygotes(server.keeper())
     kill_before_it_tells(zygote, lambda: server.ask("POST", "/v1/runs", REQUEST))
     wait_until(lambda: pool_of(server, "python")["zygotes_dead"] > before["zygotes_dead"])
     wait_until(lambda: is_full(pool_of(server, "python")))
