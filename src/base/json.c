@@ -312,3 +312,20 @@ int json_text_read_word(json_t *value, const struct json_where *where, const cha
     *ret_text = text;
     return 0;
 }
+
+int json_text_read_choice(json_t *value, const struct json_where *where, const char *const *words,
+                          size_t count, const char *problem, size_t *ret_index,
+                          struct cella_error *err)
+{
+    const char *text;
+    if (json_text_read_word(value, where, &text, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return json_text_fail(err, where, "%s", problem);
+}

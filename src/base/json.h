@@ -65,6 +65,10 @@ int json_text_read_string(json_t *value, const struct json_where *where, const c
 /* A string without NUL inside. */
 int json_text_read_word(json_t *value, const struct json_where *where, const char **ret_text,
                         struct cella_error *err) MUST_CHECK;
+/* One of several words: its index.  `problem` says which there are. */
+int json_text_read_choice(json_t *value, const struct json_where *where, const char *const *words,
+                          size_t count, const char *problem, size_t *ret_index,
+                          struct cella_error *err) MUST_CHECK;
 /* Calls `read` with each element. */
 int json_text_read_array(json_t *value, void *target,
                          int (*read)(void *target, json_t *value, const struct json_where *where,

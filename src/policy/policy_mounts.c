@@ -66,8 +66,8 @@ READER(mount_access)
 {
     struct mount_fields *fields = target;
     size_t choice = 0;
-    if (policy_read_choice(value, where, policy_access_words, ARRAY_LENGTH(policy_access_words),
-                           "must be 'read_only', 'writable' or 'none'", &choice, err) < 0) {
+    if (json_text_read_choice(value, where, policy_access_words, ARRAY_LENGTH(policy_access_words),
+                              "must be 'read_only', 'writable' or 'none'", &choice, err) < 0) {
         return -1;
     }
     fields->access = (enum policy_access)choice;

@@ -45,23 +45,6 @@ bool policy_has_control(const char *text, bool may_have_lines)
     return false;
 }
 
-int policy_read_choice(json_t *value, const struct json_where *where, const char *const *words,
-                       size_t count, const char *problem, size_t *ret_index,
-                       struct cella_error *err)
-{
-    const char *word;
-    if (json_text_read_word(value, where, &word, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(words[i], word) == 0) {
-            *ret_index = i;
-            return 0;
-        }
-    }
-    return json_text_fail(err, where, "%s", problem);
-}
-
 /* ---- lists ---- */
 
 /* A list of words in place of the one that is there. */
@@ -282,9 +265,9 @@ READER(compile_cache)
 {
     struct reading *reading = target;
     size_t choice = 0;
-    if (policy_read_choice(value, where, policy_compile_cache_words,
-                           ARRAY_LENGTH(policy_compile_cache_words),
-                           "must be 'none', 'tenant' or 'shared'", &choice, err) < 0) {
+    if (json_text_read_choice(value, where, policy_compile_cache_words,
+                              ARRAY_LENGTH(policy_compile_cache_words),
+                              "must be 'none', 'tenant' or 'shared'", &choice, err) < 0) {
         return -1;
     }
     reading->policy->compile_cache = (enum policy_compile_cache)choice;

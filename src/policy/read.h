@@ -34,11 +34,6 @@ int policy_read_base(json_t *root, const char **ret_extends, bool *ret_loosen,
 int policy_read_keys(json_t *root, bool loosen, struct policy *policy, struct policy_said *ret_said,
                      struct cella_error *err) MUST_CHECK;
 
-/* Which of the words it is; `problem` says which there are. */
-int policy_read_choice(json_t *value, const struct json_where *where, const char *const *words,
-                       size_t count, const char *problem, size_t *ret_index,
-                       struct cella_error *err) MUST_CHECK;
-
 /* Whether a text has what a line of a file should not; a value may have lines. */
 bool policy_has_control(const char *text, bool may_have_lines);
 

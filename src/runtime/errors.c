@@ -84,24 +84,6 @@ static int read_text(json_t *value, const struct json_where *where, size_t max, 
     return 0;
 }
 
-/* One of several words: its index. */
-static int read_choice(json_t *value, const struct json_where *where, const char *const *words,
-                       size_t count, const char *problem, size_t *ret_index,
-                       struct cella_error *err)
-{
-    const char *text;
-    if (json_text_read_word(value, where, &text, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *ret_index = i;
-            return 0;
-        }
-    }
-    return json_text_fail(err, where, "%s", problem);
-}
-
 static int read_number(json_t *value, const struct json_where *where, int max, int *ret_number,
                        struct cella_error *err)
 {
@@ -172,8 +154,8 @@ static int read_stage(void *target, json_t *value, const struct json_where *wher
     static const char *const words[] = {"run", "compile", "any"};
     struct errors_rule *rule = target;
     size_t index = 0;
-    if (read_choice(value, where, words, ARRAY_LENGTH(words), "must be run, compile or any", &index,
-                    err) < 0) {
+    if (json_text_read_choice(value, where, words, ARRAY_LENGTH(words),
+                              "must be run, compile or any", &index, err) < 0) {
         return -1;
     }
     rule->stages = (unsigned)index + 1; /* the two bits, and both */
@@ -188,8 +170,8 @@ static int read_stage(void *target, json_t *value, const struct json_where *wher
         static const char *const words[] = {first, second};                                        \
         struct errors_rule *rule = target;                                                         \
         size_t index = 0;                                                                          \
-        int result = read_choice(value, where, words, ARRAY_LENGTH(words),                         \
-                                 "must be " first " or " second, &index, err);                     \
+        int result = json_text_read_choice(value, where, words, ARRAY_LENGTH(words),               \
+                                           "must be " first " or " second, &index, err);           \
         rule->field = (type)index;                                                                 \
         return result;                                                                             \
     }
@@ -317,8 +299,8 @@ static int read_limit(void *target, json_t *value, const struct json_where *wher
     static const char *const words[] = {"memory", "stack"};
     struct errors_hint *hint = target;
     size_t index = 0;
-    if (read_choice(value, where, words, ARRAY_LENGTH(words), "must be memory or stack", &index,
-                    err) < 0) {
+    if (json_text_read_choice(value, where, words, ARRAY_LENGTH(words), "must be memory or stack",
+                              &index, err) < 0) {
         return -1;
     }
     hint->limit = index == 0 ? ERRORS_LIMIT_MEMORY : ERRORS_LIMIT_STACK;
