@@ -314,6 +314,11 @@ def judge(code, evidence, status="exit", calls=()):
     return Verdict("broken", f"{status} {code} {evidence}", calls)
 
 
+def verdict_on(result):
+    return judge(result["exit_code"], result["stdout"].strip() or result["message"],
+                 result["status"], tuple(call["name"] for call in result["refused_calls"]))
+
+
 def is_absent(verdict):
     """Whether the kernel, or this machine, has no such thing."""
     return verdict.word == "absent" or verdict.evidence.rpartition(" ")[2] in ABSENT
@@ -327,9 +332,7 @@ def attempt(attack, world, policy_name="default", who="root"):
         request["args"] = request.pop("command")[1:]
         request["code"] = ""
     result = run(request, who, preexec=world.inherited if who == "root" and IS_ROOT else None)
-    calls = tuple(call["name"] for call in result["refused_calls"])
-    evidence = result["stdout"].strip() or result["message"]
-    return judge(result["exit_code"], evidence, result["status"], calls)
+    return verdict_on(result)
 
 
 def attempt_bare(attack, world):

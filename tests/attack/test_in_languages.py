@@ -33,9 +33,7 @@ def outcomes(world, pool):
 def attempt_in(language, attack, world, who):
     request = attack_request_in(language, attack.name, world.argument(attack.argument))
     result = run(request, who, preexec=world.inherited if who == "root" else None)
-    calls = tuple(call["name"] for call in result["refused_calls"])
-    evidence = result["stdout"].strip() or result["message"]
-    return harness.judge(result["exit_code"], evidence, result["status"], calls)
+    return harness.verdict_on(result)
 
 
 @pytest.mark.parametrize("who", WHO)

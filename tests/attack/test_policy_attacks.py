@@ -81,10 +81,7 @@ def run(host, who, request):
 
 def attempt(host, who, name, argument, text):
     request = attack_request(name, argument, policy=policy(text.format(shared=host / "shared")))
-    result = run(host, who, request)
-    calls = [call["name"] for call in result["refused_calls"]]
-    return harness.judge(result["exit_code"], result["stdout"].strip() or result["message"],
-                         result["status"], calls)
+    return harness.verdict_on(run(host, who, request))
 
 
 @by_who

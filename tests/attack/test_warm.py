@@ -8,8 +8,8 @@ import threading
 
 import harness
 import pytest
-from harness import (BY_WORDS, IS_ROOT, WHO, attack_request_in, attacks, environment, judge, run,
-                     waiving)
+from harness import (BY_WORDS, IS_ROOT, WHO, attack_request_in, attacks, environment, run,
+                     verdict_on, waiving)
 from program import BUILD, NOBODY, USERS, valid
 
 LANGUAGES = ["python", "ruby", *BY_WORDS]
@@ -57,11 +57,6 @@ class Warm:
         assert self.process.wait(30) == 0
         self.process.stdout.close()
         self.cache.cleanup()
-
-
-def verdict_on(result):
-    return judge(result["exit_code"], result["stdout"].strip() or result["message"],
-                 result["status"], tuple(call["name"] for call in result["refused_calls"]))
 
 
 @pytest.fixture(scope="module")
