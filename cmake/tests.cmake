@@ -23,7 +23,9 @@ foreach(source ${sources})
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
 endforeach()
 # Of the privileged side, which is no library, the one part that listens to others than the engine.
-# And the part that decides what it does for nobody.
+# And the parts that decide what it does for nobody, and what is left behind.
+target_sources(test_cgroup PRIVATE src/isolate/native/cgroup.c src/isolate/native/cgroup_host.c
+    src/isolate/native/scope.c src/isolate/native/sys.c)
 target_sources(test_ceiling PRIVATE src/keeper/ceiling.c)
 target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/sys.c)
 target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/native/sys.c)

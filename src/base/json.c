@@ -307,7 +307,8 @@ int json_text_read_word(json_t *value, const struct json_where *where, const cha
         return -1;
     }
     if (strlen(text) != size) {
-        return json_text_fail(err, where, "must not contain NUL");
+        (void)json_text_fail(err, where, "must not contain NUL");
+        return -1;
     }
     *ret_text = text;
     return 0;

@@ -31,6 +31,8 @@
 #define RUN_DESCRIPTORS     12
 #define DESCRIPTORS_RESERVE 64
 
+#define TIDY_PERIOD_MS 10
+
 struct keeper {
     struct sandbox_host host;
     struct ceiling ceiling;
@@ -164,7 +166,7 @@ static bool work_ahead(struct keeper *keeper)
 /* How long there may be nothing to do. */
 static int tell(struct keeper *keeper)
 {
-    int wait = -1;
+    int wait = sandbox_host_tidy(&keeper->host) ? -1 : TIDY_PERIOD_MS;
     for (size_t i = 0; i < keeper->pool_count; i++) {
         const int again = pool_tell(keeper->pools[i]);
         wait = again >= 0 && (wait < 0 || again < wait) ? again : wait;

@@ -1,9 +1,5 @@
 /*
- * Control groups: create, limit, measure, remove.  Hides whether the host has version 2, version 1
- * or both, and whether we may use them at all.
- *
- * A group is named cella-<keeper's pid>-<its start time>-<number>, so that a later keeper can tell
- * which groups a killed one left (cgroup_sweep removes those).
+ * A control group: create, limit, measure, remove.  Hides whether the host has version 2 or 1.
  *
  * One group, one run, one thread.
  */
@@ -11,7 +7,7 @@
 #define ISOLATE_NATIVE_CGROUP_H
 
 #include "base/attributes.h"
-#include "keeper/protocol.h"
+#include "isolate/native/cgroup_host.h"
 #include "request/limits.h"
 
 #include <cella/error.h>
@@ -19,27 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum cgroup_controller {
-    CGROUP_MEMORY,
-    CGROUP_PIDS,
-    CGROUP_CPU,
-    CGROUP_CPUACCT,
-    CGROUP_CONTROLLERS
-};
-
-#define CGROUP_NAME_MAX 64
-
-struct cgroup_host {
-    enum keeper_mechanism mechanism; /* KEEPER_BY_SUPERVISION: no groups here */
-    int parents[CGROUP_CONTROLLERS]; /* directories that groups are made in; -1: none.  With
-                                          version 2 all in parents[0] */
-    bool without_cpu; /* version 2 where the share of the processors was not delegated */
-    char prefix[CGROUP_NAME_MAX]; /* of the names of this keeper's groups */
-};
-
 struct cgroup {
-    const struct cgroup_host *host;
-    char name[CGROUP_NAME_MAX];
+    struct cgroup_host *host;
+    uint64_t number;
     int dirs[CGROUP_CONTROLLERS];    /* -1: none; with version 2 all in dirs[0] */
     int entries[CGROUP_CONTROLLERS]; /* version 1: the "tasks" files, opened by the keeper for its
                                         child, whose uid may not; else -1 */
@@ -53,14 +31,8 @@ struct cgroup_usage { /* UINT64_MAX: not known */
     uint64_t forks_refused;
 };
 
-/* Finds out what can be used here; never fails: at worst supervision is what is left. */
-void cgroup_host_open(struct cgroup_host *host);
-void cgroup_host_close(struct cgroup_host *host);
-/* Removes the groups of keepers that are gone. */
-void cgroup_sweep(const struct cgroup_host *host);
-
 /* Makes a group without limits; `number` is unique for the keeper.  On failure nothing is left. */
-int cgroup_create(const struct cgroup_host *host, uint64_t number, struct cgroup *ret_group,
+int cgroup_create(struct cgroup_host *host, uint64_t number, struct cgroup *ret_group,
                   struct cella_error *err) MUST_CHECK;
 /* `waived` says which limits to leave out.  CELLA_ERROR_HOST when one cannot be set: none is
  * dropped in silence. */
@@ -89,7 +61,7 @@ uint64_t cgroup_refused_forks(const struct cgroup *group);
  * has the file, but Linux 6.18 was seen to signal nothing. */
 int cgroup_open_fork_events(const struct cgroup *group);
 
-/* Removes the group, which must be empty of processes; one in state "not opened" is fine. */
+/* Removes the group, now or when what is in it has died; one in state "not opened" is fine. */
 void cgroup_remove(struct cgroup *group);
 
 #endif

@@ -78,6 +78,11 @@ void sandbox_host_make_ahead(struct sandbox_host *host)
     cgroup_sweep(&host->cgroups); /* now, while that one sets itself up */
 }
 
+bool sandbox_host_tidy(struct sandbox_host *host)
+{
+    return cgroup_host_remove_dying(&host->cgroups);
+}
+
 /* Whether the uids for runs exist in the user namespace that we are in: as root of a container they
  * may not, and then we are an ordinary user. */
 static bool owns_run_uids(void)

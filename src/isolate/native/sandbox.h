@@ -69,6 +69,8 @@ int sandbox_host_open_nests(struct sandbox_host *host, struct cella_error *err) 
 /* Prepares the next sandbox while there is nothing else to do.  A failure shows when that sandbox
  * is needed. */
 void sandbox_host_make_ahead(struct sandbox_host *host);
+/* Removes what could not be removed yet, while there is nothing else to do.  False: try again. */
+bool sandbox_host_tidy(struct sandbox_host *host) MUST_CHECK;
 
 /* The part that depends on no plan; `waived` are the protections to leave out of it.  On failure
  * nothing is left and *ret_step says where it failed. */

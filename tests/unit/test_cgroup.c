@@ -1,0 +1,135 @@
+/* What becomes of a control group that is not empty yet when its run is over. */
+#include "isolate/native/cgroup.h"
+#include "isolate/native/sys.h"
+
+#include <cella/error.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h> /* needs the headers above */
+
+/* Waits in the group until it is killed. */
+static pid_t start_inside(const struct cgroup *group)
+{
+    int entered[2];
+    char byte = 0;
+    assert_int_equal(pipe(entered), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct cella_error err;
+        if (cgroup_clone_fd(group) >= 0
+                ? sys_write_file(cgroup_clone_fd(group), "cgroup.procs", "0") == 0
+                : cgroup_enter(group, &err) == 0) {
+            (void)!write(entered[1], &byte, 1);
+        }
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_true(pid > 0);
+    (void)close(entered[1]);
+    assert_int_equal(read(entered[0], &byte, 1), 1);
+    (void)close(entered[0]);
+    return pid;
+}
+
+static void end_inside(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static bool exists(const struct cgroup_host *host, uint64_t number)
+{
+    char name[CGROUP_NAME_MAX];
+    cgroup_name(host, number, name);
+    return faccessat(host->parents[0], name, F_OK, 0) == 0;
+}
+
+static bool open_host(struct cgroup_host *host)
+{
+    cgroup_host_open(host);
+    if (host->mechanism == KEEPER_BY_SUPERVISION) {
+        cgroup_host_close(host);
+        return false;
+    }
+    return true;
+}
+
+static void test_one_that_is_inhabited_is_removed_later(void **state)
+{
+    (void)state;
+    struct cgroup_host host;
+    struct cgroup group;
+    struct cella_error err;
+    if (!open_host(&host)) {
+        skip(); /* nobody may make control groups here */
+    }
+    assert_int_equal(cgroup_create(&host, 7, &group, &err), 0);
+    const pid_t pid = start_inside(&group);
+
+    cgroup_remove(&group);
+    assert_true(exists(&host, 7));
+    assert_false(cgroup_host_remove_dying(&host));
+    assert_true(exists(&host, 7));
+
+    end_inside(pid);
+    assert_true(cgroup_host_remove_dying(&host));
+    assert_false(exists(&host, 7));
+    cgroup_host_close(&host);
+}
+
+/* More than are kept in mind: room is waited for, and those in mind are not lost. */
+static void test_the_end_waits_for_those_that_are_left(void **state)
+{
+    (void)state;
+    struct cgroup_host host;
+    struct cgroup group;
+    struct cella_error err;
+    pid_t pids[CGROUP_DYING_MAX];
+    if (!open_host(&host)) {
+        skip(); /* nobody may make control groups here */
+    }
+    for (uint64_t i = 0; i < CGROUP_DYING_MAX; i++) {
+        assert_int_equal(cgroup_create(&host, i, &group, &err), 0);
+        pids[i] = start_inside(&group);
+        cgroup_remove(&group);
+    }
+    assert_int_equal(host.dying_count, CGROUP_DYING_MAX);
+    end_inside(pids[3]);
+    assert_int_equal(cgroup_create(&host, 1000, &group, &err), 0);
+    const pid_t last = start_inside(&group);
+    cgroup_remove(&group);
+    assert_false(exists(&host, 3));
+    assert_int_equal(host.dying_count, CGROUP_DYING_MAX);
+
+    struct cgroup_host look = host; /* after the end */
+    look.parents[0] = dup(host.parents[0]);
+    for (size_t i = 0; i < CGROUP_DYING_MAX; i++) {
+        if (i != 3) {
+            end_inside(pids[i]);
+        }
+    }
+    end_inside(last);
+    cgroup_host_close(&host);
+    for (uint64_t i = 0; i < CGROUP_DYING_MAX; i++) {
+        assert_false(exists(&look, i));
+    }
+    assert_false(exists(&look, 1000));
+    (void)close(look.parents[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_that_is_inhabited_is_removed_later),
+        cmocka_unit_test(test_the_end_waits_for_those_that_are_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
