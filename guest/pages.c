@@ -28,6 +28,8 @@
 #define POPULATE_READ  22
 #define POPULATE_WRITE 23
 
+#define FAULT_AROUND (UINT64_C(64) * 1024)
+
 /* A gap of so few pages costs less than a range more. */
 #define GAP_PAGES 1
 
@@ -67,10 +69,18 @@ static void add_page(uintptr_t address, int advice)
     }
 }
 
+/* A fault on a page of a file maps those around it too, as far as they are in memory: of each such
+ * piece one page is enough (fault_around_bytes, mm/memory.c). */
+static bool comes_with_last(uintptr_t address, uintptr_t last)
+{
+    return last != 0 && address / FAULT_AROUND == last / FAULT_AROUND;
+}
+
 /* One mapping. */
 static void add_mapping(int pagemap, uintptr_t start, uintptr_t end)
 {
     uint64_t entries[PAGES_AT_ONCE];
+    uintptr_t last = 0; /* page of a file that was added */
     for (uintptr_t at = start; at < end;) {
         const size_t pages = (end - at) / page_size;
         const size_t count = pages < PAGES_AT_ONCE ? pages : PAGES_AT_ONCE;
@@ -81,10 +91,14 @@ static void add_mapping(int pagemap, uintptr_t start, uintptr_t end)
         }
         for (size_t i = 0; i < count; i++) {
             const uint64_t entry = entries[i];
+            const uintptr_t page = at + i * page_size;
             if ((entry & (PRESENT | OF_FILE)) == (PRESENT | OF_FILE)) {
-                add_page(at + i * page_size, POPULATE_READ);
+                if (!comes_with_last(page, last)) {
+                    add_page(page, POPULATE_READ);
+                    last = page;
+                }
             } else if ((entry & (PRESENT | EXCLUSIVE)) == (PRESENT | EXCLUSIVE)) {
-                add_page(at + i * page_size, POPULATE_WRITE);
+                add_page(page, POPULATE_WRITE);
             }
         }
         at += count * page_size;

@@ -10,37 +10,75 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A pack up to this size is read: to map it costs more. */
+#define SMALL_PACK_SIZE (16 * 1024)
+
 struct park_words park_words; /* too large for comfort on a stack */
 
-/* They stay where they are: in a private copy of the pack. */
+static const char *word_of(const struct pack_record *record)
+{
+    const uint32_t type = record->header.type;
+    return type == PACK_PROGRAM || type == PACK_ARG || type == PACK_ENV ? pack_word(record) : NULL;
+}
+
+/* A copy at *end, which moves on. */
+static char *put(char **end, const char *word)
+{
+    char *copy = *end;
+    *end = stpcpy(copy, word) + 1;
+    return copy;
+}
+
+/* They stay where they are: in one piece, which touches few pages. */
+static void take_words(const unsigned char *pack, size_t size)
+{
+    struct pack_record record;
+    size_t offset = 0, variables = 0, words = 0;
+    while (pack_next(pack, size, &offset, &record) > 0) {
+        words += word_of(&record) != NULL ? record.header.size : 0;
+    }
+    char *end = malloc(words + 1);
+    if (end == NULL) {
+        _exit(1);
+    }
+    offset = 0;
+    while (pack_next(pack, size, &offset, &record) > 0) {
+        const char *word = word_of(&record);
+        if (word == NULL) {
+            continue;
+        }
+        if (record.header.type == PACK_PROGRAM) {
+            park_words.path = put(&end, word);
+        } else if (record.header.type == PACK_ARG && park_words.argc < PACK_ARGS_MAX) {
+            park_words.argv[park_words.argc++] = put(&end, word);
+        } else if (record.header.type == PACK_ENV && variables < PACK_ENV_MAX) {
+            park_words.envp[variables++] = put(&end, word);
+        }
+    }
+}
+
 static void read_pack(int pack)
 {
+    static unsigned char small[SMALL_PACK_SIZE] __attribute__((aligned(8)));
     struct stat file;
-    struct pack_record record;
-    size_t offset = 0, variables = 0;
     if (fstat(pack, &file) != 0) {
         _exit(1);
     }
     const size_t size = (size_t)file.st_size;
-    unsigned char *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, pack, 0);
-    if (mapped == MAP_FAILED) {
-        _exit(1);
-    }
-    while (pack_next(mapped, size, &offset, &record) > 0) {
-        const char *text = pack_word(&record);
-        if (record.header.type == PACK_PROGRAM && text != NULL) {
-            park_words.path = strdup(text);
-        } else if (record.header.type == PACK_ARG && text != NULL &&
-                   park_words.argc < PACK_ARGS_MAX) {
-            park_words.argv[park_words.argc++] = strdup(text);
-        } else if (record.header.type == PACK_ENV && text != NULL && variables < PACK_ENV_MAX) {
-            park_words.envp[variables++] = strdup(text);
+    if (size <= sizeof(small)) {
+        take_words(small, pread(pack, small, size, 0) == file.st_size ? size : 0);
+    } else {
+        void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, pack, 0);
+        if (mapped == MAP_FAILED) {
+            _exit(1);
         }
+        take_words(mapped, size);
+        IGNORE(munmap(mapped, size) != 0); /* valid arguments */
     }
-    IGNORE(munmap(mapped, size) != 0); /* valid arguments */
     (void)close(pack);
 }
 
@@ -81,6 +119,44 @@ void park_wait(int socket, struct zygote_parked *parked)
     (void)close(socket); /* nothing more is said */
     read_pack(pack);
     environ = park_words.envp;
+}
+
+static bool add_record(int pack, enum pack_type type, const char *word)
+{
+    static const char padding[8];
+    const size_t size = word != NULL ? strlen(word) + 1 : 0;
+    const size_t whole = (size_t)pack_record_size(size);
+    const struct pack_header header = {.type = (uint32_t)type, .size = size};
+    return write(pack, &header, sizeof(header)) == (ssize_t)sizeof(header) &&
+           write(pack, word, size) == (ssize_t)size &&
+           write(pack, padding, whole - sizeof(header) - size) ==
+               (ssize_t)(whole - sizeof(header) - size);
+}
+
+static int make_pack(char *const *argv)
+{
+    const int pack = memfd_create("rehearsal", MFD_CLOEXEC);
+    bool made = pack >= 0 && add_record(pack, PACK_PROGRAM, argv[0]);
+    for (; made && *argv != NULL; argv++) {
+        made = add_record(pack, PACK_ARG, *argv);
+    }
+    for (char **variable = environ; made && *variable != NULL; variable++) {
+        made = add_record(pack, PACK_ENV, *variable);
+    }
+    return made && add_record(pack, PACK_END, NULL) ? pack : -1;
+}
+
+void park_rehearse(char *const *argv)
+{
+    const struct zygote_go go = {0};
+    struct zygote_parked parked = {.pid = (int32_t)getpid()};
+    int pair[2];
+    const int pack = make_pack(argv);
+    /* What cannot be rehearsed is not known. */
+    if (pack >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 &&
+        sys_send(pair[1], &go, sizeof(go), &pack, 1) == 0) {
+        park_wait(pair[0], &parked);
+    }
 }
 
 void guest_start_anew(void)

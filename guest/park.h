@@ -11,9 +11,9 @@
 /* Of the run, once it has been let go. */
 struct park_words {
     char *path;
+    int argc;
     char *argv[PACK_ARGS_MAX + 1];
     char *envp[PACK_ENV_MAX + 1];
-    int argc;
 };
 extern struct park_words park_words;
 
@@ -27,6 +27,9 @@ void park_tell(int socket, const struct zygote_parked *parked, int descriptor);
 
 /* Says that it is parked and waits.  Then its words are there and its environment is the run's. */
 void park_wait(int socket, struct zygote_parked *parked);
+/* In a child of which no run comes: all that park_wait() does, with these words and the environment
+ * that is there. */
+void park_rehearse(char *const *argv);
 
 /* Which of the run's words that is, or names it as @FILE; a recipe of ours has it. */
 int park_script(const char *word);

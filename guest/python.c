@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "guest.h"
 #include "isolate/init/protocol.h"
+#include "park.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -279,15 +280,15 @@ static bool end_program(void)
     return flush_streams() && written;
 }
 
-/* Runs what is opened, or else the script that argv names, in __main__: the exit code. */
-static int run_file(FILE *opened, char **argv, bool *ret_interrupted)
+/* Runs the script that argv names, in __main__: the exit code. */
+static int run_file(char **argv, bool *ret_interrupted)
 {
     static char path[PATH_MAX];
     struct object *dict = py.PyModule_GetDict(py.PyImport_AddModule("__main__"));
     const bool whole = argv[1][0] == '/';
     (void)snprintf(path, sizeof(path), "%s%s", whole ? "" : INIT_WORKSPACE "/", argv[1]);
     set_run(dict, argv, path);
-    FILE *file = opened != NULL ? opened : fopen(path, "rb");
+    FILE *file = fopen(path, "rb");
     *ret_interrupted = false;
     if (file == NULL) { /* as the interpreter says it */
         (void)fprintf(stderr, "%s: can't open file '%s': [Errno %d] %s\n", argv[0], path, errno,
@@ -299,16 +300,22 @@ static int run_file(FILE *opened, char **argv, bool *ret_interrupted)
                : handle_exception(ret_interrupted);
 }
 
+/* By what lies beside the script; or that cannot be told. */
+static bool is_shadowed(char *script)
+{
+    struct object *shadowed = call("is_shadowed", "(s)", script, NULL);
+    return shadowed == NULL || py.PyObject_IsTrue(shadowed) != 0;
+}
+
 static void run(int argc, char **argv, int script)
 {
     bool interrupted = false;
     (void)argc;
     (void)script; /* the second word */
-    struct object *shadowed = call("is_shadowed", "(s)", argv[1], NULL);
-    if (shadowed == NULL || py.PyObject_IsTrue(shadowed) != 0) {
+    if (is_shadowed(argv[1])) {
         guest_start_anew();
     }
-    const int code = run_file(NULL, argv, &interrupted);
+    const int code = run_file(argv, &interrupted);
     const bool written = end_program();
     IGNORE(fflush(NULL) != 0); /* what was written past Python is lost as it would be */
     if (interrupted) {
@@ -317,20 +324,21 @@ static void run(int argc, char **argv, int script)
     _exit(written ? code : FLUSH_FAILED);
 }
 
-/* A program that says something and fails, by the same ways. */
+/* By the ways of a run, up to its end. */
 static int rehearse(void)
 {
     static const char program[] = "import sys\ndef f(x):\n    return {str(x): [x, f'{x}']}\n"
                                   "print(f(1), 6 * 7)\nclass C:\n    pass\nC()\n";
-    static char name[] = "main.py";
-    char *words[] = {name, name, NULL};
+    char path[32];
     bool interrupted = false;
     const int file = memfd_create("rehearsal", MFD_CLOEXEC);
-    FILE *stream = file >= 0 ? fdopen(file, "r") : NULL;
-    if (stream == NULL || write(file, program, sizeof(program) - 1) < 0 || lseek(file, 0, 0) != 0) {
+    if (file < 0 || write(file, program, sizeof(program) - 1) < 0) {
         return -1;
     }
-    if (run_file(stream, words, &interrupted) == 0) {
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    park_words.argv[1] = path;
+    IGNORE(is_shadowed(path));
+    if (run_file(park_words.argv, &interrupted) == 0) {
         IGNORE(end_program()); /* whether all was written */
     }
     return -1;

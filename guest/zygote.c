@@ -254,6 +254,7 @@ int guest_take_over(void)
         IGNORE(guest_forks()); /* it does */
     }
     if (zygote.rehearses) {
+        park_rehearse(zygote.arguments);
         const int program = zygote.language->rehearse();
         if (program >= 0) {
             return program;
