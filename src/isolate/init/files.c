@@ -21,6 +21,7 @@ static int malformed(struct cella_error *err, const char *what)
     return error_set(err, CELLA_ERROR_BUG, 0, "malformed pack: %s", what);
 }
 
+/* Private and writable for one reason: argv's type wants `char *`.  Nothing writes to it. */
 static int map_pack(struct init *init, struct cella_error *err)
 {
     struct stat file;
@@ -31,7 +32,12 @@ static int map_pack(struct init *init, struct cella_error *err)
         return malformed(err, "not a sealed file");
     }
     init->pack_size = (size_t)file.st_size;
-    /* Private and writable for one reason: argv's type wants `char *`.  Nothing writes to it. */
+    if (init->pack_size <= sizeof(init->small_pack)) {
+        init->pack = init->small_pack;
+        return pread(INIT_FD_PACK, init->small_pack, init->pack_size, 0) == (ssize_t)file.st_size
+                   ? 0
+                   : error_set(err, CELLA_ERROR_HOST, errno, "cannot read the pack");
+    }
     void *pack = mmap(NULL, init->pack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, INIT_FD_PACK, 0);
     if (pack == MAP_FAILED) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot map the pack");

@@ -24,7 +24,9 @@
  * meanwhile. */
 #define SAMPLE_PERIOD_MS 10
 
+static int move_away(int descriptor);
 static int hide(struct init *init, struct cella_error *err);
+static void touch(struct init *init);
 static void await_order(struct init *init);
 static void await_parked(struct init *init);
 static void watch(struct init *init, int signals);
@@ -57,7 +59,16 @@ int main(void)
         hide(&init, err) != 0) {
         fail(&init, STEP_HIDE);
     }
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    int signals = -1;
+    if (sigprocmask(SIG_BLOCK, &mask, NULL) != 0 ||
+        (signals = move_away(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK))) < 0) {
+        error_set(err, CELLA_ERROR_HOST, errno, "cannot watch for the program's end");
+        fail(&init, STEP_EXEC);
+    }
     if (init.start.ahead != 0) {
+        touch(&init);
         send_report(&init, INIT_HIDDEN);
         await_parked(&init);
     }
@@ -68,14 +79,6 @@ int main(void)
     }
     if (init_write_files(&init, err) != 0) {
         fail(&init, STEP_FILES);
-    }
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGCHLD);
-    int signals = -1;
-    if (sigprocmask(SIG_BLOCK, &mask, NULL) != 0 ||
-        (signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
-        error_set(err, CELLA_ERROR_HOST, errno, "cannot watch for the program's end");
-        fail(&init, STEP_EXEC);
     }
     init.written_before = init_written_bytes(&init);
     send_report(&init, INIT_STARTING);
@@ -92,7 +95,21 @@ int main(void)
     send_report(&init, INIT_STARTED);
     watch(&init, signals);
     finish(&init);
+    /* The keeper ends us.  It has better things to do first, and so has our processor. */
+    struct init_order unread;
+    while (recv(INIT_FD_CONTROL, &unread, sizeof(unread), 0) > 0) {
+    }
     return 0;
+}
+
+/* From the places where descriptors are received.  -1 with errno, also of what was none. */
+static int move_away(int descriptor)
+{
+    const int moved = descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, INIT_FD_COUNT);
+    if (descriptor >= 0) {
+        (void)close(descriptor); /* its duplicate stays */
+    }
+    return moved;
 }
 
 /* Nothing that comes later may find this process dumpable, and nothing of it may be inherited. */
@@ -101,11 +118,7 @@ static int hide(struct init *init, struct cella_error *err)
     if (init->start.fault_step == STEP_HIDE) {
         return error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
     }
-    const int io_file = open("/proc/self/io", O_RDONLY | O_CLOEXEC); /* not every kernel has it */
-    if (io_file >= 0) {
-        init->io_file = fcntl(io_file, F_DUPFD_CLOEXEC, INIT_FD_COUNT); /* no place of another */
-        (void)close(io_file);                                           /* its duplicate stays */
-    }
+    init->io_file = move_away(open("/proc/self/io", O_RDONLY | O_CLOEXEC)); /* if there is one */
     if ((init->start.waived & protection_bit(PROTECTION_INIT_HIDDEN)) == 0 &&
         sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot hide init");
@@ -115,6 +128,15 @@ static int hide(struct init *init, struct cella_error *err)
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot set descriptors close-on-exec");
     }
     return 0;
+}
+
+/* The pages that most runs' words come to: better now than then. */
+static void touch(struct init *init)
+{
+    volatile struct init *touched = init; /* or nothing would be written */
+    touched->program.argv[0] = NULL;
+    touched->program.envp[0] = NULL;
+    touched->small_pack[0] = 0;
 }
 
 /* A program that is a zygote's child comes by itself. */

@@ -29,11 +29,14 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-struct program { /* the strings lie in the mapped pack */
+struct program { /* the strings lie in the pack */
     const char *path;
     char *argv[PACK_ARGS_MAX + 1];
     char *envp[PACK_ENV_MAX + 1];
 };
+
+/* A pack up to this size is read: to map it, and to take the fault on it, costs more. */
+#define INIT_SMALL_PACK_SIZE (16 * 1024)
 
 /* What a process has used. */
 struct used {
@@ -43,8 +46,9 @@ struct used {
 struct init {
     struct init_start start;
     struct program program;
-    const unsigned char *pack;
+    const unsigned char *pack; /* mapped, or `small_pack` */
     size_t pack_size;
+    unsigned char small_pack[INIT_SMALL_PACK_SIZE] __attribute__((aligned(8)));
     pid_t main_pid;
     bool parked;             /* the program is there, and waits to be let go */
     bool is_keepers;         /* it is a zygote's child: the keeper waits for its end */
@@ -59,7 +63,7 @@ struct init {
     struct init_report report; /* filled as the run goes */
 };
 
-/* Maps and checks the pack, and writes its files below INIT_WORKSPACE. */
+/* Takes and checks the pack, and writes its files below INIT_WORKSPACE. */
 int init_write_files(struct init *init, struct cella_error *err) MUST_CHECK;
 
 /* Waits until there is something to read, and answers meanwhile for a program that is there. */

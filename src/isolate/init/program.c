@@ -194,7 +194,9 @@ int init_prepare(struct init *init, int library, enum step *ret_step, struct cel
     init->before = (struct used){report->user_us, report->system_us, report->voluntary_switches,
                                  report->involuntary_switches};
     /* The run's words come in their place. */
-    IGNORE(munmap((void *)(uintptr_t)init->pack, init->pack_size) != 0); /* valid arguments */
+    if (init->pack != init->small_pack) {
+        IGNORE(munmap((void *)(uintptr_t)init->pack, init->pack_size) != 0); /* valid arguments */
+    }
     init->program = (struct program){.path = NULL};
     return 0;
 }

@@ -9,6 +9,8 @@
  *                   CONFINED, (HIDDEN, (PARKED)), STARTING, STARTED, (LIMIT)*, EXITED, DONE
  *                   or   FAILED at any point
  *
+ * After DONE the keeper ends init.
+ *
  * A sandbox that is made ahead of need stands still between HIDDEN, or PARKED, and RUN.  In the
  * second case its program is there already and is parked: it is the child of a zygote, or a
  * one-shot, which init has started when it was told to PREPARE.  It and init have a socket of their
