@@ -31,9 +31,12 @@
 #define RETRY_FIRST_US (LIMIT_SECOND / 10)
 #define RETRY_MAX_US   (60 * LIMIT_SECOND)
 
-/* Starting a one-shot takes a processor for as long as its program would: not while the one that
- * has just been taken runs, as long as others are ready. */
-#define REST_US (LIMIT_SECOND / 20)
+/* Making the next takes a processor from the one that has just been taken: as long as others are
+ * ready, not at once.  Starting a one-shot takes as long as its program would; of what a zygote
+ * makes at once only one that comes alone can be spared the work, else it piles up. */
+#define REST_US          (LIMIT_SECOND / 250)
+#define REST_ONE_SHOT_US (LIMIT_SECOND / 20)
+#define ALONE_US         (LIMIT_SECOND / 100)
 
 /* What has changed is told this often at most: each time the engine wakes up for it. */
 #define TELL_PERIOD_US (LIMIT_SECOND / 4)
@@ -305,14 +308,21 @@ void pool_run_hidden(struct pool *pool, struct run *run)
     nest_program_done(&run->program);
 }
 
+static void rest(struct pool *pool)
+{
+    const uint64_t now = clock_monotonic_us();
+    if (pool->one_shot || now - pool->taken_us > ALONE_US) {
+        pool->rest_us = now + (pool->one_shot ? REST_ONE_SHOT_US : REST_US);
+        arm_timer(pool);
+    }
+    pool->taken_us = now;
+}
+
 static void begin(struct pool *pool, struct run *run, uint64_t id, int pack)
 {
     pool->taken++;
     pool->changed = true;
-    if (pool->one_shot) {
-        pool->rest_us = clock_monotonic_us() + REST_US;
-        arm_timer(pool);
-    }
+    rest(pool);
     pool->owner.began(pool->owner.context, run_assign(run, pool->wire, id, pack));
 }
 

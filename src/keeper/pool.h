@@ -68,6 +68,7 @@ struct pool {
     uint32_t failures;  /* one after the other */
     uint64_t retry_us;  /* not before */
     uint64_t rest_us;   /* nor, while some are ready, before that */
+    uint64_t taken_us;  /* when one was taken last */
     int timer;          /* for the zygote's answer, and for the next attempt */
     struct watch watches[WATCH_SOURCES];
     uint32_t taken, made, zygotes, dead; /* since the beginning */

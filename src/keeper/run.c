@@ -554,13 +554,13 @@ static void handle_done(struct run *run, struct wire *wire)
     struct cgroup_usage group;
     const struct rusage unused = {0};
     run->done = true;
-    if (ending == ENDING_MAX) {
-        return; /* finish() will tell */
+    if (ending < ENDING_MAX) { /* else finish() will tell */
+        ending++;
+        run->ending = true;
+        sandbox_measure(&run->sandbox, &group);
+        conclude(run, &group, &unused, wire);
     }
-    ending++;
-    run->ending = true;
-    sandbox_measure(&run->sandbox, &group);
-    conclude(run, &group, &unused, wire);
+    run_kill(run);
 }
 
 /* Init is dead, and with it everything in its PID namespace. */
