@@ -3,6 +3,7 @@
  * there, how fast much output comes, what a program that waits in a pool has for itself.
  */
 #include "service.h"
+#include "ways.h"
 
 #include <cella/cella.h>
 #include <dirent.h>
@@ -72,10 +73,10 @@ static void measure_resident(int rounds, FILE *json)
            "others", "median ms", "ratio");
     for (int wanted = 1; wanted <= RESIDENT_MAX; wanted *= 10) {
         while (count < wanted) {
-            others[count++] = start(warm_engine(), sleeps);
-            settle(warm_engine(), 0);
+            others[count++] = start(engine_of(WARM), sleeps);
+            settle(engine_of(WARM), 0);
         }
-        settle(warm_engine(), 500);
+        settle(engine_of(WARM), 500);
         const double median = median_of_warm(rounds);
         first = wanted == 1 ? median : first;
         printf("%8d %10.2f %10.2f\n", wanted, median, median / first);
@@ -84,9 +85,9 @@ static void measure_resident(int rounds, FILE *json)
     }
     while (count > 0) {
         cella_run_free(others[--count]);
-        settle(warm_engine(), 0);
+        settle(engine_of(WARM), 0);
     }
-    settle(warm_engine(), 1000);
+    settle(engine_of(WARM), 1000);
 }
 
 /* ---- output ---- */
@@ -125,7 +126,7 @@ static double library_output_ms(void)
         die("output", err.text);
     }
     const double began = now_ms();
-    if (cella_run(warm_engine(), request, &result, &err) != 0) {
+    if (cella_run(engine_of(WARM), request, &result, &err) != 0) {
         die("output", err.text);
     }
     const double took = now_ms() - began;
@@ -214,7 +215,7 @@ static void measure_memory(FILE *json)
         (void)run_warm_line();
         rest();
     }
-    settle(warm_engine(), 300);
+    settle(engine_of(WARM), 300);
     const long program = least_private_kib("python3"), init = least_private_kib("memfd:cella-ini");
     printf("\nfor itself a Python program that waits has %ld KiB, its init %ld KiB\n", program,
            init);

@@ -1,9 +1,11 @@
 /*
- * Times runs by something that stays: `service ROUNDS JSON_FILE SOCKET JAVA_CLASSES`, of which the
- * last is a directory with the class Main of the Java line, for the bare machine.
+ * Times runs by something that stays: `service ROUNDS JSON_FILE SOCKET JAVA_CLASSES
+ * [GO_JUDGE_PORT]`.  JAVA_CLASSES is a directory with the class Main of the Java line, for the bare
+ * machine.
  *
  * The contestants are the bare program, an engine that makes nothing ahead (cold), one that does
- * (warm), and a server at the Unix socket SOCKET over one kept connection (http).  Latency: in
+ * (warm), a server at the Unix socket SOCKET over one kept connection (http), and go-judge where
+ * there is one on that port of the loopback, likewise.  Latency: in
  * turn, round after round, each round in an order of its own and with a pause after each run, in
  * which pools are filled again; from before the request is read to the result, when everything of
  * the run is dead.  Throughput: in turn, a number of clients at a time for a while, each beginning
@@ -14,79 +16,24 @@
  * as a failure.
  */
 #include "service.h"
+#include "ways.h"
 
 #include <cella/cella.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define WARM_UP       5
-#define PAUSE_MS      20
-#define LOAD_MS       2000
-#define CLIENTS_MAX   64
-#define ANSWER_SIZE   65536
-#define EXPECTED      "499500"
-#define CASE_ARGS_MAX 8
-
-struct of_case {
-    const char *name;
-    char *bare[CASE_ARGS_MAX]; /* by absolute path; NULL at first: it has none */
-    const char *request;
-};
-
-#define PYTHON_LINE "print(sum(range(1000)))"
-#define PANDAS_LINE "import pandas; print(pandas.Series(range(1000)).sum())"
-#define NODE_LINE   "let s = 0; for (let i = 0; i < 1000; i++) s += i; console.log(s)"
-#define RUBY_LINE   "puts (0...1000).sum"
-#define PHP_LINE    "echo array_sum(range(0, 999));"
-#define R_LINE      "cat(sum(0:999), '\\n')"
-#define JAVA_SOURCE                                                                                \
-    "public class Main { public static void main(String[] a) { int s = 0; for (int i = 0; i < "    \
-    "1000; i++) s += i; System.out.println(s); } }"
-#define C_SOURCE                                                                                   \
-    "#include <stdio.h>\\nint main(void) { int s = 0; for (int i = 0; i < 1000; i++) s += i; "     \
-    "printf(\\\"%d\\\\n\\\", s); }"
-
-static struct of_case cases[] = {
-    {"echo", {"/bin/echo", EXPECTED}, "{\"command\": [\"/bin/echo\", \"" EXPECTED "\"]}"},
-    {"python",
-     {"/usr/bin/python3", "-c", PYTHON_LINE},
-     "{\"language\": \"python\", \"code\": \"" PYTHON_LINE "\"}"},
-    {"pandas", /* preloaded by that policy */
-     {"/usr/bin/python3", "-c", PANDAS_LINE},
-     "{\"language\": \"python\", \"policy\": \"data\", \"code\": \"" PANDAS_LINE "\"}"},
-    {"ruby",
-     {"/usr/bin/ruby", "-e", RUBY_LINE},
-     "{\"language\": \"ruby\", \"code\": \"" RUBY_LINE "\"}"},
-    {"php",
-     {"/usr/bin/php", "-r", PHP_LINE},
-     "{\"language\": \"php\", \"code\": \"<?php " PHP_LINE "\"}"},
-    {"r",
-     {"/usr/bin/Rscript", "--vanilla", "-e", "cat(sum(0:999))"},
-     "{\"language\": \"r\", \"code\": \"cat(sum(0:999))\"}"},
-    {"node",
-     {"/usr/bin/node", "-e", NODE_LINE},
-     "{\"language\": \"javascript\", \"code\": \"" NODE_LINE "\"}"},
-    {"java",
-     {"/usr/bin/java", "-cp", NULL, "Main"},
-     "{\"language\": \"java\", \"code\": \"" JAVA_SOURCE "\"}"},
-    {"c source", {NULL}, "{\"language\": \"c\", \"code\": \"" C_SOURCE "\"}"},
-};
-#define CASES (sizeof(cases) / sizeof(cases[0]))
-
-enum way { BARE, COLD, WARM, HTTP, WAYS };
-static const char *const way_names[WAYS] = {"bare", "cold", "warm", "http"};
+#define WARM_UP     5
+#define PAUSE_MS    20
+#define LOAD_MS     2000
+#define CLIENTS_MAX 64
 
 struct figures {
     double *times_ms;
@@ -96,8 +43,6 @@ struct figures {
 
 static struct figures figures[CASES][WAYS];
 static double per_second[WAYS][CLIENTS_MAX + 1];
-static struct cella_engine *engines[WAYS]; /* of COLD and WARM */
-static int server;
 
 double now_ms(void)
 {
@@ -112,130 +57,6 @@ _Noreturn void die(const char *what, const char *text)
     exit(1);
 }
 
-/* ---- one run ---- */
-
-pid_t start_bare(char *const *words, int *ret_output)
-{
-    static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", NULL};
-    posix_spawn_file_actions_t actions;
-    int ends[2];
-    pid_t pid = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        die("pipe", strerror(errno));
-    }
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
-    const int error = posix_spawn(&pid, words[0], &actions, NULL, words, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    if (error != 0) {
-        die(words[0], strerror(error));
-    }
-    *ret_output = ends[0];
-    return pid;
-}
-
-static bool finish_bare(pid_t pid, int output)
-{
-    char text[ANSWER_SIZE];
-    size_t size = 0;
-    ssize_t got = 0;
-    int status = 0;
-    while ((got = read(output, text + size, sizeof(text) - 1 - size)) > 0) {
-        size += (size_t)got;
-    }
-    text[size] = '\0';
-    close(output);
-    return waitpid(pid, &status, 0) == pid && status == 0 && strstr(text, EXPECTED) != NULL;
-}
-
-static bool run_bare(const struct of_case *of_case)
-{
-    int output = -1;
-    const pid_t pid = start_bare(of_case->bare, &output);
-    return finish_bare(pid, output);
-}
-
-static struct cella_request *parse(const struct of_case *of_case)
-{
-    struct cella_request *request = NULL;
-    struct cella_error err;
-    if (cella_request_parse(of_case->request, strlen(of_case->request), &request, &err) != 0) {
-        die(of_case->name, err.text);
-    }
-    return request;
-}
-
-static bool is_good(const struct cella_result *result)
-{
-    size_t size = 0;
-    const char *text = cella_result_stdout(result, &size);
-    return strcmp(cella_result_status(result), "ok") == 0 &&
-           memmem(text, size, EXPECTED, strlen(EXPECTED)) != NULL;
-}
-
-static bool run_by_library(struct cella_engine *engine, const struct of_case *of_case,
-                           bool *ret_warm)
-{
-    struct cella_request *request = parse(of_case);
-    struct cella_result *result = NULL;
-    struct cella_error err;
-    char *json = NULL;
-    size_t size = 0;
-    if (cella_run(engine, request, &result, &err) != 0 ||
-        cella_result_json(result, &json, &size, &err) != 0) {
-        die(of_case->name, err.text);
-    }
-    const bool good = is_good(result);
-    *ret_warm = strstr(json, "\"start\":\"warm\"") != NULL;
-    free(json);
-    cella_result_destroy(result);
-    cella_request_destroy(request);
-    return good;
-}
-
-static bool run_by_server(const struct of_case *of_case, bool *ret_warm)
-{
-    char text[ANSWER_SIZE];
-    size_t size = 0;
-    const char *body = NULL, *length = NULL;
-    const int head = snprintf(text, sizeof(text),
-                              "POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-                              "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                              strlen(of_case->request), of_case->request);
-    if (send(server, text, (size_t)head, MSG_NOSIGNAL) != head) {
-        die("server", strerror(errno));
-    }
-    do {
-        const ssize_t got = recv(server, text + size, sizeof(text) - 1 - size, 0);
-        if (got <= 0) {
-            die("server", "its answer ends early, or is too long");
-        }
-        size += (size_t)got;
-        text[size] = '\0';
-        body = strstr(text, "\r\n\r\n");
-        length = strcasestr(text, "\r\nContent-Length: ");
-    } while (body == NULL || length == NULL ||
-             size < (size_t)(body + 4 - text) + strtoul(length + 18, NULL, 10));
-    *ret_warm = strstr(text, "\"start\":\"warm\"") != NULL;
-    return strncmp(text, "HTTP/1.1 200 ", 13) == 0 && strstr(body, EXPECTED) != NULL;
-}
-
-static bool run(enum way way, const struct of_case *of_case, bool *ret_warm)
-{
-    *ret_warm = false;
-    switch (way) {
-    case BARE:
-        return run_bare(of_case);
-    case HTTP:
-        return run_by_server(of_case, ret_warm);
-    default:
-        return run_by_library(engines[way], of_case, ret_warm);
-    }
-}
-
 /* ---- latency ---- */
 
 /* What engines do meanwhile they do in processes of their own, but they have things to say. */
@@ -243,9 +64,9 @@ void rest(void)
 {
     struct cella_error err;
     const double until = now_ms() + PAUSE_MS;
-    struct pollfd wait = {.fd = cella_engine_fd(engines[WARM]), .events = POLLIN};
+    struct pollfd wait = {.fd = cella_engine_fd(engine_of(WARM)), .events = POLLIN};
     for (double left = PAUSE_MS; left > 0; left = until - now_ms()) {
-        if (poll(&wait, 1, (int)left + 1) > 0 && cella_engine_process(engines[WARM], &err) != 0) {
+        if (poll(&wait, 1, (int)left + 1) > 0 && cella_engine_process(engine_of(WARM), &err) != 0) {
             die("engine", err.text);
         }
     }
@@ -273,11 +94,11 @@ static void measure_case(size_t index, int rounds)
             const enum way way = (enum way)((state + (state & 16 ? i : WAYS - i)) % WAYS);
             struct figures *one = &figures[index][way];
             bool warm = false;
-            if (way == BARE && of_case->bare[0] == NULL) {
+            if (!has_way(way, of_case)) {
                 continue;
             }
             const double start = now_ms();
-            const bool good = run(way, of_case, &warm);
+            const bool good = run_case(way, of_case, &warm);
             if (round >= 0) {
                 one->times_ms[round] = now_ms() - start;
                 one->failures += !good;
@@ -302,7 +123,7 @@ static int report_latency(int rounds, FILE *json)
     for (size_t i = 0; i < CASES; i++) {
         for (enum way way = 0; way < WAYS; way++) {
             struct figures *one = &figures[i][way];
-            if (is_left_out(&cases[i]) || (way == BARE && cases[i].bare[0] == NULL)) {
+            if (is_left_out(&cases[i]) || !has_way(way, &cases[i])) {
                 continue;
             }
             qsort(one->times_ms, (size_t)rounds, sizeof(double), compare);
@@ -323,8 +144,6 @@ static int report_latency(int rounds, FILE *json)
 }
 
 /* ---- throughput ---- */
-
-static const struct of_case *const of_load = &cases[1]; /* the Python line */
 
 static double load_bare(int clients)
 {
@@ -381,7 +200,7 @@ static void begin(struct load *load)
 {
     const struct cella_callbacks callbacks = {
         .size = sizeof(callbacks), .context = load, .done = is_over};
-    struct cella_request *request = parse(of_load);
+    struct cella_request *request = parse_case(of_load);
     struct cella_run *unused = NULL;
     struct cella_error err;
     if (cella_run_start(load->engine, request, 0, &callbacks, &unused, &err) != 0) {
@@ -423,7 +242,7 @@ static void measure_throughput(FILE *json)
         for (int turn = 0; turn < 2; turn++) {
             for (enum way way = BARE; way <= WARM; way++) {
                 const double found =
-                    way == BARE ? load_bare(clients) : load_engine(engines[way], clients);
+                    way == BARE ? load_bare(clients) : load_engine(engine_of(way), clients);
                 best[way] = found > best[way] ? found : best[way];
                 rest();
             }
@@ -440,42 +259,13 @@ static void measure_throughput(FILE *json)
     }
 }
 
-struct cella_engine *warm_engine(void)
-{
-    return engines[WARM];
-}
-
 bool run_warm_line(void)
 {
     bool warm = false;
-    return run(WARM, of_load, &warm);
+    return run_case(WARM, of_load, &warm);
 }
 
 /* ---- all of it ---- */
-
-static void open_engines(void)
-{
-    struct cella_error err;
-    struct cella_options options = {.size = sizeof(options),
-                                    .budget_memory_bytes = UINT64_MAX, /* the load is ours */
-                                    .budget_millicpus = UINT64_MAX};
-    if (cella_engine_open(&options, &engines[WARM], &err) != 0) {
-        die("engine", err.text);
-    }
-    options.pool_memory_bytes = CELLA_NO_POOLS;
-    if (cella_engine_open(&options, &engines[COLD], &err) != 0) {
-        die("engine", err.text);
-    }
-}
-
-static void set_up_cases(char *java_classes)
-{
-    for (size_t i = 0; i < CASES; i++) {
-        if (strcmp(cases[i].name, "java") == 0) {
-            cases[i].bare[2] = java_classes;
-        }
-    }
-}
 
 /* A thousand sandboxes have a dozen descriptors each, here and in the keeper. */
 static void raise_limit(void)
@@ -487,27 +277,15 @@ static void raise_limit(void)
     }
 }
 
-static void connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (server < 0 || connect(server, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        die(path, strerror(errno));
-    }
-}
-
 int main(int argc, char **argv)
 {
-    const int rounds = argc == 5 ? (int)strtol(argv[1], NULL, 10) : 0;
+    const int rounds = argc >= 5 ? (int)strtol(argv[1], NULL, 10) : 0;
     FILE *json = rounds > 0 && rounds <= ROUNDS_MAX ? fopen(argv[2], "w") : NULL;
     if (json == NULL) {
-        die("usage", "service ROUNDS JSON_FILE SOCKET JAVA_CLASSES");
+        die("usage", "service ROUNDS JSON_FILE SOCKET JAVA_CLASSES [GO_JUDGE_PORT]");
     }
-    set_up_cases(argv[4]);
     raise_limit();
-    connect_to(argv[3]);
-    open_engines();
+    open_ways(argv[3], argc > 5 ? (int)strtol(argv[5], NULL, 10) : -1, argv[4]);
     for (size_t i = 0; i < CASES; i++) {
         for (enum way way = 0; way < WAYS; way++) {
             if ((figures[i][way].times_ms = calloc((size_t)rounds, sizeof(double))) == NULL) {
@@ -523,7 +301,6 @@ int main(int argc, char **argv)
     measure_throughput(json);
     measure_room(rounds, json);
     fprintf(json, "  {\"case\": \"end\"}\n]\n");
-    cella_engine_close(engines[WARM]);
-    cella_engine_close(engines[COLD]);
+    close_ways();
     return fclose(json) != 0 || failures > 0;
 }

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-struct cella_engine;
-
 #define ROUNDS_MAX 1000
 
 double now_ms(void);
@@ -17,11 +15,7 @@ _Noreturn void die(const char *what, const char *text);
 /* For qsort(): doubles. */
 int compare(const void *a, const void *b);
 
-/* Starts a program, with its output on a pipe. */
-pid_t start_bare(char *const *words, int *ret_output);
-
-/* The engine that makes things ahead, and the Python line by it: whether that printed it all. */
-struct cella_engine *warm_engine(void);
+/* The Python line by the engine that makes things ahead: whether that printed it all. */
 bool run_warm_line(void);
 /* Gives that engine time for what it makes. */
 void rest(void);
