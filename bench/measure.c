@@ -86,19 +86,23 @@ static void read_output(int fd, char *output)
 static bool run_process(struct contestant *contestant, char **words)
 {
     static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", NULL};
-    int ends[2], status = 0;
+    int input[2], ends[2], status = 0;
     pid_t pid = 0;
     posix_spawn_file_actions_t actions;
 
-    if (pipe2(ends, O_CLOEXEC) != 0) {
+    /* No /dev/null: runsc gives its standard streams to the user of its program, whatever they
+     * are. */
+    if (pipe2(input, O_CLOEXEC) != 0 || pipe2(ends, O_CLOEXEC) != 0) {
         perror("pipe");
         exit(1);
     }
+    close(input[1]);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, input[0], 0);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
     const int error = posix_spawn(&pid, words[0], &actions, NULL, words, environment);
+    close(input[0]);
     close(ends[1]);
     read_output(ends[0], contestant->output);
     const bool ended = error == 0 && waitpid(pid, &status, 0) == pid;
