@@ -14,9 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A pack up to this size is read: to map it costs more. */
-#define SMALL_PACK_SIZE (16 * 1024)
-
 struct park_words park_words; /* too large for comfort on a stack */
 
 static const char *word_of(const struct pack_record *record)
@@ -61,25 +58,21 @@ static void take_words(const unsigned char *pack, size_t size)
     }
 }
 
-static void read_pack(int pack)
+static void read_pack(int file)
 {
-    static unsigned char small[SMALL_PACK_SIZE] __attribute__((aligned(8)));
-    struct stat file;
-    if (fstat(pack, &file) != 0) {
+    static unsigned char small[PACK_SMALL_SIZE] __attribute__((aligned(8)));
+    struct stat status;
+    if (fstat(file, &status) != 0) {
         _exit(1);
     }
-    const size_t size = (size_t)file.st_size;
-    if (size <= sizeof(small)) {
-        take_words(small, pread(pack, small, size, 0) == file.st_size ? size : 0);
-    } else {
-        void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, pack, 0);
-        if (mapped == MAP_FAILED) {
-            _exit(1);
-        }
-        take_words(mapped, size);
-        IGNORE(munmap(mapped, size) != 0); /* valid arguments */
+    const size_t size = (size_t)status.st_size;
+    unsigned char *pack = pack_take(file, size, small);
+    if (pack == NULL) {
+        _exit(1);
     }
-    (void)close(pack);
+    take_words(pack, size);
+    pack_drop(pack, size, small);
+    (void)close(file);
 }
 
 static uint64_t microseconds(struct timeval time)

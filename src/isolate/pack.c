@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define PART_MAX 255 /* NAME_MAX of Linux file systems */
 
@@ -50,6 +52,22 @@ static bool header_is_sound(const struct pack_header *header)
         return false;
     }
     return header->type == PACK_FILE || header->path_size == header->size;
+}
+
+unsigned char *pack_take(int fd, size_t size, unsigned char *small)
+{
+    if (size <= PACK_SMALL_SIZE) {
+        return pread(fd, small, size, 0) == (ssize_t)size ? small : NULL;
+    }
+    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+void pack_drop(unsigned char *pack, size_t size, const unsigned char *small)
+{
+    if (pack != small) {
+        IGNORE(munmap(pack, size) != 0); /* valid arguments */
+    }
 }
 
 int pack_next(const unsigned char *data, size_t size, size_t *offset,

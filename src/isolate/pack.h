@@ -71,6 +71,13 @@ struct pack_record {
 int pack_next(const unsigned char *data, size_t size, size_t *offset,
               struct pack_record *ret_record) MUST_CHECK;
 
+/* Takes the pack of a sealed memfd into memory: one up to PACK_SMALL_SIZE is read into `small`,
+ * which has so much room and is aligned to 8, because to map it, and to take the fault on it, costs
+ * more.  Returns where it is, private; NULL with errno.  pack_drop() for one that is not kept. */
+#define PACK_SMALL_SIZE (16 * 1024)
+unsigned char *pack_take(int fd, size_t size, unsigned char *small) MUST_CHECK;
+void pack_drop(unsigned char *pack, size_t size, const unsigned char *small);
+
 /* The word of a record that is one, with its NUL; NULL when it is none. */
 char *pack_word(const struct pack_record *record);
 

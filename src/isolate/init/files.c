@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,8 +20,7 @@ static int malformed(struct cella_error *err, const char *what)
     return error_set(err, CELLA_ERROR_BUG, 0, "malformed pack: %s", what);
 }
 
-/* Private and writable for one reason: argv's type wants `char *`.  Nothing writes to it. */
-static int map_pack(struct init *init, struct cella_error *err)
+static int take_pack(struct init *init, struct cella_error *err)
 {
     struct stat file;
     const int seals = fcntl(INIT_FD_PACK, F_GET_SEALS);
@@ -32,18 +30,8 @@ static int map_pack(struct init *init, struct cella_error *err)
         return malformed(err, "not a sealed file");
     }
     init->pack_size = (size_t)file.st_size;
-    if (init->pack_size <= sizeof(init->small_pack)) {
-        init->pack = init->small_pack;
-        return pread(INIT_FD_PACK, init->small_pack, init->pack_size, 0) == (ssize_t)file.st_size
-                   ? 0
-                   : error_set(err, CELLA_ERROR_HOST, errno, "cannot read the pack");
-    }
-    void *pack = mmap(NULL, init->pack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, INIT_FD_PACK, 0);
-    if (pack == MAP_FAILED) {
-        return error_set(err, CELLA_ERROR_HOST, errno, "cannot map the pack");
-    }
-    init->pack = pack;
-    return 0;
+    init->pack = pack_take(INIT_FD_PACK, init->pack_size, init->small_pack);
+    return init->pack != NULL ? 0 : error_set(err, CELLA_ERROR_HOST, errno, "cannot read the pack");
 }
 
 static int make_parents(int workspace, const char *path, struct cella_error *err)
@@ -95,7 +83,7 @@ int init_write_files(struct init *init, struct cella_error *err)
     if (workspace < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot open the workspace");
     }
-    if (map_pack(init, err) != 0) {
+    if (take_pack(init, err) != 0) {
         return -1;
     }
     while ((next = pack_next(init->pack, init->pack_size, &offset, &record)) > 0) {

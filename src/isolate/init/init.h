@@ -35,9 +35,6 @@ struct program { /* the strings lie in the pack */
     char *envp[PACK_ENV_MAX + 1];
 };
 
-/* A pack up to this size is read: to map it, and to take the fault on it, costs more. */
-#define INIT_SMALL_PACK_SIZE (16 * 1024)
-
 /* What a process has used. */
 struct used {
     uint64_t user_us, system_us, voluntary_switches, involuntary_switches;
@@ -46,9 +43,9 @@ struct used {
 struct init {
     struct init_start start;
     struct program program;
-    const unsigned char *pack; /* mapped, or `small_pack` */
+    unsigned char *pack; /* nothing writes to it */
     size_t pack_size;
-    unsigned char small_pack[INIT_SMALL_PACK_SIZE] __attribute__((aligned(8)));
+    unsigned char small_pack[PACK_SMALL_SIZE] __attribute__((aligned(8)));
     pid_t main_pid;
     bool parked;             /* the program is there, and waits to be let go */
     bool is_keepers;         /* it is a zygote's child: the keeper waits for its end */

@@ -18,7 +18,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -194,9 +193,7 @@ int init_prepare(struct init *init, int library, enum step *ret_step, struct cel
     init->before = (struct used){report->user_us, report->system_us, report->voluntary_switches,
                                  report->involuntary_switches};
     /* The run's words come in their place. */
-    if (init->pack != init->small_pack) {
-        IGNORE(munmap((void *)(uintptr_t)init->pack, init->pack_size) != 0); /* valid arguments */
-    }
+    pack_drop(init->pack, init->pack_size, init->small_pack);
     init->program = (struct program){.path = NULL};
     return 0;
 }
