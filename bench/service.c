@@ -27,7 +27,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WARM_UP     5
@@ -43,19 +42,6 @@ struct figures {
 
 static struct figures figures[CASES][WAYS];
 static double per_second[WAYS][CLIENTS_MAX + 1];
-
-double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-_Noreturn void die(const char *what, const char *text)
-{
-    fprintf(stderr, "service: %s: %s\n", what, text);
-    exit(1);
-}
 
 /* ---- latency ---- */
 

@@ -10,8 +10,6 @@
 
 #define ROUNDS_MAX 1000
 
-double now_ms(void);
-_Noreturn void die(const char *what, const char *text);
 /* For qsort(): doubles. */
 int compare(const void *a, const void *b);
 

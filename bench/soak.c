@@ -6,6 +6,8 @@
  * descriptors, processes below the keeper, the control groups and mounts of the host.  What grows
  * with the runs would show.
  */
+#include "ways.h"
+
 #include <cella/cella.h>
 #include <dirent.h>
 #include <glob.h>
@@ -13,14 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONCURRENT 4
 #define STEPS      10
 #define SETTLE_MS  1000
-#define REQUEST    "{\"language\": \"python\", \"code\": \"print(sum(range(1000)))\"}"
-#define EXPECTED   "499500\n"
 
 static struct {
     struct cella_engine *engine;
@@ -30,36 +29,14 @@ static struct {
     int over_count;
 } soak;
 
-static _Noreturn void die(const char *what, const char *text)
-{
-    fprintf(stderr, "soak: %s: %s\n", what, text);
-    exit(1);
-}
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void is_over(void *context, struct cella_run *run)
 {
     const struct cella_result *result = cella_run_result(run);
-    struct cella_error err;
-    char *json = NULL;
-    size_t size = 0;
     (void)context;
-    const char *text = cella_result_stdout(result, &size);
-    if (strcmp(cella_result_status(result), "ok") != 0 || size != strlen(EXPECTED) ||
-        memcmp(text, EXPECTED, size) != 0) {
+    if (!is_good(result)) {
         die("not the output of the program", cella_result_message(result));
     }
-    if (cella_result_json(result, &json, &size, &err) != 0) {
-        die("result", err.text);
-    }
-    soak.warm += strstr(json, "\"start\":\"warm\"") != NULL;
-    free(json);
+    soak.warm += is_warm(result);
     soak.done++;
     soak.over[soak.over_count++] = run;
 }
@@ -168,8 +145,8 @@ static long control_groups(void)
 static void report(double began, FILE *json)
 {
     int keeper = 0, unused = 0;
-    const double until = now_s() + SETTLE_MS / 1e3; /* for what is made ahead, and what dies */
-    while (now_s() < until) {
+    const double until = now_ms() + SETTLE_MS; /* for what is made ahead, and what dies */
+    while (now_ms() < until) {
         step(20);
     }
     (void)children((int)getpid(), &keeper);
@@ -193,9 +170,9 @@ static void report(double began, FILE *json)
         }
         printf("\n");
     }
-    printf("%10ld %8.0f", soak.done, now_s() - began);
+    printf("%10ld %8.0f", soak.done, (now_ms() - began) / 1e3);
     fprintf(json, "%s  {\"runs\": %ld, \"warm\": %ld, \"seconds\": %.1f",
-            soak.done == 0 ? "[\n" : ",\n", soak.done, soak.warm, now_s() - began);
+            soak.done == 0 ? "[\n" : ",\n", soak.done, soak.warm, (now_ms() - began) / 1e3);
     for (size_t i = 0; i < count; i++) {
         printf(" %11ld", held[i].value);
         fprintf(json, ", \"%s\": %ld", held[i].name, held[i].value);
@@ -213,11 +190,11 @@ int main(int argc, char **argv)
     if (json == NULL) {
         die("usage", "soak RUNS JSON_FILE");
     }
-    if (cella_engine_open(NULL, &soak.engine, &err) != 0 ||
-        cella_request_parse(REQUEST, strlen(REQUEST), &soak.request, &err) != 0) {
+    if (cella_engine_open(NULL, &soak.engine, &err) != 0) {
         die("engine", err.text);
     }
-    const double began = now_s();
+    soak.request = parse_case(of_load);
+    const double began = now_ms();
     report(began, json);
     for (long part = 1; part <= STEPS; part++) {
         const long until = runs / STEPS * part;

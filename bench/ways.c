@@ -1,8 +1,6 @@
 /* See ways.h. */
 #include "ways.h"
 
-#include "service.h"
-
 #include <arpa/inet.h>
 #include <cella/cella.h>
 #include <errno.h>
@@ -15,16 +13,17 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_SIZE 65536
+#define SAYS_WARM   "\"start\":\"warm\""
 
 #define PYTHON_LINE "print(sum(range(1000)))"
 #define PANDAS_LINE "import pandas; print(pandas.Series(range(1000)).sum())"
 #define NODE_LINE   "let s = 0; for (let i = 0; i < 1000; i++) s += i; console.log(s)"
 #define RUBY_LINE   "puts (0...1000).sum"
 #define PHP_LINE    "echo array_sum(range(0, 999));"
-#define R_LINE      "cat(sum(0:999), '\\n')"
 #define JAVA_SOURCE                                                                                \
     "public class Main { public static void main(String[] a) { int s = 0; for (int i = 0; i < "    \
     "1000; i++) s += i; System.out.println(s); } }"
@@ -62,6 +61,19 @@ const char *const way_names[WAYS] = {"bare", "cold", "warm", "http", "go-judge"}
 
 static struct cella_engine *engines[WAYS]; /* of COLD and WARM */
 static int server = -1, judge = -1;
+
+double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+_Noreturn void die(const char *what, const char *text)
+{
+    fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, text);
+    exit(1);
+}
 
 pid_t start_bare(char *const *words, int *ret_output)
 {
@@ -125,21 +137,30 @@ bool is_good(const struct cella_result *result)
            memmem(text, size, EXPECTED, strlen(EXPECTED)) != NULL;
 }
 
+bool is_warm(const struct cella_result *result)
+{
+    struct cella_error err;
+    char *json = NULL;
+    size_t size = 0;
+    if (cella_result_json(result, &json, &size, &err) != 0) {
+        die("result", err.text);
+    }
+    const bool warm = strstr(json, SAYS_WARM) != NULL;
+    free(json);
+    return warm;
+}
+
 static bool run_by_library(struct cella_engine *engine, const struct of_case *of_case,
                            bool *ret_warm)
 {
     struct cella_request *request = parse_case(of_case);
     struct cella_result *result = NULL;
     struct cella_error err;
-    char *json = NULL;
-    size_t size = 0;
-    if (cella_run(engine, request, &result, &err) != 0 ||
-        cella_result_json(result, &json, &size, &err) != 0) {
+    if (cella_run(engine, request, &result, &err) != 0) {
         die(of_case->name, err.text);
     }
     const bool good = is_good(result);
-    *ret_warm = strstr(json, "\"start\":\"warm\"") != NULL;
-    free(json);
+    *ret_warm = is_warm(result);
     cella_result_destroy(result);
     cella_request_destroy(request);
     return good;
@@ -175,7 +196,7 @@ static bool run_by_server(const struct of_case *of_case, bool *ret_warm)
 {
     char text[ANSWER_SIZE];
     const char *body = exchange(server, "/v1/runs", of_case->request, text);
-    *ret_warm = strstr(body, "\"start\":\"warm\"") != NULL;
+    *ret_warm = strstr(body, SAYS_WARM) != NULL;
     return strstr(body, EXPECTED) != NULL;
 }
 

@@ -30,6 +30,9 @@ struct of_case {
 extern struct of_case cases[CASES];
 extern const struct of_case *const of_load; /* the Python line */
 
+double now_ms(void);
+_Noreturn void die(const char *what, const char *text);
+
 /* What the ways need.  A negative port: there is no go-judge. */
 void open_ways(const char *server_socket, int judge_port, const char *java_classes);
 void close_ways(void);
@@ -45,5 +48,6 @@ pid_t start_bare(char *const *words, int *ret_output);
 bool finish_bare(pid_t pid, int output);
 struct cella_request *parse_case(const struct of_case *of_case);
 bool is_good(const struct cella_result *result);
+bool is_warm(const struct cella_result *result);
 
 #endif
