@@ -30,9 +30,6 @@
 
 #define FAULT_AROUND (UINT64_C(64) * 1024)
 
-/* A gap of so few pages costs less than a range more. */
-#define GAP_PAGES 1
-
 struct range {
     uintptr_t start;
     size_t size;
@@ -61,9 +58,8 @@ static void add_page(uintptr_t address, int advice)
     if (is_known(address)) {
         return;
     }
-    if (last != NULL && last->advice == advice && address >= last->start + last->size &&
-        address - (last->start + last->size) <= GAP_PAGES * page_size) {
-        last->size = address + page_size - last->start;
+    if (last != NULL && last->advice == advice && address == last->start + last->size) {
+        last->size += page_size;
     } else if (range_count < RANGES_MAX) {
         ranges[range_count++] = (struct range){address, page_size, advice};
     }

@@ -13,6 +13,7 @@
 #include "isolate/init/protocol.h"
 #include "park.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -38,6 +39,10 @@ struct thread_state;
     X(void, PyEval_RestoreThread, (struct thread_state *))                                         \
     X(struct object *, PyImport_AddModule, (const char *))                                         \
     X(struct object *, PyModule_GetDict, (struct object *))                                        \
+    X(struct object *, PyImport_GetModuleDict, (void))                                             \
+    X(struct object *, PyObject_GetAttrString, (struct object *, const char *))                    \
+    X(struct object *, PyUnicode_AsUTF8String, (struct object *))                                  \
+    X(char *, PyBytes_AsString, (struct object *))                                                 \
     X(struct object *, PyDict_New, (void))                                                         \
     X(struct object *, PyDict_GetItemString, (struct object *, const char *))                      \
     X(int, PyDict_SetItemString, (struct object *, const char *, struct object *))                 \
@@ -77,9 +82,11 @@ static struct {
 extern const char guest_python_source[]; /* python.py, with a NUL */
 
 static struct object *helpers; /* its dictionary */
-static struct object *system_exit, *keyboard_interrupt;
+static struct object *system_exit, *keyboard_interrupt, *none;
 static struct object *environment; /* posix.environ */
 static struct object *loader;      /* the class SourceFileLoader */
+static const char *ahead;          /* ",a,b,": modules that were loaded for a program */
+static bool has_hooks;             /* to be called in a child */
 
 static bool find_functions(void)
 {
@@ -118,15 +125,20 @@ static int load(const char *modules, struct cella_error *err)
     py.PyEval_RestoreThread(py.PyGILState_GetThisThreadState());
     system_exit = exception("PyExc_SystemExit");
     keyboard_interrupt = exception("PyExc_KeyboardInterrupt");
+    none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
     helpers = py.PyDict_New();
     struct object *builtins = py.PyImport_AddModule("builtins");
+    struct object *names = NULL;
     if (helpers == NULL || builtins == NULL ||
         py.PyDict_SetItemString(helpers, "__builtins__", builtins) != 0 ||
         py.PyRun_StringFlags(guest_python_source, FILE_INPUT, helpers, helpers, NULL) == NULL ||
-        call("load", "(s)", (void *)(uintptr_t)modules, NULL) == NULL) {
+        (names = call("load", "(s)", (void *)(uintptr_t)modules, NULL)) == NULL ||
+        (names = py.PyUnicode_AsUTF8String(names)) == NULL ||
+        (ahead = py.PyBytes_AsString(names)) == NULL) {
         py.PyErr_Print();
         return error_set(err, CELLA_ERROR_RUNTIME, 0, "cannot load the modules '%s'", modules);
     }
+    has_hooks = py.PyObject_IsTrue(py.PyDict_GetItemString(helpers, "hooks")) != 0;
     environment = py.PyDict_GetItemString(helpers, "environment");
     loader = py.PyDict_GetItemString(helpers, "SourceFileLoader");
     return 0;
@@ -136,7 +148,7 @@ static int load(const char *modules, struct cella_error *err)
  * calls what modules have registered, of which python.py knows what is to be done. */
 static void after_fork(void)
 {
-    if (call("after_fork", NULL, NULL, NULL) == NULL) {
+    if (has_hooks && call("after_fork", NULL, NULL, NULL) == NULL) {
         py.PyErr_Print();
     }
 }
@@ -174,8 +186,7 @@ static void set_environment(void)
         if (equals == NULL) {
             continue;
         }
-        struct object *name =
-            py.PyBytes_FromStringAndSize(*variable, (long)(equals - *variable));
+        struct object *name = py.PyBytes_FromStringAndSize(*variable, (long)(equals - *variable));
         struct object *value = py.PyBytes_FromString(equals + 1);
         if (name != NULL && value != NULL && py.PyDict_SetItem(environment, name, value) == 0) {
             py.Py_DecRef(name);
@@ -185,22 +196,19 @@ static void set_environment(void)
     py.PyErr_Clear();
 }
 
-/* What differs from run to run, as the interpreter sets it before it opens its script. */
-static void set_run(struct object *dict, char **argv, const char *path)
+/* What differs from run to run, as the interpreter sets it before it opens its script.
+ * `directory` is the script's; NULL: it is not there, which will be told. */
+static void set_run(struct object *dict, char **argv, const char *path, const char *directory)
 {
     struct object *paths = py.PySys_GetObject("path");
-    char *real = realpath(path, NULL); /* NULL: it is not there, which will be told */
-    char *slash = real != NULL ? strrchr(real, '/') : NULL;
     set_words("orig_argv", argv);
     set_words("argv", argv + 1);
     set_environment();
-    if (slash != NULL && paths != NULL) {
-        struct object *directory =
-            py.PyUnicode_DecodeFSDefaultAndSize(real, (long)(slash == real ? 1 : slash - real));
-        IGNORE(py.PyList_SetItem(paths, 0, directory) != 0); /* takes it */
+    if (directory != NULL && paths != NULL) {
+        struct object *first = py.PyUnicode_DecodeFSDefault(directory);
+        IGNORE(py.PyList_SetItem(paths, 0, first) != 0); /* takes it */
         py.PyErr_Clear();
     }
-    free(real);
     set_item(dict, "__file__", py.PyUnicode_DecodeFSDefault(path));
     set_item(dict, "__cached__", py.PyDict_GetItemString(dict, "__spec__")); /* None */
     set_item(dict, "__loader__", py.PyObject_CallFunction(loader, "ss", "__main__", path));
@@ -233,12 +241,24 @@ static int handle_exception(bool *ret_interrupted)
     return result;
 }
 
+/* As file_is_closed() says it: what cannot tell is open. */
+static bool is_open_stream(struct object *stream)
+{
+    if (stream == NULL || stream == none) {
+        return false;
+    }
+    struct object *closed = py.PyObject_GetAttrString(stream, "closed");
+    const bool is_closed = closed != NULL && py.PyObject_IsTrue(closed) > 0;
+    py.PyErr_Clear();
+    py.Py_DecRef(closed);
+    return !is_closed;
+}
+
 /* Whether it could; a failure is told where the interpreter tells of it. */
 static bool flush_stream(const char *name)
 {
     struct object *stream = py.PySys_GetObject(name);
-    struct object *open = stream != NULL ? call("is_open", "(O)", stream, NULL) : NULL;
-    const bool is_open = open != NULL && py.PyObject_IsTrue(open) == 1;
+    const bool is_open = is_open_stream(stream);
     struct object *flushed = is_open ? py.PyObject_CallMethod(stream, "flush", NULL) : NULL;
     if (is_open && flushed == NULL) {
         if (strcmp(name, "stdout") == 0) {
@@ -259,7 +279,7 @@ static bool flush_streams(void)
 
 static void call_of_module(const char *module, const char *function)
 {
-    struct object *found = call("loaded", "(s)", (void *)(uintptr_t)module, NULL);
+    struct object *found = py.PyDict_GetItemString(py.PyImport_GetModuleDict(), module);
     if (found != NULL && py.PyObject_IsTrue(found) == 1 &&
         py.PyObject_CallMethod(found, function, NULL) == NULL) {
         py.PyErr_WriteUnraisable(found);
@@ -280,14 +300,25 @@ static bool end_program(void)
     return flush_streams() && written;
 }
 
+/* Of a file; NULL: it is not there. */
+static char *directory_of(const char *path)
+{
+    char *real = realpath(path, NULL);
+    char *slash = real != NULL ? strrchr(real, '/') : NULL;
+    if (slash != NULL) {
+        slash[slash == real ? 1 : 0] = '\0';
+    }
+    return real;
+}
+
 /* Runs the script that argv names, in __main__: the exit code. */
-static int run_file(char **argv, bool *ret_interrupted)
+static int run_file(char **argv, const char *directory, bool *ret_interrupted)
 {
     static char path[PATH_MAX];
     struct object *dict = py.PyModule_GetDict(py.PyImport_AddModule("__main__"));
     const bool whole = argv[1][0] == '/';
     (void)snprintf(path, sizeof(path), "%s%s", whole ? "" : INIT_WORKSPACE "/", argv[1]);
-    set_run(dict, argv, path);
+    set_run(dict, argv, path, directory);
     FILE *file = fopen(path, "rb");
     *ret_interrupted = false;
     if (file == NULL) { /* as the interpreter says it */
@@ -300,22 +331,44 @@ static int run_file(char **argv, bool *ret_interrupted)
                : handle_exception(ret_interrupted);
 }
 
-/* By what lies beside the script; or that cannot be told. */
-static bool is_shadowed(char *script)
+/* Whether a file of this name is what a program would import in place of what was loaded ahead. */
+static bool shadows(const char *name)
 {
-    struct object *shadowed = call("is_shadowed", "(s)", script, NULL);
-    return shadowed == NULL || py.PyObject_IsTrue(shadowed) != 0;
+    const size_t length = strcspn(name, ".");
+    for (const char *at = ahead + 1; *at != '\0'; at += strcspn(at, ",") + 1) {
+        if (strcspn(at, ",") == length && memcmp(at, name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* By what lies beside the script. */
+static bool is_shadowed(const char *directory)
+{
+    DIR *dir = directory != NULL ? opendir(directory) : NULL;
+    bool found = false;
+    if (dir == NULL) {
+        return false;
+    }
+    for (struct dirent *entry; !found && (entry = readdir(dir)) != NULL;) {
+        found = shadows(entry->d_name);
+    }
+    (void)closedir(dir); /* read */
+    return found;
 }
 
 static void run(int argc, char **argv, int script)
 {
     bool interrupted = false;
+    char *directory = directory_of(argv[1]);
     (void)argc;
     (void)script; /* the second word */
-    if (is_shadowed(argv[1])) {
+    if (is_shadowed(directory)) {
         guest_start_anew();
     }
-    const int code = run_file(argv, &interrupted);
+    const int code = run_file(argv, directory, &interrupted);
+    free(directory);
     const bool written = end_program();
     IGNORE(fflush(NULL) != 0); /* what was written past Python is lost as it would be */
     if (interrupted) {
@@ -337,10 +390,12 @@ static int rehearse(void)
     }
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
     park_words.argv[1] = path;
-    IGNORE(is_shadowed(path));
-    if (run_file(park_words.argv, &interrupted) == 0) {
+    char *directory = directory_of(INIT_WORKSPACE);
+    IGNORE(is_shadowed(directory));
+    if (run_file(park_words.argv, directory, &interrupted) == 0) {
         IGNORE(end_program()); /* whether all was written */
     }
+    free(directory);
     return -1;
 }
 

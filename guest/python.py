@@ -12,12 +12,15 @@ import sys
 environment = posix.environ
 SourceFileLoader = sys.modules["_frozen_importlib_external"].SourceFileLoader
 register_at_fork = os.register_at_fork
-hooks = []  # what modules want to be called in a child
+hooks = []  # what is to be called in a child
 
 
 def load(modules):
-    """In the zygote, once: what programs would load, and what all of them need."""
-    global newest, ahead
+    """In the zygote, once: what programs would load, and what all of them need.
+
+    Returns ",a,b,": beside which scripts, if they import one of these, it is not to be used.
+    """
+    global newest
     before = set(sys.modules)
     os.register_at_fork = remember
     for name in modules.split(","):
@@ -29,12 +32,14 @@ def load(modules):
                 raise
             # It is not installed: a program that wants it will be told.
     os.register_at_fork = register_at_fork
+    add_hooks()
     warm()
     newest = next(reversed(sys.modules))
-    ahead = frozenset(name.partition(".")[0] for name in set(sys.modules) - before)
     gc.collect()
     gc.freeze()  # a program's collections shall not write to what it shares
     renew_main()
+    ahead = {name.partition(".")[0] for name in set(sys.modules) - before}
+    return "," + "".join(name + "," for name in ahead)
 
 
 def renew_main():
@@ -44,15 +49,6 @@ def renew_main():
     vars(new).clear()
     vars(new).update(vars(old))
     sys.modules["__main__"] = new
-
-
-def is_shadowed(script):
-    """Whether beside the script lies what a program would import in place of what was loaded ahead."""
-    try:
-        names = os.listdir(os.path.dirname(os.path.realpath(script)))
-    except OSError:
-        return False
-    return any(name.partition(".")[0] in ahead for name in names)
 
 
 def remember(**functions):
@@ -76,28 +72,27 @@ def warm():
         traceback.format_exc()
 
 
-def after_fork():
-    """In a child: what modules want to have done, and random states that they keep beside."""
-    for hook in hooks:
-        hook()
+def add_hooks():
+    """Random states that modules keep beside what they ask to be called for."""
     loaded = sys.modules
     if "numpy.random" in loaded:
-        loaded["numpy.random"].seed()
+        hooks.append(loaded["numpy.random"].seed)
     if "tempfile" in loaded:
-        loaded["tempfile"]._name_sequence = None
+        hooks.append(lambda: setattr(loaded["tempfile"], "_name_sequence", None))
     if "multiprocessing.process" in loaded:
-        process = loaded["multiprocessing.process"]
-        process.current_process()._config["authkey"] = process.AuthenticationString(os.urandom(32))
+        hooks.append(renew_key)
     if "_ssl" in loaded:
-        loaded["_ssl"].RAND_add(os.urandom(64), 64.0)
+        hooks.append(lambda: loaded["_ssl"].RAND_add(os.urandom(64), 64.0))
 
 
-def loaded(name):
-    return sys.modules.get(name)
+def renew_key():
+    process = sys.modules["multiprocessing.process"]
+    process.current_process()._config["authkey"] = process.AuthenticationString(os.urandom(32))
 
 
-def is_open(stream):
-    return stream is not None and not getattr(stream, "closed", False)
+def after_fork():
+    for hook in hooks:
+        hook()
 
 
 def exit_code(value):
