@@ -332,13 +332,23 @@ static void close_descriptors(int *descriptors)
     }
 }
 
+/* What a program's number is where it is not warm: the first after init, and after the process that
+ * makes its network namespace. */
+static pid_t program_number(void)
+{
+    return (zygote.config.plan.waived & protection_bit(PROTECTION_NET_NS)) != 0 ? 2 : 3;
+}
+
 /* Its parent is the keeper, ours.  Returns 0 in the child; else the errno of what failed, or -1. */
 static int fork_child(const struct order *order, int *ret_pidfd)
 {
+    const pid_t number = program_number();
     const struct clone_args args = {
         .flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
         .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
         .child_tid = (uint64_t)(uintptr_t)zygote.thread_id,
+        .set_tid = (uint64_t)(uintptr_t)&number,
+        .set_tid_size = 1,
     };
     if (setns(order->descriptors[ZYGOTE_FORK_INIT], CLONE_NEWPID) != 0) {
         return errno;
@@ -347,12 +357,12 @@ static int fork_child(const struct order *order, int *ret_pidfd)
     if (pid == 0) {
         return 0;
     }
-    const int number = errno;
+    const int failure = errno;
     /* Left in one that is dead it could fork no more. */
     if (setns(zygote.own_pids, CLONE_NEWPID) != 0) {
         _exit(1);
     }
-    return pid > 0 ? -1 : number;
+    return pid > 0 ? -1 : failure;
 }
 
 static void serve(void)
