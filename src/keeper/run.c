@@ -263,7 +263,7 @@ static void enter_finishing(struct run *run)
     if (run->state != RUN_FINISHING) {
         if (run->sandbox.cgroup.host != NULL) {
             run->cpu_at_end_us = cgroup_cpu_us(&run->sandbox.cgroup);
-            cgroup_free_cpu(&run->sandbox.cgroup);
+            cgroup_free_cpu(&run->sandbox.cgroup, &run->limits);
         }
         enter(run, RUN_FINISHING,
               FINISH_MAX_US + run->limits.value[LIMIT_COLLECT_BYTES] / COLLECT_BYTES_PER_US);

@@ -1,8 +1,10 @@
-/* What becomes of a control group that is not empty yet when its run is over. */
+/* What becomes of a control group at the end of its run. */
 #include "isolate/native/cgroup.h"
 #include "isolate/native/sys.h"
 
 #include <cella/error.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +16,12 @@
 
 #include <cmocka.h> /* needs the headers above */
 
+static void spin(int signal)
+{
+    for (volatile int turns = signal; turns > 0;) {
+    }
+}
+
 /* Waits in the group until it is killed. */
 static pid_t start_inside(const struct cgroup *group)
 {
@@ -23,6 +31,7 @@ static pid_t start_inside(const struct cgroup *group)
     const pid_t pid = fork();
     if (pid == 0) {
         struct cella_error err;
+        (void)signal(SIGUSR1, spin);
         if (cgroup_clone_fd(group) >= 0
                 ? sys_write_file(cgroup_clone_fd(group), "cgroup.procs", "0") == 0
                 : cgroup_enter(group, &err) == 0) {
@@ -125,11 +134,67 @@ static void test_the_end_waits_for_those_that_are_left(void **state)
     (void)close(look.parents[0]);
 }
 
+/* Whether the group's limit on processors holds. */
+static bool is_limited(const struct cgroup *group)
+{
+    const bool version_2 = cgroup_clone_fd(group) >= 0;
+    const int own = group->dirs[CGROUP_CPU];
+    const int dir = version_2 ? group->dirs[0] : own >= 0 ? own : group->dirs[CGROUP_CPUACCT];
+    char text[64] = "";
+    const int file = openat(dir, version_2 ? "cpu.max" : "cpu.cfs_quota_us", O_RDONLY | O_CLOEXEC);
+    assert_true(file >= 0);
+    assert_true(read(file, text, sizeof(text) - 1) > 0);
+    (void)close(file);
+    return strncmp(text, version_2 ? "max" : "-1", version_2 ? 3 : 2) != 0;
+}
+
+/* Two processes that want a processor each, where one is to be had. */
+static void use_up(const struct cgroup *group)
+{
+    pid_t pids[2];
+    for (int i = 0; i < 2; i++) {
+        pids[i] = start_inside(group);
+        assert_int_equal(kill(pids[i], SIGUSR1), 0); /* spins from now on */
+    }
+    (void)poll(NULL, 0, 500); /* five periods of the limit */
+    end_inside(pids[0]);
+    end_inside(pids[1]);
+}
+
+static void test_a_limit_on_processors_is_lifted_where_it_held_anybody_up(void **state)
+{
+    (void)state;
+    struct limits limits = {0};
+    struct cgroup_host host;
+    struct cella_error err;
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || !open_host(&host)) {
+        skip(); /* nobody may make control groups here, or there is no processor to limit */
+    }
+    for (uint64_t i = 0; !host.without_cpu && i < 3; i++) {
+        const bool is_little = i == 1, is_used_up = i == 2;
+        struct cgroup group;
+        limits.value[LIMIT_MEMORY] = 64 << 20;
+        limits.value[LIMIT_PROCESSES] = 16;
+        limits.value[LIMIT_CPUS] = is_little ? 500 : 1000;
+        assert_int_equal(cgroup_create(&host, i, &group, &err), 0);
+        assert_int_equal(cgroup_limit(&group, &limits, 0, &err), 0);
+        assert_true(is_limited(&group));
+        if (is_used_up) {
+            use_up(&group);
+        }
+        cgroup_free_cpu(&group, &limits);
+        assert_int_equal(is_limited(&group), !is_little && !is_used_up);
+        cgroup_remove(&group);
+    }
+    cgroup_host_close(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_that_is_inhabited_is_removed_later),
         cmocka_unit_test(test_the_end_waits_for_those_that_are_left),
+        cmocka_unit_test(test_a_limit_on_processors_is_lifted_where_it_held_anybody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

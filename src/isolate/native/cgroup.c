@@ -16,6 +16,9 @@
 
 #define CPU_PERIOD_US 100000
 
+/* Thousandths of a processor: with so much one process, as init is, is never held up. */
+#define ENOUGH_CPU 1000
+
 static int set_version_1(const struct cgroup *group, const struct limits *limits, uint64_t waived,
                          struct cella_error *err);
 static int set_version_2(const struct cgroup *group, const struct limits *limits, uint64_t waived,
@@ -152,12 +155,19 @@ static int set_version_2(const struct cgroup *group, const struct limits *limits
     return 0;
 }
 
-void cgroup_free_cpu(const struct cgroup *group)
+void cgroup_free_cpu(const struct cgroup *group, const struct limits *limits)
 {
+    const bool version_2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
+    const int dir = version_2 ? group->dirs[0] : cpu_directory(group);
+    /* To set it takes the kernel the longer the more groups the host has (tg_set_bandwidth(),
+     * kernel/sched/core.c): with a thousand 0.3 ms were seen. */
+    if (limits->value[LIMIT_CPUS] >= ENOUGH_CPU &&
+        sys_read_number(dir, "cpu.stat", "nr_throttled") == 0) {
+        return;
+    }
     /* What fails here leaves the group as slow as it was. */
-    IGNORE(group->host->mechanism == KEEPER_BY_CGROUP_V2
-               ? sys_write_file(group->dirs[0], "cpu.max", "max")
-               : sys_write_file(cpu_directory(group), "cpu.cfs_quota_us", "-1"));
+    IGNORE(
+        sys_write_file(dir, version_2 ? "cpu.max" : "cpu.cfs_quota_us", version_2 ? "max" : "-1"));
 }
 
 int cgroup_clone_fd(const struct cgroup *group)

@@ -38,9 +38,9 @@ int cgroup_create(struct cgroup_host *host, uint64_t number, struct cgroup *ret_
  * dropped in silence. */
 int cgroup_limit(const struct cgroup *group, const struct limits *limits, uint64_t waived,
                  struct cella_error *err) MUST_CHECK;
-/* Lifts the limit on processors: a killed program that has used up its share would take seconds to
- * die, and init to measure and collect. */
-void cgroup_free_cpu(const struct cgroup *group);
+/* Lifts the limit on processors where it holds anybody up: a killed program that has used up its
+ * share would take seconds to die, and init to measure and collect. */
+void cgroup_free_cpu(const struct cgroup *group, const struct limits *limits);
 
 /* A descriptor for CLONE_INTO_CGROUP, or -1 where the new process must enter by itself. */
 int cgroup_clone_fd(const struct cgroup *group);
