@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A sandbox itself needs some hundred KiB before the program has any. */
-#define MEMORY_MIN_BYTES (UINT64_C(2) * 1024 * 1024)
-#define PROCESSES_MAX    100000
+#define PROCESSES_MAX 100000
 
 /* Those of which nothing would be left without them; not even a test may run so. */
 #define STRUCTURAL                                                                                 \
@@ -219,10 +217,8 @@ static int check_limits(const struct limits *limits, struct cella_error *err)
     if (limits->value[LIMIT_PROCESSES] > PROCESSES_MAX) {
         return above(err, "too many processes");
     }
-    if (limits->value[LIMIT_MEMORY] < MEMORY_MIN_BYTES) {
-        above(err, "a sandbox needs at least 2 MiB of memory_bytes");
-        (void)error_set_hint(err, "a number without a unit is bytes; 64m is 64 MiB");
-        return error_set_field(err, "limits.memory_bytes");
+    if (limits->value[LIMIT_MEMORY] < LIMIT_MEMORY_MIN) {
+        return above(err, "a sandbox needs at least 2 MiB of memory_bytes");
     }
     return 0;
 }

@@ -79,7 +79,9 @@ int policy_check_network(const struct policy *policy, const struct spec *spec,
     if (spec->network == SPEC_NETWORK_HOST && !policy->host_network) {
         (void)error_set(err, CELLA_ERROR_POLICY, 0, "policy '%s' does not allow the host's network",
                         policy->name);
-        return refuse(err, "network");
+        (void)refuse(err, "network");
+        return error_set_hint(err, "run it without, or under a policy that has `network: host`; "
+                                   "`cella policy list` names them");
     }
     return 0;
 }

@@ -73,7 +73,9 @@ static int refuse_above_cap(const struct policy *policy, enum limit limit, enum 
                     "policy '%s' allows at most %s for %s%s; %s was asked for", policy->name,
                     cap_text, limit_table[limit].name,
                     stage == POLICY_STAGE_COMPILE ? " when compiling" : "", asked_text);
-    return refuse(limit, stage, err);
+    (void)refuse(limit, stage, err);
+    return error_set_hint(err, "ask for less, or run it under a policy that allows more; "
+                               "`cella policy show NAME` has the limits of one");
 }
 
 static int check_asked(const struct policy *policy, enum limit limit, enum policy_stage stage,
@@ -83,6 +85,12 @@ static int check_asked(const struct policy *policy, enum limit limit, enum polic
         (void)error_set(err, CELLA_ERROR_CALLER, 0, "%s must be more than 0",
                         limit_table[limit].name);
         return refuse(limit, stage, err);
+    }
+    if (limit == LIMIT_MEMORY && asked < LIMIT_MEMORY_MIN) {
+        (void)error_set(err, CELLA_ERROR_CALLER, 0, "a sandbox needs at least 2 MiB of %s",
+                        limit_table[limit].name);
+        (void)refuse(limit, stage, err);
+        return error_set_hint(err, "64m is 64 MiB, and a number without a unit is bytes");
     }
     return asked > cap ? refuse_above_cap(policy, limit, stage, asked, cap, err) : 0;
 }

@@ -26,6 +26,9 @@ enum limit_unit { UNIT_TIME, UNIT_SIZE, UNIT_NUMBER, UNIT_CPUS };
 /* As a default: cpu_ms is wall × cpus.  As a cap: cpus is what the host has. */
 #define LIMIT_DERIVED (UINT64_MAX - 1)
 
+/* A sandbox itself needs some hundred KiB before the program has any. */
+#define LIMIT_MEMORY_MIN (2 * LIMIT_MIB)
+
 /* X(id, name, flag, unit, default, cap of the built-in `default` policy, verdict, help) */
 #define LIMITS(X)                                                                                  \
     X(WALL, "wall_ms", "time", UNIT_TIME, 10 * LIMIT_SECOND, 300 * LIMIT_SECOND, "wall_time",      \

@@ -41,6 +41,24 @@ static bool note_stderr_cut(const struct result *result, char note[RESULT_NOTE_M
     return note_cut(result, RESULT_STDERR, "error", note);
 }
 
+/* The verdict names another, or none; of output that was cut there is a note of its own. */
+static bool note_limits_survived(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    const uint32_t told = status_hit_bit(result->run.status) | status_hit_bit(STATUS_OUTPUT) |
+                          status_hit_bit(STATUS_HIT_STACK);
+    const uint32_t survived = result->run.limits_hit & ~told;
+    size_t length = 0;
+    for (unsigned status = 0; status < STATUS_COUNT; status++) {
+        const char *word = status_hit_word(status);
+        if (word != NULL && (survived & status_hit_bit(status)) != 0) {
+            length += (size_t)snprintf(
+                note + length, RESULT_NOTE_MAX - length, "%s%s",
+                length == 0 ? "a limit was reached, and the program went on: " : ", ", word);
+        }
+    }
+    return length > 0;
+}
+
 static bool note_no_diagnosis(const struct result *result, char note[RESULT_NOTE_MAX])
 {
     (void)snprintf(note, RESULT_NOTE_MAX, "no diagnosis: %s", result->diagnosis_problem);
@@ -60,7 +78,8 @@ static bool read_note(const struct result *result, size_t index, char ret_note[R
 bool result_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX])
 {
     static bool (*const notes[])(const struct result *result, char note[RESULT_NOTE_MAX]) = {
-        note_supervision, note_stdout_cut, note_stderr_cut, note_no_diagnosis};
+        note_supervision, note_stdout_cut, note_stderr_cut, note_limits_survived,
+        note_no_diagnosis};
     if (result->is_read) {
         return read_note(result, index, ret_note);
     }

@@ -386,7 +386,8 @@ int runtime_guess(struct runtime_set *set, const char *file_name, const char *he
         (void)error_set(err, CELLA_ERROR_RUNTIME, 0,
                         "the name of '%s' and its first line do not tell its language", file_name);
         (void)error_set_field(err, "language");
-        return error_set_hint(err, "name the language");
+        return error_set_hint(err, "name the language: `-l python`, or `language` in a request; "
+                                   "`cella languages` lists them");
     }
     *ret_runtime = runtime;
     return 0;

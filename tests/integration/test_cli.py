@@ -539,9 +539,29 @@ def test_a_language_that_is_named_takes_the_files_own_name(tmp_path):
 def test_too_little_memory_for_a_sandbox():
     done = python("", "--memory", "64")
     assert error_lines(done) == [
-        "cella: refused: the keeper refuses the plan: a sandbox needs at least 2 MiB of memory_bytes",
-        "  hint: a number without a unit is bytes; 64m is 64 MiB",
+        "cella: a sandbox needs at least 2 MiB of memory_bytes",
+        "  field: limits.memory_bytes",
+        "  hint: 64m is 64 MiB, and a number without a unit is bytes",
     ]
+
+
+@pytest.mark.parametrize("args, hint", [
+    (["--network", "host"], "a policy that has `network: host`"),
+    (["--memory", "1t"], "a policy that allows more"),
+])
+def test_what_the_policy_refuses_says_what_to_do(args, hint):
+    done = python("", *args)
+    assert done.returncode == 126
+    assert error_lines(done)[2].startswith("  hint: ") and hint in error_lines(done)[2]
+
+
+def test_a_limit_that_the_program_survived_is_noted():
+    code = ("import os, time\ntry:\n  while True:\n    if os.fork() == 0:\n      time.sleep(60)\n"
+            "except OSError:\n  pass")
+    done = python(code, "--processes", "8")
+    assert done.returncode == 0
+    note = "cella: note: a limit was reached, and the program went on: processes"
+    assert error_lines(done)[-1] == note
 
 
 def test_executable_file_stays_executable(tmp_path):

@@ -16,9 +16,6 @@
 
 #define CPU_PERIOD_US 100000
 
-/* Thousandths of a processor: with so much one process, as init is, is never held up. */
-#define ENOUGH_CPU 1000
-
 static int set_version_1(const struct cgroup *group, const struct limits *limits, uint64_t waived,
                          struct cella_error *err);
 static int set_version_2(const struct cgroup *group, const struct limits *limits, uint64_t waived,
@@ -159,9 +156,10 @@ void cgroup_free_cpu(const struct cgroup *group, const struct limits *limits)
 {
     const bool version_2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
     const int dir = version_2 ? group->dirs[0] : cpu_directory(group);
-    /* To set it takes the kernel the longer the more groups the host has (tg_set_bandwidth(),
+    /* One process, as init is, is never held up by a whole processor and more, unless others have
+     * used that up.  To set it takes the kernel the longer the more groups the host has (tg_set_bandwidth(),
      * kernel/sched/core.c): with a thousand 0.3 ms were seen. */
-    if (limits->value[LIMIT_CPUS] >= ENOUGH_CPU &&
+    if (limits->value[LIMIT_CPUS] >= LIMIT_ONE_CPU &&
         sys_read_number(dir, "cpu.stat", "nr_throttled") == 0) {
         return;
     }
