@@ -31,7 +31,7 @@ static pid_t start_inside(const struct cgroup *group)
     const pid_t pid = fork();
     if (pid == 0) {
         struct cella_error err;
-        (void)signal(SIGUSR1, spin);
+        (void)sigaction(SIGUSR1, &(struct sigaction){.sa_handler = spin}, NULL);
         if (cgroup_clone_fd(group) >= 0
                 ? sys_write_file(cgroup_clone_fd(group), "cgroup.procs", "0") == 0
                 : cgroup_enter(group, &err) == 0) {

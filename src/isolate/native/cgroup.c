@@ -157,8 +157,8 @@ void cgroup_free_cpu(const struct cgroup *group, const struct limits *limits)
     const bool version_2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
     const int dir = version_2 ? group->dirs[0] : cpu_directory(group);
     /* One process, as init is, is never held up by a whole processor and more, unless others have
-     * used that up.  To set it takes the kernel the longer the more groups the host has (tg_set_bandwidth(),
-     * kernel/sched/core.c): with a thousand 0.3 ms were seen. */
+     * used that up.  To set it takes the kernel the longer the more groups the host has
+     * (tg_set_bandwidth(), kernel/sched/core.c): with a thousand 0.3 ms were seen. */
     if (limits->value[LIMIT_CPUS] >= LIMIT_ONE_CPU &&
         sys_read_number(dir, "cpu.stat", "nr_throttled") == 0) {
         return;
