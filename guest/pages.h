@@ -5,7 +5,7 @@
  * machines some microseconds each, several hundred times in a run that does next to nothing.  Which
  * pages those are is much the same from run to run.  So a first child, of which no run comes, does
  * what runs do and tells which pages it has made its own; the others let the kernel prepare these
- * in few calls, where a page costs a tenth.
+ * in few calls, before anybody waits for them.
  */
 #ifndef GUEST_PAGES_H
 #define GUEST_PAGES_H
