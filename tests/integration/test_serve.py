@@ -78,6 +78,16 @@ def test_what_is_always_there(server):
     assert server.ask("GET", "/version")[::2] == (200, {"version": version})
 
 
+@pytest.mark.parametrize("path, words", [
+    ("/v1/languages", ["languages", "--json"]),
+    ("/v1/policies", ["policy", "list", "--json"]),
+])
+def test_what_the_command_line_tells_too(server, path, words):
+    told = json.loads(subprocess.run([CELLA, *words], capture_output=True, check=True).stdout)
+    assert server.ask("GET", path)[::2] == (200, told)
+    assert server.problem("POST", path)[0] == 405
+
+
 def test_a_connection_serves_again_and_again(server):
     connection = server.connect()
     for number in range(5):

@@ -9,6 +9,8 @@
 #include "front/serve/server.h"
 
 #include <arpa/inet.h>
+#include <cella/host.h>
+#include <cella/policy.h>
 #include <cella/wire.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,13 +22,17 @@ static void get_health(struct connection *connection);
 static void get_readiness(struct connection *connection);
 static void get_version(struct connection *connection);
 static void get_pools(struct connection *connection);
+static void get_languages(struct connection *connection);
+static void get_policies(struct connection *connection);
 static void post_run(struct connection *connection);
 static void delete_run(struct connection *connection);
 
 static int check_post(struct connection *connection);
 
-#define RUNS  "/v1/runs"
-#define POOLS "/v1/pools"
+#define RUNS      "/v1/runs"
+#define POOLS     "/v1/pools"
+#define LANGUAGES "/v1/languages"
+#define POLICIES  "/v1/policies"
 
 /* A path that ends in a slash stands for those with a name behind it. */
 static const struct route {
@@ -35,9 +41,10 @@ static const struct route {
     void (*handle)(struct connection *connection);
     int (*check)(struct connection *connection); /* with the head alone; NULL: nothing to check */
 } routes[] = {
-    {"POST", RUNS, post_run, check_post},   {"DELETE", RUNS "/", delete_run, NULL},
-    {"GET", "/healthz", get_health, NULL},  {"GET", "/readyz", get_readiness, NULL},
-    {"GET", "/version", get_version, NULL}, {"GET", POOLS, get_pools, NULL},
+    {"POST", RUNS, post_run, check_post},    {"DELETE", RUNS "/", delete_run, NULL},
+    {"GET", "/healthz", get_health, NULL},   {"GET", "/readyz", get_readiness, NULL},
+    {"GET", "/version", get_version, NULL},  {"GET", POOLS, get_pools, NULL},
+    {"GET", LANGUAGES, get_languages, NULL}, {"GET", POLICIES, get_policies, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
@@ -215,6 +222,30 @@ static void get_pools(struct connection *connection)
         return;
     }
     answer_json(connection, 200, json, size);
+}
+
+/* What `cella languages --json` and `cella policy list --json` print. */
+static void answer_list(struct connection *connection,
+                        int (*make)(const struct cella_options *options, char **ret_json,
+                                    struct cella_error *err))
+{
+    struct cella_error error;
+    char *json = NULL;
+    if (make(NULL, &json, &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    answer_json(connection, 200, json, strlen(json));
+}
+
+static void get_languages(struct connection *connection)
+{
+    answer_list(connection, cella_languages_json);
+}
+
+static void get_policies(struct connection *connection)
+{
+    answer_list(connection, cella_policies_json);
 }
 
 /* Before the body is read.  Nothing else than JSON: what a page of another site can send without
