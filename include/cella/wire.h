@@ -25,6 +25,10 @@ CELLA_API int cella_request_json(const struct cella_request *request, char **ret
 CELLA_API int cella_result_parse(const char *json, size_t size, struct cella_result **ret_result,
                                  struct cella_error *err);
 
+/* What a list of runs says of one: the result without output, files, diagnosis and protections. */
+CELLA_API int cella_result_summary_json(const struct cella_result *result, char **ret_json,
+                                        size_t *ret_size, struct cella_error *err);
+
 /* ---- a run on its way ---- */
 
 /* The id that its result will have; it belongs to the run. */

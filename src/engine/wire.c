@@ -65,6 +65,14 @@ int cella_result_parse(const char *json, size_t size, struct cella_result **ret_
     return 0;
 }
 
+int cella_result_summary_json(const struct cella_result *result, char **ret_json, size_t *ret_size,
+                              struct cella_error *err)
+{
+    struct buffer out;
+    buffer_init(&out, 0);
+    return give(&out, result_summary_to_json(result->data, &out, err), ret_json, ret_size);
+}
+
 /* ---- a run on its way ---- */
 
 const char *cella_run_id(const struct cella_run *run)

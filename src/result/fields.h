@@ -56,6 +56,26 @@
     X("tag", TEXT_OR_NULL, result->tag, "the caller's own mark")                                   \
     X("version", TEXT, CELLA_VERSION, "of Cella")
 
+/* What there is to say of a run in a list. */
+#define RESULT_SUMMARY_FIELDS(X)                                                                   \
+    X("id", TEXT, result->id, "sortable by time, unique")                                          \
+    X("status", STATUS, stage->status, "what ended it, in one word")                               \
+    X("message", TEXT, stage->message, "one sentence for a person")                                \
+    X("exit_code", EXIT_CODE, stage->exit_code, "the program's own; null when it gave none")       \
+    X("signal", SIGNAL, stage->signal, "name of the signal that ended the program")                \
+    X("stdout_bytes", SIZE, stage->streams[RESULT_STDOUT].total_bytes, "written to stdout in all") \
+    X("stderr_bytes", SIZE, stage->streams[RESULT_STDERR].total_bytes, "written to stderr in all") \
+    X("usage", USAGE, &stage->usage, "what it used; null where this host does not count it")       \
+    X("limit", LIMIT, result, "the limit that ended the run")                                      \
+    X("limits_hit", LIMITS_HIT, stage->limits_hit, "every limit touched, also those survived")     \
+    X("start", START, result->warm ? "warm" : "cold", "how the program was started")               \
+    X("language", LANGUAGE, result, "null for a command")                                          \
+    X("policy", POLICY, result, "the policy that it ran under")                                    \
+    X("queued_at", MOMENT, result->queued_at_ms, "when the request came")                          \
+    X("started_at", MOMENT, result->started_at_ms, "when the program's first instruction ran")     \
+    X("finished_at", MOMENT, result->finished_at_ms, "when nothing of the run was left")           \
+    X("tag", TEXT_OR_NULL, result->tag, "the caller's own mark")
+
 #define RESULT_COMPILE_FIELDS(X)                                                                   \
     RESULT_STAGE_FIELDS(X)                                                                         \
     X("cached", FLAG, result->compile_cached, "an earlier compilation was used")

@@ -135,6 +135,10 @@ void result_free_files(struct result_file *files, size_t count);
 int result_to_json(const struct result *result, struct buffer *out,
                    struct cella_error *err) MUST_CHECK;
 
+/* The same for a list of runs: without output, files, diagnosis and protections. */
+int result_summary_to_json(const struct result *result, struct buffer *out,
+                           struct cella_error *err) MUST_CHECK;
+
 /* From that JSON what fronts ask a result for: status, message, error, codes, streams, files,
  * diagnosis and notes; the rest stays empty.  Fields that it does not know are a newer Cella's.
  * CELLA_ERROR_CALLER when it is no such JSON. */

@@ -430,6 +430,15 @@ static void write_ERROR(struct json_writer *writer, const struct cella_error *er
 
 /* ---- the whole ---- */
 
+static int end_result(struct json_writer *writer, struct cella_error *err)
+{
+    json_write_close(writer, '}');
+    if (writer->failed) {
+        return error_set(err, CELLA_ERROR_HOST, ENOMEM, "the result does not fit into memory");
+    }
+    return 0;
+}
+
 int result_to_json(const struct result *result, struct buffer *out, struct cella_error *err)
 {
     const struct result_stage *stage = &result->run;
@@ -440,9 +449,16 @@ int result_to_json(const struct result *result, struct buffer *out, struct cella
     json_write_init(writer, out);
     json_write_open(writer, '{');
     RESULT_FIELDS(WRITE_FIELD)
-    json_write_close(writer, '}');
-    if (json.failed) {
-        return error_set(err, CELLA_ERROR_HOST, ENOMEM, "the result does not fit into memory");
-    }
-    return 0;
+    return end_result(writer, err);
+}
+
+int result_summary_to_json(const struct result *result, struct buffer *out, struct cella_error *err)
+{
+    const struct result_stage *stage = &result->run;
+    struct json_writer json;
+    struct json_writer *writer = &json;
+    json_write_init(writer, out);
+    json_write_open(writer, '{');
+    RESULT_SUMMARY_FIELDS(WRITE_FIELD)
+    return end_result(writer, err);
 }

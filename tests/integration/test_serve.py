@@ -285,10 +285,10 @@ def test_chunks_over_the_size_of_a_body(server):
     ("GET", "/v1/../v1/runs", 404, "there is nothing at /v1/../v1/runs", None),
     ("GET", "//version", 404, "there is nothing at //version", None),
     ("POST", "/v1/runs/a/b", 404, "there is nothing at /v1/runs/a/b", None),
-    ("GET", "/v1/runs", 405, "/v1/runs has no method GET", "POST"),
-    ("BREW", "/v1/runs", 405, "/v1/runs has no method BREW", "POST"),
+    ("PUT", "/v1/runs", 405, "/v1/runs has no method PUT", "POST, GET, HEAD"),
+    ("BREW", "/v1/runs", 405, "/v1/runs has no method BREW", "POST, GET, HEAD"),
     ("POST", "/version", 405, "/version has no method POST", "GET, HEAD"),
-    ("GET", "/v1/runs/x", 405, "/v1/runs/x has no method GET", "DELETE"),
+    ("POST", "/v1/runs/x", 405, "/v1/runs/x has no method POST", "GET, HEAD, DELETE"),
 ])
 def test_other_ways(server, method, path, status, text, allow):
     got, headers, problem = server.ask(method, path)

@@ -104,6 +104,10 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
       "memory for what is made ahead of need, such as 1g; 0: nothing is (512m)")                   \
     X(COMPILE_CACHE, "compile-cache", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                  \
       "room on the disk for compiled programs, such as 1g; 0: none is kept (256m)")                \
+    X(HISTORY, "history", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                              \
+      "room for what is remembered of runs, such as 1g; 0: nothing is (256m)")                     \
+    X(HISTORY_DAYS, "history-days", 0, "COUNT", NONE, ON(SERVE), OPTION_OWN, "",                   \
+      "how many days it is remembered (30)")                                                       \
     X(LOG, "log", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                      \
       "append to FILE what otherwise goes to standard error")                                      \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \

@@ -92,15 +92,35 @@ static int add_place(struct words *words, const struct invocation *invocation, e
     return add(words, name, value, strlen(value), err);
 }
 
+/* What the server has defaults for. */
+static int add_given(struct words *words, const struct invocation *invocation,
+                     struct cella_error *err)
+{
+    static const struct {
+        enum option_id id;
+        const char *name;
+    } options[] = {
+        {OPTION_POOL_MEMORY, "pool-memory"},
+        {OPTION_COMPILE_CACHE, "compile-cache"},
+        {OPTION_HISTORY, "history"},
+        {OPTION_HISTORY_DAYS, "history-days"},
+        {OPTION_LOG, "log"},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        const char *value = invocation_setting(invocation, options[i].id);
+        if (value != NULL && add(words, options[i].name, value, strlen(value), err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int command_serve(const struct invocation *invocation)
 {
     static char name[] = "cella-serve";
     AUTO_WORDS struct words words = {.items = {name}, .count = 1};
     char program[PATH_MAX];
     struct cella_error err;
-    const char *log = invocation_setting(invocation, OPTION_LOG);
-    const char *pool = invocation_setting(invocation, OPTION_POOL_MEMORY);
-    const char *cache = invocation_setting(invocation, OPTION_COMPILE_CACHE);
     if (!place_of_program("cella-serve", program)) {
         (void)cli_fail(&err, CELLA_ERROR_HOST, "install Cella",
                        "cella-serve was found neither beside this program nor in %s",
@@ -110,9 +130,7 @@ int command_serve(const struct invocation *invocation)
     if (add_listens(&words, invocation, &err) < 0 ||
         add_place(&words, invocation, OPTION_SOCKET, "socket", place_of_socket, &err) < 0 ||
         add_place(&words, invocation, OPTION_STATE, "state", place_of_state, &err) < 0 ||
-        (pool != NULL && add(&words, "pool-memory", pool, strlen(pool), &err) < 0) ||
-        (cache != NULL && add(&words, "compile-cache", cache, strlen(cache), &err) < 0) ||
-        (log != NULL && add(&words, "log", log, strlen(log), &err) < 0)) {
+        add_given(&words, invocation, &err) < 0) {
         return report_error(&err);
     }
     (void)execv(program, words.items);

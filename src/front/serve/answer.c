@@ -86,6 +86,15 @@ void answer_json(struct connection *connection, int status, char *json, size_t s
     end(connection, json, size);
 }
 
+void answer_accepted(struct connection *connection, const char *path, const char *id)
+{
+    char *json = NULL;
+    const int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: no escapes */
+    begin(connection, 202, "application/json", false);
+    add(&connection->answer, "Location: %s%s\r\nPreference-Applied: respond-async\r\n", path, id);
+    end(connection, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+}
+
 /* `more` are further lines of the head, or "". */
 static void send_problem(struct connection *connection, int status, const struct cella_error *error,
                          const char *more)

@@ -12,6 +12,8 @@ struct connection;
 
 /* Takes `json`, which is malloc'ed. */
 void answer_json(struct connection *connection, int status, char *json, size_t size);
+/* That a run was begun, and at which path its result will be: {"id"}. */
+void answer_accepted(struct connection *connection, const char *path, const char *id);
 /* As application/problem+json.  Status 0: an error of Cella's, with the status of its kind. */
 void answer_problem(struct connection *connection, int status, const struct cella_error *error);
 /* Of a method that the path does not have: `allow` are those that it has. */

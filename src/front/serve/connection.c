@@ -30,6 +30,7 @@
 #define BODY_FIRST 4096U
 
 static void on_received(void *context, const char *data, size_t size);
+static int send_some(struct connection *connection);
 static void on_has_room(void *context);
 static void on_gone(void *context);
 static void on_timeout(void *context);
@@ -319,6 +320,7 @@ void connection_send(struct connection *connection)
 {
     connection->state = CONNECTION_ANSWERING;
     connection->answer.sent = 0;
+    (void)send_some(connection); /* what it takes at once; on_has_room() sees to the rest */
     connection_resume(connection);
 }
 

@@ -77,6 +77,18 @@ bool connection_any_answering(const struct server *server);
 
 /* ---- for those who answer ---- */
 
+/* Whose runs it asks for.  Without keys there are two: who comes by the Unix socket, which is for
+ * the server's own user, and everybody else. */
+static inline const char *connection_tenant(const struct connection *connection)
+{
+    return connection->is_local ? "local" : "";
+}
+/* Whose runs it may see; NULL: everybody's. */
+static inline const char *connection_sees(const struct connection *connection)
+{
+    return connection->is_local ? NULL : connection_tenant(connection);
+}
+
 /* Sends what `answer` holds. */
 void connection_send(struct connection *connection);
 /* There is more to send for its job, which asks when it is time: see job_next(). */

@@ -4,6 +4,7 @@
 #include "front/serve/answer.h"
 #include "front/serve/connection.h"
 #include "front/serve/fail.h"
+#include "front/serve/history.h"
 #include "front/serve/log.h"
 
 #include <cella/wire.h>
@@ -11,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A longer request is not remembered with its result, unless it was accepted for later. */
+#define REMEMBERED_REQUEST_MAX ((size_t)1 << 20)
 
 /* Output in one event, at most. */
 #define EVENT_BYTES_MAX ((size_t)32 << 10)
@@ -22,7 +26,10 @@ struct job {
     struct server *server;
     struct connection *connection;
     struct cella_run *run;
-    bool streams;
+    enum job_way way;
+    const char *tenant;
+    char *request; /* for the history; NULL: it has it already */
+    size_t request_size;
     bool is_done;
     enum job_step step; /* what is to be told next */
     size_t told[2];     /* bytes of each stream */
@@ -41,7 +48,7 @@ static int start(struct job *job, const char *json, size_t size, struct cella_er
     const struct cella_callbacks callbacks = {
         .size = sizeof(callbacks),
         .context = job,
-        .output = job->streams ? on_output : NULL,
+        .output = job->way == JOB_STREAMS ? on_output : NULL,
         .done = on_done,
     };
     struct cella_request *request;
@@ -53,8 +60,39 @@ static int start(struct job *job, const char *json, size_t size, struct cella_er
     return result;
 }
 
-int job_start(struct connection *connection, const char *json, size_t size, bool streams,
-              struct cella_error *err)
+/* What the history will have of the request. */
+static int remember(struct job *job, const char *json, size_t size, struct cella_error *err)
+{
+    struct server *server = job->server;
+    if (job->way == JOB_STAYS) {
+        const struct history_run run = {cella_run_id(job->run), job->tenant, json, size};
+        return history_accept(server->history, &run, err);
+    }
+    if (server->history == NULL) {
+        return 0;
+    }
+    if (size > REMEMBERED_REQUEST_MAX) {
+        json = "null";
+        size = strlen(json);
+    }
+    job->request = malloc(size);
+    if (job->request == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    memcpy(job->request, json, size);
+    job->request_size = size;
+    return 0;
+}
+
+static void free_job(struct job *job)
+{
+    cella_run_free(job->run);
+    free(job->request);
+    free(job);
+}
+
+int job_start(struct connection *connection, const char *json, size_t size, enum job_way way,
+              const char **ret_id, struct cella_error *err)
 {
     struct server *server = connection->server;
     if (server->job_count >= SERVER_JOBS_MAX) {
@@ -69,14 +107,18 @@ int job_start(struct connection *connection, const char *json, size_t size, bool
     if (job == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    *job = (struct job){.server = server, .connection = connection, .streams = streams};
-    if (start(job, json != NULL ? json : "", size, err) < 0) {
-        free(job);
+    *job = (struct job){.server = server, .way = way, .tenant = connection_tenant(connection)};
+    if (start(job, json != NULL ? json : "", size, err) < 0 || remember(job, json, size, err) < 0) {
+        free_job(job);
         return -1;
     }
     TAILQ_INSERT_TAIL(&server->jobs, job, link);
     server->job_count++;
-    connection->job = job;
+    if (way != JOB_STAYS) {
+        job->connection = connection;
+        connection->job = job;
+    }
+    *ret_id = cella_run_id(job->run);
     return 0;
 }
 
@@ -87,19 +129,22 @@ void job_destroy(struct job *job)
     }
     struct server *server = job->server;
     if (!job->is_done) {
-        log_line("%s is cancelled: its client has gone", cella_run_id(job->run));
+        log_line("%s is cancelled: its %s has gone", cella_run_id(job->run),
+                 job->way == JOB_STAYS ? "server" : "client");
     }
-    job->connection->job = NULL;
+    if (job->connection != NULL) {
+        job->connection->job = NULL;
+    }
     TAILQ_REMOVE(&server->jobs, job, link);
     server->job_count--;
-    cella_run_free(job->run);
-    free(job);
+    free_job(job);
 }
 
-int job_cancel(struct server *server, const char *id)
+int job_cancel(struct server *server, const char *id, const char *tenant)
 {
     for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
-        if (!job->is_done && strcmp(cella_run_id(job->run), id) == 0) {
+        if (!job->is_done && strcmp(cella_run_id(job->run), id) == 0 &&
+            (tenant == NULL || strcmp(job->tenant, tenant) == 0)) {
             cella_run_cancel(job->run);
             return 0;
         }
@@ -142,18 +187,28 @@ static void answer(struct connection *connection, const struct cella_result *res
 static void on_done(void *context, struct cella_run *run)
 {
     struct job *job = context;
-    struct connection *connection = job->connection;
+    struct server *server = job->server;
+    const struct cella_result *result = cella_run_result(run);
+    struct cella_error err;
     job->is_done = true;
-    if (cella_result_error(cella_run_result(run))->kind == CELLA_ERROR_NONE) {
-        job->server->has_worked = true;
+    if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
+        server->has_worked = true;
     }
-    log_line("%s %s", cella_run_id(run), cella_result_status(cella_run_result(run)));
-    if (job->streams) {
-        connection_resume(connection);
+    log_line("%s %s", cella_run_id(run), cella_result_status(result));
+    if (job->way == JOB_ANSWERS) {
+        answer(job->connection, result);
+    }
+    const struct history_run remembered = {cella_run_id(run), job->tenant, job->request,
+                                           job->request_size};
+    if (history_add(server->history, &remembered, result, &err) < 0) {
+        log_line("%s is not remembered: %s", cella_run_id(run), err.text);
+    }
+    if (job->way == JOB_STREAMS) {
+        connection_resume(job->connection);
         return;
     }
-    answer(connection, cella_run_result(run));
     job_destroy(job);
+    server_settle(server);
 }
 
 /* ---- events ---- */

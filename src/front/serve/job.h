@@ -14,10 +14,16 @@ struct connection;
 struct server;
 struct job;
 
-/* Starts a run for the connection, which is answered when it has ended; or, when it `streams`, asks
- * for one event after the other by job_next(). */
-int job_start(struct connection *connection, const char *json, size_t size, bool streams,
-              struct cella_error *err) __attribute__((warn_unused_result));
+enum job_way {
+    JOB_ANSWERS, /* the connection gets the result when it has ended */
+    JOB_STREAMS, /* the connection asks for one event after the other by job_next() */
+    JOB_STAYS,   /* nobody waits: the result goes into the history */
+};
+
+/* Starts a run that the connection has asked for; *ret_id belongs to it.  With JOB_STAYS it is in
+ * the history when this returns 0. */
+int job_start(struct connection *connection, const char *json, size_t size, enum job_way way,
+              const char **ret_id, struct cella_error *err) __attribute__((warn_unused_result));
 /* Ends its run, if it still goes on.  NULL is fine. */
 void job_destroy(struct job *job);
 
@@ -25,7 +31,8 @@ void job_destroy(struct job *job);
  * when all were given, and the job is gone; else 1. */
 int job_next(struct job *job, char **ret_text, size_t *ret_size);
 
-/* Asks the run of that id to end.  -1 when there is none. */
-int job_cancel(struct server *server, const char *id) __attribute__((warn_unused_result));
+/* Asks the run of that id, and that tenant unless it is NULL, to end.  -1 when there is none. */
+int job_cancel(struct server *server, const char *id, const char *tenant)
+    __attribute__((warn_unused_result));
 
 #endif

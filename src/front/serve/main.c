@@ -5,7 +5,9 @@
  *   loop.c        descriptors, sockets and timers, by libwebsockets
  *   server.c      the engine, who connects, how it ends
  *   connection.c  a request comes in (http.c), and what there is at its path (routes.c) answers
+ *   runs.c        the routes of runs
  *   job.c         a run, and its events
+ *   history.c     those that there were
  *
  * It is a client of libcella like any other and includes nothing of it but <cella/...>.
  */

@@ -5,7 +5,7 @@
 #include "front/serve/connection.h"
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
-#include "front/serve/job.h"
+#include "front/serve/runs.h"
 #include "front/serve/server.h"
 
 #include <arpa/inet.h>
@@ -24,12 +24,6 @@ static void get_version(struct connection *connection);
 static void get_pools(struct connection *connection);
 static void get_languages(struct connection *connection);
 static void get_policies(struct connection *connection);
-static void post_run(struct connection *connection);
-static void delete_run(struct connection *connection);
-
-static int check_post(struct connection *connection);
-
-#define RUNS      "/v1/runs"
 #define POOLS     "/v1/pools"
 #define LANGUAGES "/v1/languages"
 #define POLICIES  "/v1/policies"
@@ -41,10 +35,11 @@ static const struct route {
     void (*handle)(struct connection *connection);
     int (*check)(struct connection *connection); /* with the head alone; NULL: nothing to check */
 } routes[] = {
-    {"POST", RUNS, post_run, check_post},    {"DELETE", RUNS "/", delete_run, NULL},
-    {"GET", "/healthz", get_health, NULL},   {"GET", "/readyz", get_readiness, NULL},
-    {"GET", "/version", get_version, NULL},  {"GET", POOLS, get_pools, NULL},
-    {"GET", LANGUAGES, get_languages, NULL}, {"GET", POLICIES, get_policies, NULL},
+    {"POST", RUNS, runs_post, runs_check_post}, {"GET", RUNS, runs_list, NULL},
+    {"GET", RUNS "/", runs_get, NULL},          {"DELETE", RUNS "/", runs_delete, NULL},
+    {"GET", "/healthz", get_health, NULL},      {"GET", "/readyz", get_readiness, NULL},
+    {"GET", "/version", get_version, NULL},     {"GET", POOLS, get_pools, NULL},
+    {"GET", LANGUAGES, get_languages, NULL},    {"GET", POLICIES, get_policies, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
@@ -136,12 +131,19 @@ static int refuse_way(struct connection *connection)
 {
     struct cella_error error;
     const char *path = connection->head.path;
+    char allow[64] = "";
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (has_path(&routes[i], path)) { /* no path has two methods, but for HEAD */
-            answer_not_allowed(connection, strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD"
-                                                                                : routes[i].method);
-            return -1;
+        if (has_path(&routes[i], path)) {
+            const char *method =
+                strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+            const size_t length = strlen(allow);
+            (void)snprintf(allow + length, sizeof(allow) - length, "%s%s", length > 0 ? ", " : "",
+                           method);
         }
+    }
+    if (allow[0] != '\0') {
+        answer_not_allowed(connection, allow);
+        return -1;
     }
     (void)serve_fail(&error, CELLA_ERROR_CALLER, "there is nothing at %.200s", path);
     (void)serve_hint(&error, "programs are run by POST " RUNS);
@@ -246,49 +248,4 @@ static void get_languages(struct connection *connection)
 static void get_policies(struct connection *connection)
 {
     answer_list(connection, cella_policies_json);
-}
-
-/* Before the body is read.  Nothing else than JSON: what a page of another site can send without
- * being asked for leave is never that. */
-static int check_post(struct connection *connection)
-{
-    struct cella_error error;
-    const char *type = http_header(&connection->head, "Content-Type");
-    size_t size = type != NULL ? strcspn(type, " \t;") : 0;
-    if (size != strlen("application/json") || strncasecmp(type, "application/json", size) != 0) {
-        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body is not said to be JSON");
-        (void)serve_hint(&error, "send it with Content-Type: application/json");
-        answer_problem(connection, 415, &error);
-        return -1;
-    }
-    if (server_check_ready(connection->server, &error) < 0) {
-        answer_problem(connection, 503, &error);
-        return -1;
-    }
-    return 0;
-}
-
-static void post_run(struct connection *connection)
-{
-    struct cella_error error;
-    bool streams = http_header_has(&connection->head, "Accept", "text/event-stream");
-    if (job_start(connection, connection->body, connection->body_size, streams, &error) < 0) {
-        answer_problem(connection, 0, &error);
-    } else if (streams) {
-        answer_events(connection);
-    }
-}
-
-static void delete_run(struct connection *connection)
-{
-    const char *id = connection->head.path + strlen(RUNS "/");
-    struct cella_error error;
-    if (job_cancel(connection->server, id) < 0) {
-        (void)serve_fail(&error, CELLA_ERROR_CALLER, "no run '%.64s' is on its way", id);
-        answer_problem(connection, 404, &error);
-        return;
-    }
-    char *json = NULL;
-    int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: it needs no escape */
-    answer_json(connection, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
 }

@@ -5,6 +5,7 @@
 
 #include "front/serve/connection.h"
 #include "front/serve/fail.h"
+#include "front/serve/history.h"
 #include "front/serve/job.h"
 #include "front/serve/listen.h"
 #include "front/serve/log.h"
@@ -60,6 +61,8 @@ int server_open(const struct settings *settings, struct server *server, struct c
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
+        history_open(settings->state, settings->history_bytes, settings->history_days,
+                     &server->history, err) < 0 ||
         watch_signals(server, err) < 0 || open_listeners(server, err) < 0) {
         return -1;
     }
@@ -99,7 +102,11 @@ void server_close(struct server *server)
     while (!TAILQ_EMPTY(&server->busy)) {
         connection_destroy(TAILQ_FIRST(&server->busy));
     }
+    while (!TAILQ_EMPTY(&server->jobs)) { /* those that nobody waits for */
+        job_destroy(TAILQ_FIRST(&server->jobs));
+    }
     close_engine(server);
+    history_close(server->history);
     loop_destroy(server->loop);
     if (server->state_fd >= 0) {
         (void)close(server->state_fd);

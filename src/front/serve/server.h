@@ -32,6 +32,7 @@
 enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 
 struct connection;
+struct history;
 struct job;
 TAILQ_HEAD(connection_list, connection);
 TAILQ_HEAD(job_list, job);
@@ -50,6 +51,7 @@ struct server {
     struct loop_watch *signals;
     struct listener listeners[SETTINGS_LISTEN_MAX + 1];
     size_t listener_count;
+    struct history *history; /* NULL: none is kept */
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */

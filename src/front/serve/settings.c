@@ -109,9 +109,22 @@ static int read_size(const char *name, const char *text, uint64_t none, uint64_t
     return 0;
 }
 
+static int read_days(const char *text, unsigned *ret_days, struct cella_error *err)
+{
+    char *end = NULL;
+    const unsigned long days = strtoul(text, &end, 10);
+    if (text[0] < '1' || text[0] > '9' || *end != '\0' || days > SETTINGS_DAYS_MAX) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "--history-days %s is no number from 1 to %u",
+                          text, SETTINGS_DAYS_MAX);
+    }
+    *ret_days = (unsigned)days;
+    return 0;
+}
+
 int settings_read(char *const *words, struct settings *ret_settings, struct cella_error *err)
 {
-    struct settings settings = {.socket = NULL};
+    struct settings settings = {.history_bytes = SETTINGS_HISTORY_BYTES,
+                                .history_days = SETTINGS_HISTORY_DAYS};
     for (; *words != NULL; words++) {
         const char *value = strchr(*words, '=');
         size_t size = value != NULL ? (size_t)(value - *words) : 0;
@@ -132,6 +145,14 @@ int settings_read(char *const *words, struct settings *ret_settings, struct cell
         } else if (size == 13 && strncmp(*words, "compile-cache", size) == 0) {
             if (read_size("compile-cache", value, CELLA_NO_COMPILE_CACHE,
                           &settings.compile_cache_bytes, err) < 0) {
+                return -1;
+            }
+        } else if (size == 7 && strncmp(*words, "history", size) == 0) {
+            if (read_size("history", value, 0, &settings.history_bytes, err) < 0) {
+                return -1;
+            }
+        } else if (size == 12 && strncmp(*words, "history-days", size) == 0) {
+            if (read_days(value, &settings.history_days, err) < 0) {
                 return -1;
             }
         } else if (size == 3 && strncmp(*words, "log", size) == 0) {

@@ -11,6 +11,10 @@
 
 #define SETTINGS_LISTEN_MAX 16U
 
+#define SETTINGS_HISTORY_BYTES ((uint64_t)256 << 20)
+#define SETTINGS_HISTORY_DAYS  30U
+#define SETTINGS_DAYS_MAX      36500U
+
 struct settings_address {
     const char *text; /* as it was given */
     union {
@@ -27,6 +31,8 @@ struct settings {
     const char *log;    /* NULL: standard error */
     uint64_t pool_memory_bytes;   /* as in struct cella_options */
     uint64_t compile_cache_bytes; /* likewise */
+    uint64_t history_bytes;       /* 0: none is kept */
+    unsigned history_days;
     struct settings_address listen[SETTINGS_LISTEN_MAX];
     size_t listen_count;
 };

@@ -1,0 +1,528 @@
+/*
+ * See history.h.  Divisions: the file; adding; finding; what goes.
+ *
+ * How it works: write-ahead logging, and a commit for each change, which the kernel has when the
+ * call returns: this process may be killed at any time and loses nothing.  That the host loses its
+ * power may cost the last seconds.  The columns by which runs are found are made by SQLite from
+ * the summary, so that there is one place that says what a run was.
+ */
+#include "front/serve/history.h"
+
+#include "front/serve/fail.h"
+#include "front/serve/log.h"
+
+#include <cella/wire.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Of the code and of each stream: what is found by its words. */
+#define SEARCHED_BYTES_MAX 65536
+/* Of a result that somebody waits for.  Longer ones are remembered without it. */
+#define RESULT_BYTES_MAX ((size_t)4 << 20)
+/* Rows that go in one turn: others want their turn too. */
+#define FORGOTTEN_AT_ONCE 16
+#define FORMAT            1 /* of the tables below */
+#define DAY_SECONDS       86400
+
+static const char tables[] =
+    "PRAGMA journal_mode = WAL;"
+    "PRAGMA synchronous = NORMAL;"
+    "CREATE TABLE IF NOT EXISTS runs("
+    " number INTEGER PRIMARY KEY,"
+    " id TEXT NOT NULL UNIQUE,"
+    " tenant TEXT NOT NULL,"
+    " added_at INTEGER NOT NULL," /* Unix time */
+    " bytes INTEGER NOT NULL,"
+    " summary TEXT," /* NULL: still on its way */
+    " status TEXT AS (summary ->> '$.status') STORED,"
+    " language TEXT AS (summary ->> '$.language.name') STORED,"
+    " policy TEXT AS (summary ->> '$.policy.name') STORED,"
+    " tag TEXT AS (summary ->> '$.tag') STORED,"
+    " queued_at TEXT AS (summary ->> '$.queued_at') STORED,"
+    " request TEXT,"
+    " result TEXT);"
+    "CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(code, stdout, stderr);";
+
+enum statement {
+    ACCEPT,
+    ADD,
+    FINISH,
+    SEARCHABLE,
+    FIND,
+    LIST,
+    LOST,
+    SIZE,
+    OLDEST,
+    FORGET,
+    FORGET_TEXT,
+    STATEMENT_COUNT
+};
+
+static const char *const statements[STATEMENT_COUNT] = {
+    [ACCEPT] = "INSERT INTO runs(id, tenant, added_at, bytes, request)"
+               " VALUES(?1, ?6, ?2, length(?3), ?3)",
+    [ADD] = "INSERT INTO runs(id, tenant, added_at, bytes, request, summary, result)"
+            " VALUES(?1, ?6, ?2, length(?3) + length(?5), ?3, ?4, ?5) RETURNING number, bytes",
+    [FINISH] = "UPDATE runs SET bytes = bytes + length(?5), summary = ?4, result = ?5"
+               " WHERE id = ?1 RETURNING number, length(?5)",
+    [SEARCHABLE] = "INSERT INTO texts(rowid, code, stdout, stderr) SELECT number,"
+                   " substr(request ->> '$.code', 1, ?4), ?2, ?3 FROM runs WHERE number = ?1",
+    [FIND] = "SELECT result FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
+    [LIST] =
+        "SELECT id, summary FROM runs WHERE summary IS NOT NULL"
+        " AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR language = ?2)"
+        " AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR tag = ?4)"
+        " AND (?5 IS NULL OR queued_at >= ?5) AND (?6 IS NULL OR queued_at < ?6)"
+        " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"
+        " AND (?8 IS NULL OR id < ?8) AND (?10 IS NULL OR tenant = ?10) ORDER BY id DESC LIMIT ?9",
+    [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id),"
+             " result = json_set(?2, '$.id', id) WHERE result IS NULL",
+    [SIZE] = "SELECT sum(bytes) FROM runs",
+    [OLDEST] = "SELECT number, bytes, added_at FROM runs WHERE result IS NOT NULL"
+               " ORDER BY number LIMIT 1",
+    [FORGET] = "DELETE FROM runs WHERE number = ?1",
+    [FORGET_TEXT] = "DELETE FROM texts WHERE rowid = ?1",
+};
+
+struct history {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    uint64_t max_bytes;
+    uint64_t bytes;
+    unsigned max_days;
+};
+
+/* ---- the file ---- */
+
+static int failed(const struct history *history, const char *what, struct cella_error *err)
+{
+    const bool is_full = sqlite3_errcode(history->database) == SQLITE_FULL;
+    (void)serve_fail(err, CELLA_ERROR_HOST, "the history cannot %s: %s", what,
+                     sqlite3_errmsg(history->database));
+    return serve_hint(err, is_full ? "make room on its disk" : "see to the state directory");
+}
+
+/* One that gives no rows. */
+static int step(sqlite3_stmt *statement)
+{
+    const int code = sqlite3_step(statement);
+    const int end = sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return code == SQLITE_DONE && end == SQLITE_OK ? 0 : -1;
+}
+
+static int run_text(struct history *history, const char *sql)
+{
+    return sqlite3_exec(history->database, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
+}
+
+/* Its own number, so that a later Cella knows what it reads. */
+static int check_format(struct history *history, const char *path, struct cella_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int format = -1;
+    if (sqlite3_prepare_v2(history->database, "PRAGMA user_version", -1, &statement, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW) {
+        format = sqlite3_column_int(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    if (format < 0) {
+        return failed(history, "be read", err);
+    }
+    if (format != 0 && format != FORMAT) {
+        (void)serve_fail(err, CELLA_ERROR_HOST, "%s was written by another version of Cella", path);
+        return serve_hint(err, "move it away, or choose another state directory");
+    }
+    return 0;
+}
+
+static int prepare(struct history *history, struct cella_error *err)
+{
+    char format[40];
+    (void)snprintf(format, sizeof(format), "PRAGMA user_version = %d", FORMAT);
+    if (run_text(history, tables) < 0 || run_text(history, format) < 0) {
+        return failed(history, "be made", err);
+    }
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        if (sqlite3_prepare_v3(history->database, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &history->statements[i], NULL) != SQLITE_OK) {
+            return failed(history, "be used", err);
+        }
+    }
+    return 0;
+}
+
+/* Runs that were accepted, and of which the last server has seen no end. */
+static int tell_lost(struct history *history, struct cella_error *err)
+{
+    struct cella_error error;
+    struct cella_result *result = NULL;
+    char *summary = NULL, *json = NULL;
+    size_t summary_size = 0, size = 0;
+    (void)serve_fail(&error, CELLA_ERROR_HOST, "the server ended while the run was on its way");
+    (void)serve_hint(&error, "run it again");
+    int code = cella_result_refused(&error, &result, err);
+    if (code == 0) {
+        code = cella_result_summary_json(result, &summary, &summary_size, err);
+    }
+    if (code == 0) {
+        code = cella_result_json(result, &json, &size, err);
+    }
+    if (code == 0) {
+        sqlite3_stmt *statement = history->statements[LOST];
+        (void)sqlite3_bind_text(statement, 1, summary, (int)summary_size, SQLITE_STATIC);
+        (void)sqlite3_bind_text(statement, 2, json, (int)size, SQLITE_STATIC);
+        code = step(statement) < 0 ? failed(history, "be written", err) : 0;
+    }
+    const int lost = sqlite3_changes(history->database);
+    if (code == 0 && lost > 0) {
+        log_line("%d runs were lost with the server before", lost);
+    }
+    free(summary);
+    free(json);
+    cella_result_destroy(result);
+    return code;
+}
+
+static void count_bytes(struct history *history)
+{
+    sqlite3_stmt *statement = history->statements[SIZE];
+    history->bytes =
+        sqlite3_step(statement) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_reset(statement);
+}
+
+int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
+                 struct history **ret_history, struct cella_error *err)
+{
+    char *path = NULL;
+    if (max_bytes == 0) {
+        *ret_history = NULL;
+        return 0;
+    }
+    struct history *history = calloc(1, sizeof(*history));
+    if (history == NULL || asprintf(&path, "%s/history.db", directory) < 0) {
+        free(history);
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    history->max_bytes = max_bytes;
+    history->max_days = max_days;
+    const mode_t mask = umask(077); /* what programs wrote is nobody else's */
+    int code = sqlite3_open_v2(path, &history->database,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                   SQLITE_OPEN_NOFOLLOW,
+                               NULL) == SQLITE_OK
+                   ? 0
+                   : failed(history, "be opened", err);
+    if (code == 0) {
+        code = check_format(history, path, err);
+    }
+    if (code == 0) {
+        code = prepare(history, err);
+    }
+    if (code == 0) {
+        code = tell_lost(history, err);
+    }
+    (void)umask(mask);
+    free(path);
+    if (code < 0) {
+        history_close(history);
+        return -1;
+    }
+    count_bytes(history);
+    *ret_history = history;
+    return 0;
+}
+
+void history_close(struct history *history)
+{
+    if (history == NULL) {
+        return;
+    }
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        (void)sqlite3_finalize(history->statements[i]);
+    }
+    (void)sqlite3_close(history->database); /* what was changed is committed */
+    free(history);
+}
+
+/* ---- what goes ---- */
+
+/* Returns whether one went. */
+static bool forget_oldest(struct history *history, sqlite3_int64 now)
+{
+    sqlite3_stmt *oldest = history->statements[OLDEST];
+    sqlite3_int64 number = 0, bytes = 0;
+    bool goes = false;
+    if (sqlite3_step(oldest) == SQLITE_ROW) {
+        number = sqlite3_column_int64(oldest, 0);
+        bytes = sqlite3_column_int64(oldest, 1);
+        goes =
+            history->bytes > history->max_bytes ||
+            now - sqlite3_column_int64(oldest, 2) > (sqlite3_int64)history->max_days * DAY_SECONDS;
+    }
+    (void)sqlite3_reset(oldest);
+    if (!goes) {
+        return false;
+    }
+    (void)sqlite3_bind_int64(history->statements[FORGET], 1, number);
+    (void)sqlite3_bind_int64(history->statements[FORGET_TEXT], 1, number);
+    if (step(history->statements[FORGET]) < 0 || step(history->statements[FORGET_TEXT]) < 0) {
+        return false;
+    }
+    history->bytes -= (uint64_t)bytes < history->bytes ? (uint64_t)bytes : history->bytes;
+    return true;
+}
+
+static void forget_old(struct history *history)
+{
+    const sqlite3_int64 now = (sqlite3_int64)time(NULL);
+    for (int i = 0; i < FORGOTTEN_AT_ONCE && forget_oldest(history, now); i++) {
+    }
+}
+
+/* ---- adding ---- */
+
+static void bind_text(sqlite3_stmt *statement, int place, const char *text, size_t size)
+{
+    (void)sqlite3_bind_text64(statement, place, text, size, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* What a row has of a run from its beginning. */
+static void bind_run(sqlite3_stmt *statement, const struct history_run *run)
+{
+    bind_text(statement, 1, run->id, strlen(run->id));
+    if (run->request != NULL) {
+        (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)time(NULL));
+        bind_text(statement, 3, run->request, run->request_size);
+        bind_text(statement, 6, run->tenant, strlen(run->tenant));
+    }
+}
+
+int history_accept(struct history *history, const struct history_run *run, struct cella_error *err)
+{
+    if (history == NULL) {
+        (void)serve_fail(err, CELLA_ERROR_CALLER,
+                         "this server keeps no history, so no run can be fetched later");
+        return serve_hint(err, "ask without `Prefer: respond-async`");
+    }
+    sqlite3_stmt *statement = history->statements[ACCEPT];
+    bind_run(statement, run);
+    if (step(statement) < 0) {
+        return failed(history, "be written", err);
+    }
+    history->bytes += run->request_size;
+    return 0;
+}
+
+/* The beginning of a stream, without half a character at its end. */
+static void bind_searched(sqlite3_stmt *statement, int place, const char *text, size_t size)
+{
+    size = size < SEARCHED_BYTES_MAX ? size : SEARCHED_BYTES_MAX;
+    const size_t zero = strnlen(text, size); /* nothing is found behind one */
+    while (size == SEARCHED_BYTES_MAX && size > 0 &&
+           ((unsigned char)text[size - 1] & 0xc0) == 0x80) {
+        size--;
+    }
+    bind_text(statement, place, text, zero < size ? zero : size);
+}
+
+static int add_row(struct history *history, sqlite3_stmt *statement, sqlite3_int64 *ret_number)
+{
+    const bool added = sqlite3_step(statement) == SQLITE_ROW;
+    if (added) {
+        *ret_number = sqlite3_column_int64(statement, 0);
+        history->bytes += (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    const int end = sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return added && end == SQLITE_OK ? 0 : -1;
+}
+
+static int add(struct history *history, const struct history_run *run,
+               const struct cella_result *result, struct cella_error *err)
+{
+    sqlite3_stmt *statement = history->statements[run->request != NULL ? ADD : FINISH];
+    char *summary = NULL, *json = NULL;
+    size_t summary_size = 0, json_size = 0, size = 0;
+    sqlite3_int64 number = 0;
+    int code = cella_result_summary_json(result, &summary, &summary_size, err);
+    if (code == 0) {
+        code = cella_result_json(result, &json, &json_size, err);
+    }
+    if (code == 0 && run->request != NULL && json_size > RESULT_BYTES_MAX) {
+        json_size = 0; /* somebody has it, and others want their turn */
+    }
+    if (code == 0) {
+        bind_run(statement, run);
+        bind_text(statement, 4, summary, summary_size);
+        bind_text(statement, 5, json, json_size);
+        code = add_row(history, statement, &number);
+        sqlite3_stmt *searchable = history->statements[SEARCHABLE];
+        (void)sqlite3_bind_int64(searchable, 1, number);
+        const char *text = cella_result_stdout(result, &size);
+        bind_searched(searchable, 2, text, size);
+        text = cella_result_stderr(result, &size);
+        bind_searched(searchable, 3, text, size);
+        (void)sqlite3_bind_int(searchable, 4, SEARCHED_BYTES_MAX);
+        if (code < 0 || step(searchable) < 0) {
+            code = failed(history, "be written", err);
+        }
+    }
+    free(summary);
+    free(json);
+    return code;
+}
+
+int history_add(struct history *history, const struct history_run *run,
+                const struct cella_result *result, struct cella_error *err)
+{
+    if (history == NULL) {
+        return 0;
+    }
+    const int began = run_text(history, "BEGIN IMMEDIATE");
+    int code = began < 0 ? failed(history, "be written", err) : add(history, run, result, err);
+    if (code == 0) {
+        forget_old(history);
+        code = run_text(history, "COMMIT") < 0 ? failed(history, "be written", err) : 0;
+    }
+    if (code < 0 && began == 0) {
+        (void)run_text(history, "ROLLBACK"); /* fails where SQLite has done so already */
+        count_bytes(history);
+    }
+    return code;
+}
+
+/* ---- finding ---- */
+
+static void bind_or_any(sqlite3_stmt *statement, int place, const char *text)
+{
+    if (text != NULL) {
+        bind_text(statement, place, text, strlen(text));
+    }
+}
+
+int history_find(struct history *history, const char *id, const char *tenant, char **ret_json,
+                 size_t *ret_size, struct cella_error *err)
+{
+    if (history == NULL) {
+        return 0;
+    }
+    sqlite3_stmt *statement = history->statements[FIND];
+    bind_text(statement, 1, id, strlen(id));
+    bind_or_any(statement, 2, tenant);
+    const int state = sqlite3_step(statement);
+    int found = state == SQLITE_ROW ? 1 : 0;
+    if (state != SQLITE_ROW && state != SQLITE_DONE) {
+        found = failed(history, "be read", err);
+    } else if (found && sqlite3_column_type(statement, 0) == SQLITE_NULL) {
+        *ret_json = NULL;
+    } else if (found) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+        char *json = text != NULL ? malloc(size + 1) : NULL;
+        if (json == NULL) {
+            found = serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+        } else {
+            memcpy(json, text, size);
+            json[size] = '\0';
+            *ret_json = json;
+            *ret_size = size;
+        }
+    }
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return found;
+}
+
+/* Words as SQLite's full-text search takes them literally: in quotes. */
+static char *quote(const char *words)
+{
+    char *quoted = malloc(2 * strlen(words) + 3);
+    char *end = quoted;
+    if (quoted == NULL) {
+        return NULL;
+    }
+    *end++ = '"';
+    for (; *words != '\0'; words++) {
+        if (*words == '"') {
+            *end++ = '"';
+        }
+        *end++ = *words;
+    }
+    *end++ = '"';
+    *end = '\0';
+    return quoted;
+}
+
+/* The rows, and the id of the last one where there may be more. */
+static int write_rows(sqlite3_stmt *statement, unsigned count, FILE *out)
+{
+    char last[64] = "";
+    unsigned rows = 0;
+    int state;
+    (void)fputs("{\"runs\":[", out);
+    while ((state = sqlite3_step(statement)) == SQLITE_ROW) {
+        (void)fprintf(out, "%s%s", rows > 0 ? "," : "",
+                      (const char *)sqlite3_column_text(statement, 1));
+        (void)snprintf(last, sizeof(last), "%s", (const char *)sqlite3_column_text(statement, 0));
+        rows++;
+    }
+    if (rows == count) {
+        (void)fprintf(out, "],\"next\":\"%s\"}\n", last);
+    } else {
+        (void)fputs("],\"next\":null}\n", out);
+    }
+    return state == SQLITE_DONE ? 0 : -1;
+}
+
+int history_list(struct history *history, const struct history_query *query, char **ret_json,
+                 size_t *ret_size, struct cella_error *err)
+{
+    char *json = NULL, *words = query->text != NULL ? quote(query->text) : NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&json, &size);
+    if (history == NULL || out == NULL || (query->text != NULL && words == NULL)) {
+        if (out != NULL) {
+            (void)fclose(out);
+        }
+        free(json);
+        free(words);
+        return history == NULL ? serve_fail(err, CELLA_ERROR_CALLER, "this server keeps no history")
+                               : serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    sqlite3_stmt *statement = history->statements[LIST];
+    bind_or_any(statement, 1, query->status);
+    bind_or_any(statement, 2, query->language);
+    bind_or_any(statement, 3, query->policy);
+    bind_or_any(statement, 4, query->tag);
+    bind_or_any(statement, 5, query->since);
+    bind_or_any(statement, 6, query->until);
+    bind_or_any(statement, 7, words);
+    bind_or_any(statement, 8, query->after);
+    (void)sqlite3_bind_int64(statement, 9, query->count);
+    bind_or_any(statement, 10, query->tenant);
+    int code = write_rows(statement, query->count, out);
+    if (code < 0) {
+        code = failed(history, "be read", err);
+    }
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    free(words);
+    if (fclose(out) != 0 && code == 0) {
+        code = serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    if (code < 0) {
+        free(json);
+        return -1;
+    }
+    *ret_json = json;
+    *ret_size = size;
+    return 0;
+}

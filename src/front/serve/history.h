@@ -1,0 +1,69 @@
+/*
+ * What the server remembers of its runs: one SQLite file in the state directory.
+ *
+ * A run that somebody waits for is added when it has ended.  One that was accepted for later is
+ * there before its acceptance is told, so that it cannot get lost: what the last server has left
+ * without a result is told as lost when the file is opened.
+ *
+ * What is remembered goes again, the oldest first, when it is too old, or too much together.
+ */
+#ifndef SERVE_HISTORY_H
+#define SERVE_HISTORY_H
+
+#include <cella/cella.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct history;
+
+/* Rows of one answer to history_list(), at most and when nobody says. */
+#define HISTORY_LIST_MAX     1000U
+#define HISTORY_LIST_DEFAULT 50U
+
+/* `max_bytes` of requests and results together; 0 for no history at all: *ret_history is NULL. */
+int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
+                 struct history **ret_history, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* NULL is fine, here and below: nothing is remembered then, and nothing found. */
+void history_close(struct history *history);
+
+struct history_run {
+    const char *id;
+    const char *tenant;  /* whose it is, and who alone finds it */
+    const char *request; /* JSON */
+    size_t request_size;
+};
+
+/* One that has just begun.  When this returns 0 the kernel has it. */
+int history_accept(struct history *history, const struct history_run *run, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* One that has ended; with `request` NULL it was accepted before. */
+int history_add(struct history *history, const struct history_run *run,
+                const struct cella_result *result, struct cella_error *err)
+    __attribute__((warn_unused_result));
+
+/* The result of a run, malloc'ed.  Returns 1 for it; 0 when there is no such run; 1 with *ret_json
+ * NULL when it is still on its way, and empty when it was too large to be kept.  `tenant` NULL: of
+ * all. */
+int history_find(struct history *history, const char *id, const char *tenant, char **ret_json,
+                 size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
+/* NULL: any. */
+struct history_query {
+    const char *tenant;
+    const char *status;
+    const char *language;
+    const char *policy;
+    const char *tag;
+    const char *since; /* RFC 3339, UTC: asked for then or later */
+    const char *until; /* before that */
+    const char *text;  /* words that stand one after the other in code or output */
+    const char *after; /* the id of the last one that was told before */
+    unsigned count;
+};
+
+/* {"runs": [summaries, the newest first], "next": an id for `after`, or null}, malloc'ed. */
+int history_list(struct history *history, const struct history_query *query, char **ret_json,
+                 size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
+#endif

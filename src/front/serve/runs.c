@@ -1,0 +1,190 @@
+/* See runs.h. */
+#include "front/serve/runs.h"
+
+#include "front/serve/answer.h"
+#include "front/serve/connection.h"
+#include "front/serve/fail.h"
+#include "front/serve/history.h"
+#include "front/serve/http.h"
+#include "front/serve/job.h"
+#include "front/serve/query.h"
+#include "front/serve/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- beginning one ---- */
+
+/* Before the body is read.  Nothing else than JSON: what a page of another site can send without
+ * being asked for leave is never that. */
+int runs_check_post(struct connection *connection)
+{
+    struct cella_error error;
+    const char *type = http_header(&connection->head, "Content-Type");
+    size_t size = type != NULL ? strcspn(type, " \t;") : 0;
+    if (size != strlen("application/json") || strncasecmp(type, "application/json", size) != 0) {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body is not said to be JSON");
+        (void)serve_hint(&error, "send it with Content-Type: application/json");
+        answer_problem(connection, 415, &error);
+        return -1;
+    }
+    if (server_check_ready(connection->server, &error) < 0) {
+        answer_problem(connection, 503, &error);
+        return -1;
+    }
+    return 0;
+}
+
+static enum job_way way_of(const struct http_head *head)
+{
+    if (http_header_has(head, "Prefer", "respond-async")) { /* RFC 7240 */
+        return JOB_STAYS;
+    }
+    return http_header_has(head, "Accept", "text/event-stream") ? JOB_STREAMS : JOB_ANSWERS;
+}
+
+void runs_post(struct connection *connection)
+{
+    struct cella_error error;
+    const char *id = NULL;
+    const enum job_way way = way_of(&connection->head);
+    if (job_start(connection, connection->body, connection->body_size, way, &id, &error) < 0) {
+        answer_problem(connection, 0, &error);
+    } else if (way == JOB_STREAMS) {
+        answer_events(connection);
+    } else if (way == JOB_STAYS) {
+        answer_accepted(connection, RUNS "/", id);
+    }
+}
+
+/* ---- those that there were ---- */
+
+enum { STATUS, LANGUAGE, POLICY, TAG, SINCE, UNTIL, WORDS, AFTER, COUNT, FIELD_COUNT };
+
+static const char *given(const struct query_field *field)
+{
+    return field->value[0] != '\0' ? field->value : NULL;
+}
+
+/* Times are compared as texts: so they must be written as the history writes them, or be a
+ * beginning of that. */
+static int check_time(const struct query_field *field, struct cella_error *err)
+{
+    static const char form[] = "0000-00-00T00:00:00.000Z";
+    for (size_t i = 0; field->value[i] != '\0'; i++) {
+        const char wanted = i < sizeof(form) - 1 ? form[i] : '\0';
+        const char letter = field->value[i];
+        const int fits = wanted == '0' ? letter >= '0' && letter <= '9' : letter == wanted;
+        const int is_end = letter == 'Z' && i >= strlen("0000-00-00T00:00");
+        if (!fits && !is_end) {
+            (void)serve_fail(err, CELLA_ERROR_CALLER, "%s '%s' is no time in UTC", field->name,
+                             field->value);
+            return serve_hint(err, "give it as 2026-01-31, or as 2026-01-31T12:00:00Z");
+        }
+    }
+    return 0;
+}
+
+static int read_count(const struct query_field *field, unsigned *ret_count, struct cella_error *err)
+{
+    char *end = NULL;
+    const unsigned long count = strtoul(field->value, &end, 10);
+    if (field->value[0] == '\0') {
+        *ret_count = HISTORY_LIST_DEFAULT;
+        return 0;
+    }
+    if (field->value[0] < '1' || field->value[0] > '9' || *end != '\0' ||
+        count > HISTORY_LIST_MAX) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "limit '%s' is no number from 1 to %u",
+                          field->value, HISTORY_LIST_MAX);
+    }
+    *ret_count = (unsigned)count;
+    return 0;
+}
+
+void runs_list(struct connection *connection)
+{
+    struct query_field fields[FIELD_COUNT] = {
+        [STATUS] = {"status", ""}, [LANGUAGE] = {"language", ""}, [POLICY] = {"policy", ""},
+        [TAG] = {"tag", ""},       [SINCE] = {"since", ""},       [UNTIL] = {"until", ""},
+        [WORDS] = {"q", ""},       [AFTER] = {"after", ""},       [COUNT] = {"limit", ""},
+    };
+    struct cella_error error;
+    struct history_query query = {.tenant = connection_sees(connection)};
+    char *json = NULL;
+    size_t size = 0;
+    if (query_read(connection->head.query, fields, FIELD_COUNT, &error) < 0 ||
+        check_time(&fields[SINCE], &error) < 0 || check_time(&fields[UNTIL], &error) < 0 ||
+        read_count(&fields[COUNT], &query.count, &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    query.status = given(&fields[STATUS]);
+    query.language = given(&fields[LANGUAGE]);
+    query.policy = given(&fields[POLICY]);
+    query.tag = given(&fields[TAG]);
+    query.since = given(&fields[SINCE]);
+    query.until = given(&fields[UNTIL]);
+    query.text = given(&fields[WORDS]);
+    query.after = given(&fields[AFTER]);
+    if (history_list(connection->server->history, &query, &json, &size, &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    answer_json(connection, 200, json, size);
+}
+
+/* ---- one of them ---- */
+
+static void answer_none(struct connection *connection, const char *what, const char *id)
+{
+    struct cella_error error;
+    (void)serve_fail(&error, CELLA_ERROR_CALLER, "no run '%.64s' is %s", id, what);
+    answer_problem(connection, 404, &error);
+}
+
+/* It is on its way. */
+static void answer_id(struct connection *connection, const char *id)
+{
+    char *json = NULL;
+    int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: it needs no escape */
+    answer_json(connection, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+}
+
+void runs_get(struct connection *connection)
+{
+    const char *id = connection->head.path + strlen(RUNS "/");
+    struct cella_error error;
+    char *json = NULL;
+    size_t size = 0;
+    const int found = history_find(connection->server->history, id, connection_sees(connection),
+                                   &json, &size, &error);
+    if (found < 0) {
+        answer_problem(connection, 0, &error);
+    } else if (found == 0) {
+        answer_none(connection, "known", id);
+    } else if (json == NULL) {
+        answer_id(connection, id);
+    } else if (size == 0) {
+        free(json);
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the result of %.64s was too large to be kept",
+                         id);
+        (void)serve_hint(&error, "begin runs whose result is to be fetched later with "
+                                 "`Prefer: respond-async`");
+        answer_problem(connection, 410, &error);
+    } else {
+        answer_json(connection, 200, json, size);
+    }
+}
+
+void runs_delete(struct connection *connection)
+{
+    const char *id = connection->head.path + strlen(RUNS "/");
+    if (job_cancel(connection->server, id, connection_sees(connection)) < 0) {
+        answer_none(connection, "on its way", id);
+        return;
+    }
+    answer_id(connection, id);
+}

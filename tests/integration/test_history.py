@@ -1,0 +1,326 @@
+"""What the server remembers of its runs: lists, results fetched later, and what becomes of them."""
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+from program import IS_ROOT, valid
+from server import Server, UnixConnection, wait_until
+
+LATER = {"Prefer": "respond-async"}
+SLEEP = {"language": "bash", "code": "echo begun; sleep 60"}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as running:
+        yield running
+
+
+def listed(server, query="", connection=None):
+    status, _, body = server.ask("GET", "/v1/runs" + query, connection=connection)
+    assert status == 200, body
+    return body["runs"], body["next"]
+
+
+def ids(server, query="", connection=None):
+    return [run["id"] for run in listed(server, query, connection)[0]]
+
+
+def later(server, connection=None, **request):
+    """The path of a run that was accepted."""
+    status, headers, body = server.ask("POST", "/v1/runs", request, LATER, connection)
+    assert (status, headers["Preference-Applied"]) == (202, "respond-async"), body
+    assert headers["Location"] == f"/v1/runs/{body['id']}"
+    return headers["Location"]
+
+
+def result_at(server, path, connection=None):
+    """Once it is there."""
+    answers = []
+
+    def is_there():
+        answers.append(server.ask("GET", path, connection=connection)[::2])
+        return answers[-1][0] != 202
+
+    wait_until(is_there, 30)
+    status, result = answers[-1]
+    assert status == 200, result
+    return result
+
+
+# ---- fetched later ----
+
+
+def test_a_run_is_fetched_later(server):
+    path = later(server, language="python", code="import time; time.sleep(0.5); print(6 * 7)", tag="mine")
+    assert server.ask("GET", path)[::2] == (202, {"id": path.rpartition("/")[2]})
+    result = result_at(server, path)
+    valid(result)
+    assert (result["status"], result["stdout"], result["tag"]) == ("ok", "42\n", "mine")
+    assert result["id"] == path.rpartition("/")[2]
+    assert result_at(server, path) == result  # again and again
+
+
+def test_its_client_may_go_away(server):
+    connection = server.connect()
+    path = later(server, connection, language="bash", code="sleep 0.3; echo there")
+    connection.close()
+    assert result_at(server, path)["stdout"] == "there\n"
+
+
+def test_a_large_result_is_fetched_whole(server):
+    path = later(server, language="python", code="print('x' * 20_000_000)",
+                 limits={"stdout_bytes": 32 << 20, "wall_ms": 60000})
+    assert len(result_at(server, path)["stdout"]) == 20_000_001
+
+
+def test_it_is_cancelled(server):
+    path = later(server, **SLEEP)
+    assert server.ask("DELETE", path)[::2] == (202, {"id": path.rpartition("/")[2]})
+    assert result_at(server, path)["status"] == "cancelled"
+    assert server.problem("DELETE", path)[0] == 404
+    assert server.is_idle()
+
+
+def test_what_is_refused_is_refused_at_once(server):
+    before = len(ids(server))
+    status, _, body = server.ask("POST", "/v1/runs", {"language": "nonesuch", "code": ""}, LATER)
+    assert (status, body["field"]) == (400, "language")
+    assert len(ids(server)) == before
+
+
+def test_a_run_that_somebody_waited_for_is_there_too(server):
+    for connection in (server.connect(), UnixConnection(server.socket)):
+        result = server.run(connection, language="python", code="print('waited for')")[2]
+        assert server.ask("GET", f"/v1/runs/{result['id']}", connection=connection)[2] == result
+
+
+def test_events_are_remembered(server):
+    connection = server.connect()
+    connection.request("POST", "/v1/runs", json.dumps({"language": "bash", "code": "echo streamed"}),
+                       {"Content-Type": "application/json", "Accept": "text/event-stream"})
+    assert b"event: result" in connection.getresponse().read()
+    assert listed(server, "?q=streamed&limit=1")[0][0]["status"] == "ok"
+
+
+def test_a_result_too_large_to_keep(server):
+    result = server.run(language="python", code="print('x' * 5_000_000)", tag="large",
+                        limits={"stdout_bytes": 8 << 20})[2]
+    status, text, hint = server.problem("GET", f"/v1/runs/{result['id']}")
+    assert (status, text) == (410, f"the result of {result['id']} was too large to be kept")
+    assert "respond-async" in hint
+    assert ids(server, "?tag=large") == [result["id"]]
+
+
+@pytest.mark.parametrize("id_", ["x", "01K0000000000000000000000A", "%27", "a" * 300])
+def test_no_such_run(server, id_):
+    assert server.problem("GET", f"/v1/runs/{id_}")[0] == 404
+
+
+# ---- lists ----
+
+
+@pytest.fixture(scope="module")
+def some(server):
+    """Three that differ, the first first."""
+    done = [server.run(**request)[2] for request in (
+        {"language": "python", "code": "print('alpha beta')  # gamma", "tag": "one"},
+        {"language": "bash", "code": "echo delta >&2; exit 3", "tag": "two"},
+        {"language": "python", "code": "print('beta alpha')", "policy": "strict", "tag": "one"},
+    )]
+    return [result["id"] for result in done]
+
+
+@pytest.mark.parametrize("query, found", [
+    ("tag=one", [2, 0]),
+    ("tag=two", [1]),
+    ("tag=one&policy=strict", [2]),
+    ("status=exit", [1]),
+    ("language=bash&status=exit", [1]),
+    ("language=python&status=exit", []),
+    ("q=alpha+beta", [0]),
+    ("q=Beta%20ALPHA", [2]),
+    ("q=gamma", [0]),
+    ("q=delta", [1]),
+    ("q=alp", []),
+    ('q=%22alpha%22+OR+%22delta%22', []),
+    ("since=2999-01-01", []),
+    ("until=2020-01-01T00:00:00Z", []),
+    ("since=2020&until=2999&tag=two", [1]),
+])
+def test_a_list_is_filtered(server, some, query, found):
+    assert [id_ for id_ in ids(server, "?limit=1000&" + query) if id_ in some] == [some[i] for i in found]
+
+
+def test_a_summary_is_what_the_result_says(server, some):
+    summary = listed(server, "?tag=two")[0][0]
+    result = server.ask("GET", f"/v1/runs/{some[1]}")[2]
+    assert summary == {name: result[name] for name in summary}
+    assert {"id", "status", "usage", "limit", "language", "policy", "queued_at", "tag"} <= summary.keys()
+    assert not {"stdout", "stderr", "files"} & summary.keys()
+
+
+def test_a_list_goes_on_where_it_stopped(server, some):
+    everything = ids(server, "?limit=1000")
+    assert everything == sorted(everything, reverse=True) and len(everything) > 3
+    pages, after = [], ""
+    while after is not None:
+        runs, after = listed(server, f"?limit=2&after={after}")
+        pages += [run["id"] for run in runs]
+    assert pages == everything
+
+
+@pytest.mark.parametrize("query, text", [
+    ("?nonesuch=1", "'nonesuch' is not known behind the '?'"),
+    ("?tag", "'tag' is not known behind the '?'"),
+    ("?tag=a&tag=b", "'tag' comes twice behind the '?'"),
+    ("?tag=%zz", "the value of 'tag' is not percent-encoded text of at most 511 bytes"),
+    ("?tag=%00", "the value of 'tag' is not percent-encoded text of at most 511 bytes"),
+    ("?tag=" + "x" * 512, "the value of 'tag' is not percent-encoded text of at most 511 bytes"),
+    ("?limit=0", "limit '0' is no number from 1 to 1000"),
+    ("?limit=1001", "limit '1001' is no number from 1 to 1000"),
+    ("?limit=1x", "limit '1x' is no number from 1 to 1000"),
+    ("?since=yesterday", "since 'yesterday' is no time in UTC"),
+    ("?until=2026-01-01T00:00:00+01:00", "until '2026-01-01T00:00:00 01:00' is no time in UTC"),
+])
+def test_queries_that_make_no_sense(server, query, text):
+    assert server.problem("GET", "/v1/runs" + query)[:2] == (400, text)
+
+
+# ---- whose they are ----
+
+
+def test_tcp_does_not_see_what_the_socket_ran(server):
+    """Every user of the host may connect by TCP."""
+    own = UnixConnection(server.socket)
+    secret = server.run(own, language="bash", code="echo secret")[2]["id"]
+    assert server.problem("GET", f"/v1/runs/{secret}")[0] == 404
+    assert secret not in ids(server, "?limit=1000") and ids(server, "?q=secret") == []
+    assert ids(server, "?q=secret", own) == [secret]
+    path = later(server, own, **SLEEP)
+    assert server.problem("DELETE", path)[0] == 404
+    assert server.problem("GET", path)[0] == 404
+    assert server.ask("DELETE", path, connection=own)[0] == 202
+    public = server.run(language="bash", code="echo for all")[2]["id"]
+    assert public in ids(server, "", own)
+
+
+# ---- what becomes of them ----
+
+
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path):
+    with Server(directory=tmp_path) as first:
+        done = first.run(language="bash", code="echo done")[2]
+        path = later(first, **SLEEP)
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+    with Server(directory=tmp_path) as second:
+        assert second.ask("GET", f"/v1/runs/{done['id']}")[2] == done
+        lost = result_at(second, path)
+        valid(lost)
+        assert (lost["id"], lost["status"]) == (path.rpartition("/")[2], "internal")
+        assert lost["error"]["text"] == "the server ended while the run was on its way"
+        assert ids(second, "?status=internal") == [lost["id"]]
+        assert second.logged("1 runs were lost with the server before") == 1
+
+
+def test_a_server_that_ends_waits_for_them(tmp_path):
+    with Server(directory=tmp_path) as first:
+        path = later(first, language="bash", code="sleep 1; echo late")
+        assert first.stop() == 0
+    with Server(directory=tmp_path) as second:
+        assert result_at(second, path)["stdout"] == "late\n"
+
+
+def test_what_is_too_much_goes_the_oldest_first():
+    with Server("--history", "64k") as server:
+        code = "print('x' * 10_000)"
+        done = [server.run(language="python", code=code)[2]["id"] for _ in range(20)]
+        kept = ids(server)
+        assert kept == done[::-1][:len(kept)] and 3 <= len(kept) <= 6
+        assert server.problem("GET", f"/v1/runs/{done[0]}")[0] == 404
+        assert ids(server, "?q=" + "x" * 500) == []
+
+
+def test_what_is_too_old_goes(tmp_path):
+    with Server("--history-days", "7", directory=tmp_path) as server:
+        old, young = (server.run(language="bash", code=f"echo {name}")[2]["id"] for name in ("old", "young"))
+    with sqlite3.connect(tmp_path / "state" / "history.db") as database:
+        for id_, days in ((old, 8), (young, 6)):
+            database.execute("UPDATE runs SET added_at = added_at - ? WHERE id = ?", (days * 86400, id_))
+    database.close()
+    with Server("--history-days", "7", directory=tmp_path) as server:
+        new = server.run(language="bash", code="echo new")[2]["id"]
+        assert ids(server) == [new, young]
+        assert ids(server, "?q=old") == [] and ids(server, "?q=young") == [young]
+
+
+def test_without_a_history():
+    with Server("--history", "0") as server:
+        id_ = server.run(language="bash", code="echo 1")[2]["id"]
+        assert server.problem("GET", f"/v1/runs/{id_}")[0] == 404
+        assert server.problem("GET", "/v1/runs")[:2] == (400, "this server keeps no history")
+        status, text, hint = server.problem("POST", "/v1/runs", SLEEP, LATER)
+        assert (status, text) == (400, "this server keeps no history, so no run can be fetched later")
+        wait_until(server.is_idle)
+        assert not (server.directory / "state" / "history.db").exists()
+
+
+def test_it_is_nobody_elses(server):
+    for name in ("history.db", "history.db-wal"):
+        assert (server.directory / "state" / name).stat().st_mode & 0o077 == 0
+
+
+def broken(tmp_path):
+    """What a server says that cannot begin."""
+    with pytest.raises(AssertionError) as failure:
+        Server(directory=tmp_path)
+    return str(failure.value)
+
+
+def test_a_file_that_is_none(tmp_path):
+    (tmp_path / "state").mkdir(0o700)
+    file = tmp_path / "state" / "history.db"
+    file.write_bytes(b"not a database, but longer than the head of one" * 100)
+    assert "the history cannot be read: file is not a database" in broken(tmp_path)
+    file.unlink()
+    file.symlink_to(tmp_path / "elsewhere")
+    assert "the history cannot be opened" in broken(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_of_another_version(tmp_path):
+    (tmp_path / "state").mkdir(0o700)
+    database = sqlite3.connect(tmp_path / "state" / "history.db")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    assert "history.db was written by another version of Cella" in broken(tmp_path)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can mount a small disk")
+def test_a_full_disk_stops_no_run(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir(0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "small", state], check=True)
+    try:
+        with Server(directory=tmp_path) as server:
+            with open(state / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
+                while True:
+                    filler.write(b"x" * 4096)
+            code = "print('y' * 30_000)"
+            results = [server.run(language="python", code=code)[2]["status"] for _ in range(3)]
+            assert results == ["ok"] * 3
+            assert server.logged("is not remembered: the history cannot be written") >= 1
+            status, text, hint = server.problem("POST", "/v1/runs",
+                                                {"language": "bash", "code": ":" + "#" * 50_000}, LATER)
+            assert (status, hint) == (500, "make room on its disk")
+            assert text.startswith("the history cannot be written")
+            wait_until(server.is_idle)
+            os.unlink(state / "filler")
+            id_ = server.run(language="python", code=code)[2]["id"]
+            assert id_ in ids(server)
+    finally:
+        subprocess.run(["umount", state], check=True)
