@@ -133,8 +133,8 @@ static void after_fork(void)
     make_directory();
 }
 
-/* What all programs do, and no more: to take a page apart that was not needed costs a run as much as
- * one that was. */
+/* What all programs do, and no more: to take a page apart that was not needed costs a run as much
+ * as one that was. */
 static int rehearse(void)
 {
     r.R_ParseEvalString("local({ f <- function(n) n + 1\n"

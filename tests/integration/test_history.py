@@ -324,3 +324,29 @@ def test_a_full_disk_stops_no_run(tmp_path):
             assert id_ in ids(server)
     finally:
         subprocess.run(["umount", state], check=True)
+
+
+# ---- statistics ----
+
+
+def test_statistics():
+    with Server() as server:
+        nothing = server.ask("GET", "/v1/stats")[2]
+        assert nothing == {"statuses": {}, "runs": 0, "wall_ms": dict.fromkeys(["p50", "p90", "p99", "average"]),
+                           "rates": dict.fromkeys(["success", "failure", "timeout", "internal"])}
+        took = []
+        for code in ["exit 0"] * 5 + ["exit 1"] * 3 + ["sleep 9"] * 2:
+            took.append(server.run(language="bash", code=code, limits={"wall_ms": 300})[2]["usage"]["wall_ms"])
+        stats = server.ask("GET", "/v1/stats")[2]
+        assert stats["runs"] == 10
+        assert stats["statuses"] == {"ok": 5, "exit": 3, "wall_time": 2}
+        assert stats["rates"] == {"success": 0.5, "failure": 0.5, "timeout": 0.2, "internal": 0}
+        took.sort()
+        assert stats["wall_ms"] == {"p50": took[4], "p90": took[8], "p99": took[9],
+                                    "average": pytest.approx(sum(took) / 10, abs=0.01)}
+        assert server.ask("GET", "/v1/stats?until=2020")[2] == nothing
+        assert server.ask("GET", "/v1/stats?since=2020")[2] == stats
+        server.run(UnixConnection(server.socket), language="bash", code="exit 1")
+        assert server.ask("GET", "/v1/stats")[2] == stats
+        assert server.ask("GET", "/v1/stats", connection=UnixConnection(server.socket))[2]["runs"] == 11
+        assert server.problem("GET", "/v1/stats?status=ok")[:2] == (400, "'status' is not known behind the '?'")

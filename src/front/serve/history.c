@@ -1,5 +1,5 @@
 /*
- * See history.h.  Divisions: the file; adding; finding; what goes.
+ * See history.h.  Divisions: the file; what goes; adding.  history_read.c finds.
  *
  * How it works: write-ahead logging, and a commit for each change, which the kernel has when the
  * call returns: this process may be killed at any time and loses nothing.  That the host loses its
@@ -9,10 +9,10 @@
 #include "front/serve/history.h"
 
 #include "front/serve/fail.h"
+#include "front/serve/history_file.h"
 #include "front/serve/log.h"
 
 #include <cella/wire.h>
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,24 +44,15 @@ static const char tables[] =
     " policy TEXT AS (summary ->> '$.policy.name') STORED,"
     " tag TEXT AS (summary ->> '$.tag') STORED,"
     " queued_at TEXT AS (summary ->> '$.queued_at') STORED,"
+    " wall_ms REAL AS (summary ->> '$.usage.wall_ms') STORED,"
     " request TEXT,"
     " result TEXT);"
     "CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(code, stdout, stderr);";
 
-enum statement {
-    ACCEPT,
-    ADD,
-    FINISH,
-    SEARCHABLE,
-    FIND,
-    LIST,
-    LOST,
-    SIZE,
-    OLDEST,
-    FORGET,
-    FORGET_TEXT,
-    STATEMENT_COUNT
-};
+/* Of a tenant and a time. */
+#define WITHIN                                                                                     \
+    " AND (?1 IS NULL OR tenant = ?1)"                                                             \
+    " AND (?2 IS NULL OR queued_at >= ?2) AND (?3 IS NULL OR queued_at < ?3)"
 
 static const char *const statements[STATEMENT_COUNT] = {
     [ACCEPT] = "INSERT INTO runs(id, tenant, added_at, bytes, request)"
@@ -80,6 +71,10 @@ static const char *const statements[STATEMENT_COUNT] = {
         " AND (?5 IS NULL OR queued_at >= ?5) AND (?6 IS NULL OR queued_at < ?6)"
         " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"
         " AND (?8 IS NULL OR id < ?8) AND (?10 IS NULL OR tenant = ?10) ORDER BY id DESC LIMIT ?9",
+    [COUNT] = "SELECT status, count(*) FROM runs WHERE summary IS NOT NULL" WITHIN
+              " GROUP BY status ORDER BY status",
+    [TIMES] = "SELECT wall_ms, count(*) OVER () FROM runs WHERE wall_ms IS NOT NULL" WITHIN
+              " ORDER BY wall_ms",
     [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id),"
              " result = json_set(?2, '$.id', id) WHERE result IS NULL",
     [SIZE] = "SELECT sum(bytes) FROM runs",
@@ -89,17 +84,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [FORGET_TEXT] = "DELETE FROM texts WHERE rowid = ?1",
 };
 
-struct history {
-    sqlite3 *database;
-    sqlite3_stmt *statements[STATEMENT_COUNT];
-    uint64_t max_bytes;
-    uint64_t bytes;
-    unsigned max_days;
-};
-
 /* ---- the file ---- */
 
-static int failed(const struct history *history, const char *what, struct cella_error *err)
+int history_failed(const struct history *history, const char *what, struct cella_error *err)
 {
     const bool is_full = sqlite3_errcode(history->database) == SQLITE_FULL;
     (void)serve_fail(err, CELLA_ERROR_HOST, "the history cannot %s: %s", what,
@@ -133,7 +120,7 @@ static int check_format(struct history *history, const char *path, struct cella_
     }
     (void)sqlite3_finalize(statement);
     if (format < 0) {
-        return failed(history, "be read", err);
+        return history_failed(history, "be read", err);
     }
     if (format != 0 && format != FORMAT) {
         (void)serve_fail(err, CELLA_ERROR_HOST, "%s was written by another version of Cella", path);
@@ -147,12 +134,12 @@ static int prepare(struct history *history, struct cella_error *err)
     char format[40];
     (void)snprintf(format, sizeof(format), "PRAGMA user_version = %d", FORMAT);
     if (run_text(history, tables) < 0 || run_text(history, format) < 0) {
-        return failed(history, "be made", err);
+        return history_failed(history, "be made", err);
     }
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         if (sqlite3_prepare_v3(history->database, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &history->statements[i], NULL) != SQLITE_OK) {
-            return failed(history, "be used", err);
+            return history_failed(history, "be used", err);
         }
     }
     return 0;
@@ -178,7 +165,7 @@ static int tell_lost(struct history *history, struct cella_error *err)
         sqlite3_stmt *statement = history->statements[LOST];
         (void)sqlite3_bind_text(statement, 1, summary, (int)summary_size, SQLITE_STATIC);
         (void)sqlite3_bind_text(statement, 2, json, (int)size, SQLITE_STATIC);
-        code = step(statement) < 0 ? failed(history, "be written", err) : 0;
+        code = step(statement) < 0 ? history_failed(history, "be written", err) : 0;
     }
     const int lost = sqlite3_changes(history->database);
     if (code == 0 && lost > 0) {
@@ -219,7 +206,7 @@ int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
                                    SQLITE_OPEN_NOFOLLOW,
                                NULL) == SQLITE_OK
                    ? 0
-                   : failed(history, "be opened", err);
+                   : history_failed(history, "be opened", err);
     if (code == 0) {
         code = check_format(history, path, err);
     }
@@ -289,19 +276,14 @@ static void forget_old(struct history *history)
 
 /* ---- adding ---- */
 
-static void bind_text(sqlite3_stmt *statement, int place, const char *text, size_t size)
-{
-    (void)sqlite3_bind_text64(statement, place, text, size, SQLITE_STATIC, SQLITE_UTF8);
-}
-
 /* What a row has of a run from its beginning. */
 static void bind_run(sqlite3_stmt *statement, const struct history_run *run)
 {
-    bind_text(statement, 1, run->id, strlen(run->id));
+    history_bind(statement, 1, run->id, strlen(run->id));
     if (run->request != NULL) {
         (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)time(NULL));
-        bind_text(statement, 3, run->request, run->request_size);
-        bind_text(statement, 6, run->tenant, strlen(run->tenant));
+        history_bind(statement, 3, run->request, run->request_size);
+        history_bind(statement, 6, run->tenant, strlen(run->tenant));
     }
 }
 
@@ -315,7 +297,7 @@ int history_accept(struct history *history, const struct history_run *run, struc
     sqlite3_stmt *statement = history->statements[ACCEPT];
     bind_run(statement, run);
     if (step(statement) < 0) {
-        return failed(history, "be written", err);
+        return history_failed(history, "be written", err);
     }
     history->bytes += run->request_size;
     return 0;
@@ -330,7 +312,7 @@ static void bind_searched(sqlite3_stmt *statement, int place, const char *text, 
            ((unsigned char)text[size - 1] & 0xc0) == 0x80) {
         size--;
     }
-    bind_text(statement, place, text, zero < size ? zero : size);
+    history_bind(statement, place, text, zero < size ? zero : size);
 }
 
 static int add_row(struct history *history, sqlite3_stmt *statement, sqlite3_int64 *ret_number)
@@ -361,8 +343,8 @@ static int add(struct history *history, const struct history_run *run,
     }
     if (code == 0) {
         bind_run(statement, run);
-        bind_text(statement, 4, summary, summary_size);
-        bind_text(statement, 5, json, json_size);
+        history_bind(statement, 4, summary, summary_size);
+        history_bind(statement, 5, json, json_size);
         code = add_row(history, statement, &number);
         sqlite3_stmt *searchable = history->statements[SEARCHABLE];
         (void)sqlite3_bind_int64(searchable, 1, number);
@@ -372,7 +354,7 @@ static int add(struct history *history, const struct history_run *run,
         bind_searched(searchable, 3, text, size);
         (void)sqlite3_bind_int(searchable, 4, SEARCHED_BYTES_MAX);
         if (code < 0 || step(searchable) < 0) {
-            code = failed(history, "be written", err);
+            code = history_failed(history, "be written", err);
         }
     }
     free(summary);
@@ -387,142 +369,15 @@ int history_add(struct history *history, const struct history_run *run,
         return 0;
     }
     const int began = run_text(history, "BEGIN IMMEDIATE");
-    int code = began < 0 ? failed(history, "be written", err) : add(history, run, result, err);
+    int code =
+        began < 0 ? history_failed(history, "be written", err) : add(history, run, result, err);
     if (code == 0) {
         forget_old(history);
-        code = run_text(history, "COMMIT") < 0 ? failed(history, "be written", err) : 0;
+        code = run_text(history, "COMMIT") < 0 ? history_failed(history, "be written", err) : 0;
     }
     if (code < 0 && began == 0) {
         (void)run_text(history, "ROLLBACK"); /* fails where SQLite has done so already */
         count_bytes(history);
     }
     return code;
-}
-
-/* ---- finding ---- */
-
-static void bind_or_any(sqlite3_stmt *statement, int place, const char *text)
-{
-    if (text != NULL) {
-        bind_text(statement, place, text, strlen(text));
-    }
-}
-
-int history_find(struct history *history, const char *id, const char *tenant, char **ret_json,
-                 size_t *ret_size, struct cella_error *err)
-{
-    if (history == NULL) {
-        return 0;
-    }
-    sqlite3_stmt *statement = history->statements[FIND];
-    bind_text(statement, 1, id, strlen(id));
-    bind_or_any(statement, 2, tenant);
-    const int state = sqlite3_step(statement);
-    int found = state == SQLITE_ROW ? 1 : 0;
-    if (state != SQLITE_ROW && state != SQLITE_DONE) {
-        found = failed(history, "be read", err);
-    } else if (found && sqlite3_column_type(statement, 0) == SQLITE_NULL) {
-        *ret_json = NULL;
-    } else if (found) {
-        const char *text = (const char *)sqlite3_column_text(statement, 0);
-        const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
-        char *json = text != NULL ? malloc(size + 1) : NULL;
-        if (json == NULL) {
-            found = serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-        } else {
-            memcpy(json, text, size);
-            json[size] = '\0';
-            *ret_json = json;
-            *ret_size = size;
-        }
-    }
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return found;
-}
-
-/* Words as SQLite's full-text search takes them literally: in quotes. */
-static char *quote(const char *words)
-{
-    char *quoted = malloc(2 * strlen(words) + 3);
-    char *end = quoted;
-    if (quoted == NULL) {
-        return NULL;
-    }
-    *end++ = '"';
-    for (; *words != '\0'; words++) {
-        if (*words == '"') {
-            *end++ = '"';
-        }
-        *end++ = *words;
-    }
-    *end++ = '"';
-    *end = '\0';
-    return quoted;
-}
-
-/* The rows, and the id of the last one where there may be more. */
-static int write_rows(sqlite3_stmt *statement, unsigned count, FILE *out)
-{
-    char last[64] = "";
-    unsigned rows = 0;
-    int state;
-    (void)fputs("{\"runs\":[", out);
-    while ((state = sqlite3_step(statement)) == SQLITE_ROW) {
-        (void)fprintf(out, "%s%s", rows > 0 ? "," : "",
-                      (const char *)sqlite3_column_text(statement, 1));
-        (void)snprintf(last, sizeof(last), "%s", (const char *)sqlite3_column_text(statement, 0));
-        rows++;
-    }
-    if (rows == count) {
-        (void)fprintf(out, "],\"next\":\"%s\"}\n", last);
-    } else {
-        (void)fputs("],\"next\":null}\n", out);
-    }
-    return state == SQLITE_DONE ? 0 : -1;
-}
-
-int history_list(struct history *history, const struct history_query *query, char **ret_json,
-                 size_t *ret_size, struct cella_error *err)
-{
-    char *json = NULL, *words = query->text != NULL ? quote(query->text) : NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&json, &size);
-    if (history == NULL || out == NULL || (query->text != NULL && words == NULL)) {
-        if (out != NULL) {
-            (void)fclose(out);
-        }
-        free(json);
-        free(words);
-        return history == NULL ? serve_fail(err, CELLA_ERROR_CALLER, "this server keeps no history")
-                               : serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-    }
-    sqlite3_stmt *statement = history->statements[LIST];
-    bind_or_any(statement, 1, query->status);
-    bind_or_any(statement, 2, query->language);
-    bind_or_any(statement, 3, query->policy);
-    bind_or_any(statement, 4, query->tag);
-    bind_or_any(statement, 5, query->since);
-    bind_or_any(statement, 6, query->until);
-    bind_or_any(statement, 7, words);
-    bind_or_any(statement, 8, query->after);
-    (void)sqlite3_bind_int64(statement, 9, query->count);
-    bind_or_any(statement, 10, query->tenant);
-    int code = write_rows(statement, query->count, out);
-    if (code < 0) {
-        code = failed(history, "be read", err);
-    }
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    free(words);
-    if (fclose(out) != 0 && code == 0) {
-        code = serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-    }
-    if (code < 0) {
-        free(json);
-        return -1;
-    }
-    *ret_json = json;
-    *ret_size = size;
-    return 0;
 }

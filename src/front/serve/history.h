@@ -66,4 +66,10 @@ struct history_query {
 int history_list(struct history *history, const struct history_query *query, char **ret_json,
                  size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
 
+/* {"runs", "statuses": {WORD: how many}, "rates": {"success", "failure", "timeout", "internal"},
+ * "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times, malloc'ed; the rest
+ * of the query does not matter. */
+int history_count(struct history *history, const struct history_query *query, char **ret_json,
+                  size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
 #endif

@@ -27,6 +27,7 @@ static void get_policies(struct connection *connection);
 #define POOLS     "/v1/pools"
 #define LANGUAGES "/v1/languages"
 #define POLICIES  "/v1/policies"
+#define STATS     "/v1/stats"
 
 /* A path that ends in a slash stands for those with a name behind it. */
 static const struct route {
@@ -39,7 +40,8 @@ static const struct route {
     {"GET", RUNS "/", runs_get, NULL},          {"DELETE", RUNS "/", runs_delete, NULL},
     {"GET", "/healthz", get_health, NULL},      {"GET", "/readyz", get_readiness, NULL},
     {"GET", "/version", get_version, NULL},     {"GET", POOLS, get_pools, NULL},
-    {"GET", LANGUAGES, get_languages, NULL},    {"GET", POLICIES, get_policies, NULL},
+    {"GET", STATS, runs_count, NULL},           {"GET", LANGUAGES, get_languages, NULL},
+    {"GET", POLICIES, get_policies, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 

@@ -136,6 +136,27 @@ void runs_list(struct connection *connection)
     answer_json(connection, 200, json, size);
 }
 
+void runs_count(struct connection *connection)
+{
+    struct query_field fields[] = {{"since", ""}, {"until", ""}};
+    struct cella_error error;
+    struct history_query query = {.tenant = connection_sees(connection)};
+    char *json = NULL;
+    size_t size = 0;
+    if (query_read(connection->head.query, fields, 2, &error) < 0 ||
+        check_time(&fields[0], &error) < 0 || check_time(&fields[1], &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    query.since = given(&fields[0]);
+    query.until = given(&fields[1]);
+    if (history_count(connection->server->history, &query, &json, &size, &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    answer_json(connection, 200, json, size);
+}
+
 /* ---- one of them ---- */
 
 static void answer_none(struct connection *connection, const char *what, const char *id)

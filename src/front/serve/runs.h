@@ -12,6 +12,7 @@ struct connection;
 int runs_check_post(struct connection *connection) __attribute__((warn_unused_result));
 void runs_post(struct connection *connection);
 void runs_list(struct connection *connection);
+void runs_count(struct connection *connection);
 void runs_get(struct connection *connection);
 void runs_delete(struct connection *connection);
 

@@ -1,0 +1,43 @@
+/* What history.c and history_read.c know of the file. */
+#ifndef SERVE_HISTORY_FILE_H
+#define SERVE_HISTORY_FILE_H
+
+#include "front/serve/history.h"
+
+#include <sqlite3.h>
+
+enum statement {
+    ACCEPT,
+    ADD,
+    FINISH,
+    SEARCHABLE,
+    FIND,
+    LIST,
+    COUNT,
+    TIMES,
+    LOST,
+    SIZE,
+    OLDEST,
+    FORGET,
+    FORGET_TEXT,
+    STATEMENT_COUNT
+};
+
+struct history {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    uint64_t max_bytes;
+    uint64_t bytes;
+    unsigned max_days;
+};
+
+/* What SQLite said last.  Returns -1. */
+int history_failed(const struct history *history, const char *what, struct cella_error *err);
+
+/* A text that stays until the statement is reset. */
+static inline void history_bind(sqlite3_stmt *statement, int place, const char *text, size_t size)
+{
+    (void)sqlite3_bind_text64(statement, place, text, size, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+#endif
