@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
 #include "keeper/pool.h"
@@ -230,7 +231,8 @@ int run_forked(struct run *run, int pidfd, struct cella_error *err)
 {
     /* Ours to wait for, or not what was asked for. */
     if (run->sandbox.program >= 0 || sys_is_child(pidfd) == 0 ||
-        watch(run, WATCH_PROGRAM_DEAD, pidfd, EPOLLIN) != 0) {
+        /* Told when it dies, and when a dead one loses its tracer. */
+        watch(run, WATCH_PROGRAM_DEAD, pidfd, EPOLLIN | EPOLLET) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot watch a zygote's child");
     }
     run->sandbox.program = pidfd;
@@ -392,14 +394,21 @@ static void handle_parked(struct run *run, const struct init_report *report)
 static void handle_program_dead(struct run *run)
 {
     struct init_order order = {.type = INIT_ORDER_EXITED};
+    const int waited = sandbox_wait_program(&run->sandbox, &order.status, &run->program_usage,
+                                            &run->program_written);
+    if (waited > 0) {
+        /* What is left of the run is to end anyway, its tracer too. */
+        const struct init_order stop = {.type = INIT_ORDER_STOP};
+        IGNORE(sys_send(run->sandbox.control, &stop, sizeof(stop), NULL, 0) != 0);
+        return;
+    }
     unwatch(run, run->sandbox.program);
     /* In any case, or its sandbox would not end either. */
-    if (sandbox_wait_program(&run->sandbox, &order.status, &run->program_usage,
-                             &run->program_written) != 0 ||
-        run->state < RUN_SETTING_UP) {
+    if (waited < 0 || run->state < RUN_SETTING_UP) {
         run_kill(run); /* it was to wait, or is no child of ours */
         return;
     }
+    fd_close(&run->sandbox.program);
     run->program_ended = true;
     order.resident_max_bytes = (uint64_t)run->program_usage.ru_maxrss * 1024;
     order.minor_faults = (uint64_t)(run->program_usage.ru_minflt - run->program_before.ru_minflt);

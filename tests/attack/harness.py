@@ -304,6 +304,24 @@ class Verdict:
 LIMIT_WORDS = {"memory", "processes", "disk", "file_size"}
 
 
+# The program ends with 7 while a child of its own traces it: nobody can wait for it before the child
+# has ended, which does not.
+TRACED = """
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+main = os.getpid()
+ready, seized = os.pipe()
+if os.fork() == 0:
+    PTRACE_SEIZE = 0x4206
+    os.write(seized, b"%d" % libc.ptrace(PTRACE_SEIZE, main, None, None))
+    while True:
+        time.sleep(1)
+assert os.read(ready, 2) == b"0"
+os._exit(7)
+"""
+
+
 def judge(code, evidence, status="exit", calls=()):
     if code == 0 and status in ("exit", "ok"):
         return Verdict("achieved", evidence, calls)

@@ -578,3 +578,10 @@ def test_half_of_the_runs_hit_limits_and_the_others_do_not_notice(who):
                 assert result["limits_hit"] == [], result.explain()
             else:
                 expect(result, bad[index // 2 % len(bad)][2])
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_a_traced_program_ends_as_it_did(who):
+    result = python(harness.TRACED, who, policy="open", limits={"wall_ms": 20000})
+    assert (result["status"], result["exit_code"]) == ("exit", 7), result.explain()
+    assert result["usage"]["wall_ms"] < 10000

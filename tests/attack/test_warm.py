@@ -98,6 +98,16 @@ def test_without_a_protection_it_is_as_cold(warm, world, name, waived):
 
 
 @pytest.mark.parametrize("who", WHO)
+def test_a_traced_program_holds_nobody_up(warm, who):
+    result = warm[who].run({"language": "python", "code": harness.TRACED, "policy": "open",
+                            "limits": {"wall_ms": 20000}})
+    assert (result["status"], result["exit_code"]) == ("exit", 7), result.explain()
+    assert result["usage"]["wall_ms"] < 10000
+    after = {"language": "python", "code": "print(1)", "policy": "open"}
+    assert warm[who].run(after)["stdout"] == "1\n"
+
+
+@pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("name", "status", "limits"), TAKES, ids=[take[0] for take in TAKES])
 def test_taking_too_much_has_its_verdict(warm, name, status, limits, language, who):

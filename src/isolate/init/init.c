@@ -24,7 +24,6 @@
  * meanwhile. */
 #define SAMPLE_PERIOD_MS 10
 
-static int move_away(int descriptor);
 static int hide(struct init *init, struct cella_error *err);
 static void touch(struct init *init);
 static void await_order(struct init *init);
@@ -50,6 +49,7 @@ int main(void)
     sigset_t mask;
 
     init.main_pid = -1;
+    init.main_fd = -1;
     init.io_file = -1;
     init.park = INIT_FD_PARK;
     init.one_shot[0] = init.one_shot[1] = -1;
@@ -63,7 +63,7 @@ int main(void)
     sigaddset(&mask, SIGCHLD);
     int signals = -1;
     if (sigprocmask(SIG_BLOCK, &mask, NULL) != 0 ||
-        (signals = move_away(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK))) < 0) {
+        (signals = init_move_away(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK))) < 0) {
         error_set(err, CELLA_ERROR_HOST, errno, "cannot watch for the program's end");
         fail(&init, STEP_EXEC);
     }
@@ -102,8 +102,7 @@ int main(void)
     return 0;
 }
 
-/* From the places where descriptors are received.  -1 with errno, also of what was none. */
-static int move_away(int descriptor)
+int init_move_away(int descriptor)
 {
     const int moved = descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, INIT_FD_COUNT);
     if (descriptor >= 0) {
@@ -118,7 +117,8 @@ static int hide(struct init *init, struct cella_error *err)
     if (init->start.fault_step == STEP_HIDE) {
         return error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
     }
-    init->io_file = move_away(open("/proc/self/io", O_RDONLY | O_CLOEXEC)); /* if there is one */
+    init->io_file =
+        init_move_away(open("/proc/self/io", O_RDONLY | O_CLOEXEC)); /* if there is one */
     if ((init->start.waived & protection_bit(PROTECTION_INIT_HIDDEN)) == 0 &&
         sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot hide init");
@@ -263,12 +263,13 @@ static void handle_order(struct init *init)
 
 static void watch(struct init *init, int signals)
 {
-    enum { CONTROL, SIGNALS, LISTENER, WATCHED };
+    enum { CONTROL, SIGNALS, LISTENER, MAIN, WATCHED };
     struct pollfd watched[WATCHED] = {
         [CONTROL] = {.fd = INIT_FD_CONTROL, .events = POLLIN},
         [SIGNALS] = {.fd = signals, .events = POLLIN},
         [LISTENER] = {.fd = fcntl(INIT_FD_LISTENER, F_GETFD) >= 0 ? INIT_FD_LISTENER : -1,
                       .events = POLLIN},
+        [MAIN] = {.fd = init->main_fd, .events = POLLIN},
     };
     uint64_t sample_us = 0; /* when to look again */
 
@@ -281,6 +282,12 @@ static void watch(struct init *init, int signals)
             IGNORE(read(signals, &unread, sizeof(unread)) < 0);
             look_at_end(init);
             reap(init);
+        }
+        if (watched[MAIN].revents != 0 && init->main_pid > 0) {
+            /* Dead, and not to be waited for as long as a process that traces it lives. */
+            watched[MAIN].fd = -1;
+            look_at_end(init);
+            stop(init);
         }
         if (watched[LISTENER].revents & POLLIN) {
             init_answer_refused(init);

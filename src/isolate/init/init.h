@@ -47,6 +47,7 @@ struct init {
     size_t pack_size;
     unsigned char small_pack[PACK_SMALL_SIZE] __attribute__((aligned(8)));
     pid_t main_pid;
+    int main_fd;             /* its pidfd; -1: it is the keeper's */
     bool parked;             /* the program is there, and waits to be let go */
     bool is_keepers;         /* it is a zygote's child: the keeper waits for its end */
     int park;                /* where the program says that it is parked, and is let go */
@@ -73,6 +74,10 @@ int init_await_parked(struct init *init, enum step *ret_step, struct cella_error
  * caller's. */
 int init_prepare(struct init *init, int library, enum step *ret_step,
                  struct cella_error *err) MUST_CHECK;
+
+/* From the numbers where descriptors are received, or are yet to be closed.  -1 with errno, also of
+ * what was none. */
+int init_move_away(int descriptor) MUST_CHECK;
 
 /* Starts the program, or lets the parked one go; *ret_step says which step failed. */
 int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define BIRTH_STACK_SIZE (64 * 1024)
-#define BIRTH_FLAGS      (CLONE_VM | CLONE_VFORK | SIGCHLD)
+#define BIRTH_FLAGS      (CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD)
 #define PROGRAM_PATH_MAX 4096
 
 struct birth {
@@ -218,7 +218,8 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
     if (init->parked) {
         return let_go(init, ret_step, err);
     }
-    const pid_t pid = clone(be_born, stack + sizeof(stack), BIRTH_FLAGS, &birth);
+    int pidfd = -1;
+    const pid_t pid = clone(be_born, stack + sizeof(stack), BIRTH_FLAGS, &birth, &pidfd);
     if (pid < 0) {
         *ret_step = STEP_EXEC;
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot start a process");
@@ -228,6 +229,7 @@ int init_start_program(struct init *init, enum step *ret_step, struct cella_erro
         return explain_failure(&birth, err);
     }
     init->main_pid = pid;
+    init->main_fd = init_move_away(pidfd);
     return 0;
 }
 

@@ -271,10 +271,12 @@ int sandbox_wait_program(struct sandbox *sandbox, int *ret_status, struct rusage
 {
     const struct sandbox_host *host = sandbox->nest->host;
     const uint64_t before = written_bytes(host);
+    if (!sys_can_wait(sandbox->program) && sys_is_child(sandbox->program)) {
+        return 1;
+    }
     const int result = sys_wait_pidfd(sandbox->program, ret_status, ret_usage);
     if (result == 0) {
         *ret_written = written_bytes(host) - before;
-        fd_close(&sandbox->program);
     }
     return result;
 }
@@ -290,11 +292,15 @@ void sandbox_measure(const struct sandbox *sandbox, struct cgroup_usage *ret_usa
 void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct rusage *ret_rusage)
 {
     *ret_rusage = (struct rusage){0};
+    if (sandbox->pidfd >= 0) {
+        /* First, and with it all in its namespace: whoever of these traces the program keeps it
+         * from being waited for.  It may be dead already. */
+        IGNORE(sys_pidfd_send_signal(sandbox->pidfd, SIGKILL));
+    }
     reap_program(sandbox);
     if (sandbox->pidfd >= 0) {
         /* The kernel ends a PID namespace with its first process, and lets that one be waited for
-         * only when all others are gone.  It may be dead already. */
-        IGNORE(sys_pidfd_send_signal(sandbox->pidfd, SIGKILL));
+         * only when all others are gone. */
         while (!sys_dies_within(sandbox->pidfd, STRAYS_CHECK_MS)) {
             strays_reap();
         }

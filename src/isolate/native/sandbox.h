@@ -113,7 +113,8 @@ bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_
                          bool *ret_closed);
 
 /* How a parked program ended, which is dead, what it used, and how many bytes it and all that it
- * had waited for wrote.  -1 when it is no child of ours. */
+ * had waited for wrote.  1 while another process of the sandbox traces it: only when that is dead
+ * can it be waited for.  -1 when it is no child of ours. */
 int sandbox_wait_program(struct sandbox *sandbox, int *ret_status, struct rusage *ret_usage,
                          uint64_t *ret_written) MUST_CHECK;
 

@@ -47,6 +47,13 @@ int sys_is_child(int pidfd)
     return syscall(SYS_waitid, BY_PIDFD, pidfd, &unused, WEXITED | WNOHANG | WNOWAIT, NULL) == 0;
 }
 
+bool sys_can_wait(int pidfd)
+{
+    siginfo_t ended = {.si_pid = 0};
+    return syscall(SYS_waitid, BY_PIDFD, pidfd, &ended, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 &&
+           ended.si_pid != 0;
+}
+
 bool sys_dies_within(int pidfd, int time_ms)
 {
     struct pollfd dead = {.fd = pidfd, .events = POLLIN};
