@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -696,6 +697,20 @@ def test_answers_that_nobody_takes_are_not_piled_up():
             response.close()
             connection.close()
         wait_until(lambda: server.run(language="bash", code=":")[0] == 200)
+
+
+def test_answers_that_were_taken_or_left_are_not_counted():
+    """Of each nothing is counted any more at the end, which the server itself looks at."""
+    with Server() as server:
+        assert server.run(language="bash", code="echo 1")[0] == 200
+        for _ in range(3):
+            with server.connect() as connection:
+                response = stream(server, {"language": "python", "code": "print('x' * 16_000_000)",
+                                           "limits": {"stdout_bytes": 16 << 20}}, connection)
+                assert response.read(100_000)
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert server.run(language="bash", code="echo 1")[0] == 200
+        wait_until(server.is_idle)
 
 
 def test_a_server_that_cannot_work_says_why():

@@ -74,9 +74,7 @@ static void end(struct connection *connection, char *body, size_t size)
         body = NULL;
         size = 0;
     }
-    answer->body = body;
-    answer->body_size = size;
-    connection->server->answer_bytes += size;
+    connection_set_body(connection, body, size);
     connection_send(connection);
 }
 

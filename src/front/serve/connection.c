@@ -10,6 +10,7 @@
 #include "front/serve/log.h"
 #include "front/serve/routes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -88,10 +89,20 @@ static void free_body(struct connection *connection)
     connection->body_capacity = 0;
 }
 
+void connection_set_body(struct connection *connection, char *body, size_t size)
+{
+    struct answer *answer = &connection->answer;
+    assert(connection->server->answer_bytes >= answer->body_size);
+    connection->server->answer_bytes -= answer->body_size;
+    free(answer->body);
+    answer->body = body;
+    answer->body_size = size;
+    connection->server->answer_bytes += size;
+}
+
 static void free_answer(struct connection *connection)
 {
-    connection->server->answer_bytes -= connection->answer.body_size;
-    free(connection->answer.body);
+    connection_set_body(connection, NULL, 0);
     connection->answer = (struct answer){.body = NULL};
 }
 
@@ -394,14 +405,14 @@ static int send_some(struct connection *connection)
 /* The next piece of what is sent bit by bit.  0 when that was all. */
 static int take_piece(struct connection *connection)
 {
-    struct answer *answer = &connection->answer;
-    free(answer->body);
-    answer->body = NULL;
-    answer->head_size = 0;
-    answer->body_size = 0;
-    answer->sent = 0;
-    return connection->job == NULL ? 0
-                                   : job_next(connection->job, &answer->body, &answer->body_size);
+    char *piece = NULL;
+    size_t size = 0;
+    connection_set_body(connection, NULL, 0);
+    connection->answer.head_size = 0;
+    connection->answer.sent = 0;
+    const int more = connection->job != NULL && job_next(connection->job, &piece, &size);
+    connection_set_body(connection, piece, size);
+    return more;
 }
 
 static void on_has_room(void *context)

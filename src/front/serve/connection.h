@@ -89,6 +89,9 @@ static inline const char *connection_sees(const struct connection *connection)
     return connection->is_local ? NULL : connection_tenant(connection);
 }
 
+/* Takes the body of the answer, or of its next piece, in the place of the one before.  NULL: none.
+ * It is counted among what waits to be taken, as long as it is held. */
+void connection_set_body(struct connection *connection, char *body, size_t size);
 /* Sends what `answer` holds. */
 void connection_send(struct connection *connection);
 /* There is more to send for its job, which asks when it is time: see job_next(). */

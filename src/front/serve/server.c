@@ -10,6 +10,7 @@
 #include "front/serve/listen.h"
 #include "front/serve/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -102,7 +103,8 @@ void server_close(struct server *server)
     while (!TAILQ_EMPTY(&server->busy)) {
         connection_destroy(TAILQ_FIRST(&server->busy));
     }
-    while (!TAILQ_EMPTY(&server->jobs)) { /* those that nobody waits for */
+    assert(server->answer_bytes == 0 && server->body_bytes == 0); /* of nobody */
+    while (!TAILQ_EMPTY(&server->jobs)) {                         /* those that nobody waits for */
         job_destroy(TAILQ_FIRST(&server->jobs));
     }
     close_engine(server);
