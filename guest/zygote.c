@@ -406,6 +406,7 @@ static int enter_cgroup(struct child *child, const struct order *order, struct c
             return failed(err, "enter the control group");
         }
     }
+    pages_make_ready(); /* from now on what it takes is the run's */
     return 0;
 }
 
@@ -543,7 +544,6 @@ static void lock_down(const struct order *order)
                           .cgroup = zygote.config.counted != 0 ? &counted : NULL,
                           .control = order->descriptors[ZYGOTE_FORK_PARK]};
     sigset_t none;
-    pages_make_ready();
     IGNORE(syscall(SYS_set_robust_list, zygote.robust_list, zygote.robust_list_size) != 0);
     const pid_t own = getpid(); /* what a policy denies is not called after the lock-down */
     sigemptyset(&none);

@@ -94,8 +94,9 @@ static const struct check {
      2,
      {{3, MAP_HUGETLB, ONE_OF, 1, {0}},
       {3, MAP_SHARED | MAP_ANONYMOUS, NONE_OF, 1, {MAP_SHARED | MAP_ANONYMOUS}}}},
-    /* What others do in a directory that all see. */
-    {"fcntl", SETS_ALL, 1, {{1, 0, NONE_OF, 1, {F_NOTIFY}}}},
+    /* What others do in a directory that all see.  And pages of pipes, which the kernel counts for
+     * whoever has made the pipe: of the run's streams that is the keeper. */
+    {"fcntl", SETS_ALL, 1, {{1, 0, NONE_OF, 2, {F_NOTIFY, F_SETPIPE_SZ}}}},
     /* Typing for the user of a terminal. */
     {"ioctl", SETS_ALL, 1, {{1, 0, NONE_OF, 2, {TIOCSTI, TIOCLINUX}}}},
     {"prctl", SETS_ALL, 1, {{0, 0, NONE_OF, 3, {PR_SET_SECCOMP, PR_SET_MM, PR_SCHED_CORE}}}},

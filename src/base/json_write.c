@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define ESCAPE_SIZE   6   /* of the longest, \u00xx */
+#define ESCAPED_BLOCK 512 /* bytes that are looked at together */
+
 static void add(struct json_writer *writer, const char *data, size_t size)
 {
     if (!writer->failed && buffer_add(writer->out, data, size) < 0) {
@@ -94,34 +97,47 @@ void json_write_string(struct json_writer *writer, const char *string)
 }
 
 /* One character that JSON does not take as it is. */
-static void add_escape(struct json_writer *writer, char character)
+/* Returns how many bytes it is, at most ESCAPE_SIZE. */
+static size_t escape(char character, char ret_escape[ESCAPE_SIZE])
 {
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
+    static const char digits[] = "0123456789abcdef";
     const char *found = character == '\0' ? NULL : strchr(plain, character);
+    ret_escape[0] = '\\';
     if (found != NULL) {
-        char escape[2] = {'\\', letters[found - plain]};
-        add(writer, escape, sizeof(escape));
-    } else {
-        static const char digits[] = "0123456789abcdef";
-        char escape[6] = {'\\', 'u', '0', '0', digits[character >> 4 & 15], digits[character & 15]};
-        add(writer, escape, sizeof(escape));
+        ret_escape[1] = letters[found - plain];
+        return 2;
     }
+    memcpy(ret_escape + 1, "u00", 3);
+    ret_escape[4] = digits[character >> 4 & 15];
+    ret_escape[5] = digits[character & 15];
+    return ESCAPE_SIZE;
 }
 
-/* Valid UTF-8. */
+static bool needs_escape(char character)
+{
+    const unsigned char byte = (unsigned char)character;
+    return byte < 0x20 || byte == '"' || byte == '\\';
+}
+
+/* Valid UTF-8, a block at a time: a hundred megabytes of what needs escapes are to be had too. */
 static void add_escaped(struct json_writer *writer, const char *data, size_t size)
 {
-    size_t plain = 0; /* where what needs no escape, and is not yet written, begins */
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)data[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\') {
-            add(writer, data + plain, i - plain);
-            add_escape(writer, data[i]);
-            plain = i + 1;
+    char block[ESCAPED_BLOCK * ESCAPE_SIZE];
+    for (size_t offset = 0; offset < size;) {
+        const size_t left = size - offset;
+        const size_t end = offset + (left < ESCAPED_BLOCK ? left : ESCAPED_BLOCK);
+        size_t used = 0;
+        for (; offset < end; offset++) {
+            if (needs_escape(data[offset])) {
+                used += escape(data[offset], block + used);
+            } else {
+                block[used++] = data[offset];
+            }
         }
+        add(writer, block, used);
     }
-    add(writer, data + plain, size - plain);
 }
 
 void json_write_text(struct json_writer *writer, const char *data, size_t size)

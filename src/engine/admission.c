@@ -81,7 +81,9 @@ void admission_enter(struct stage *stage)
     const struct sched_amounts amounts = {
         .of =
             {
-                [SCHED_MEMORY] = limit[LIMIT_MEMORY],
+                /* And what is kept of it here. */
+                [SCHED_MEMORY] = limit[LIMIT_MEMORY] + limit[LIMIT_STDOUT] + limit[LIMIT_STDERR] +
+                                 limit[LIMIT_COLLECT_BYTES],
                 [SCHED_SWAP] = limit[LIMIT_SWAP],
                 [SCHED_CPUS] = (limit[LIMIT_CPUS] + parts - 1) / parts,
                 [SCHED_DESCRIPTORS] = STAGE_DESCRIPTORS,

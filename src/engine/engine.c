@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -129,7 +130,7 @@ void engine_close(struct cella_engine *engine)
         run_destroy(run);
     }
     for (size_t i = 0; i < engine->policy_count; i++) {
-        policy_destroy(engine->policies[i]);
+        policy_destroy(engine->policies[i].policy);
     }
     runtime_set_close(engine->runtimes);
     free(engine->policies_dir);
@@ -333,12 +334,33 @@ static void handle_keeper(struct cella_engine *engine, uint32_t events, bool die
 
 /* ---- policies ---- */
 
+/* Whether it still is what its files say; else it is not known any more. */
+static bool is_fresh(struct cella_engine *engine, size_t place)
+{
+    struct policy *known = engine->policies[place].policy;
+    struct policy *policy = NULL;
+    struct cella_error error;
+    const uint64_t now = clock_monotonic_us();
+    if (now - engine->policies[place].read_us < ENGINE_POLICY_FRESH_US) {
+        return true;
+    }
+    engine->policies[place].read_us = now;
+    const bool same = policy_load(engine->policies_dir, known->name, &policy, &error) == 0 &&
+                      strcmp(policy->digest, known->digest) == 0;
+    policy_destroy(policy);
+    if (!same) {
+        policy_destroy(known);
+        engine->policies[place] = engine->policies[--engine->policy_count];
+    }
+    return same;
+}
+
 int engine_policy(struct cella_engine *engine, const char *name, const struct policy **ret_policy,
                   struct policy **ret_owned, struct cella_error *err)
 {
     for (size_t i = 0; i < engine->policy_count; i++) {
-        if (strcmp(engine->policies[i]->name, name) == 0) {
-            *ret_policy = engine->policies[i];
+        if (strcmp(engine->policies[i].policy->name, name) == 0 && is_fresh(engine, i)) {
+            *ret_policy = engine->policies[i].policy;
             return 0;
         }
     }
@@ -347,7 +369,8 @@ int engine_policy(struct cella_engine *engine, const char *name, const struct po
         return -1;
     }
     if (engine->policy_count < ENGINE_POLICIES_MAX) {
-        engine->policies[engine->policy_count++] = policy;
+        engine->policies[engine->policy_count].policy = policy;
+        engine->policies[engine->policy_count++].read_us = clock_monotonic_us();
     } else {
         *ret_owned = policy;
     }

@@ -35,6 +35,8 @@
 
 /* Policies that are remembered; more are read again each time. */
 #define ENGINE_POLICIES_MAX 32U
+/* For so long one is not looked at again. */
+#define ENGINE_POLICY_FRESH_US UINT64_C(1000000)
 
 struct cella_request {
     struct spec *spec;
@@ -75,7 +77,10 @@ struct cella_engine {
     bool keeper_full;                  /* its socket takes nothing for now */
     struct cella_error lost; /* why the keeper is lost; kind CELLA_ERROR_NONE while it is not */
     struct runtime_set *runtimes;
-    struct policy *policies[ENGINE_POLICIES_MAX];
+    struct {
+        struct policy *policy;
+        uint64_t read_us; /* the file is read again after ENGINE_POLICY_FRESH_US */
+    } policies[ENGINE_POLICIES_MAX];
     size_t policy_count;
     char *policies_dir; /* NULL: none beside the standard places */
     struct run_list runs;

@@ -211,6 +211,9 @@ static int check_limits(const struct limits *limits, struct cella_error *err)
             return above(err, "a limit that limits nothing");
         }
     }
+    if (limits->value[LIMIT_CPUS] < LIMIT_CPUS_MIN) {
+        return above(err, "less than a hundredth of a processor");
+    }
     if (limits->value[LIMIT_CPUS] > CPUS_MAX) {
         return above(err, "too many processors");
     }

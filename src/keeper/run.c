@@ -26,8 +26,9 @@
 /* One that is made ahead, for which somebody may wait. */
 #define MAKING_MAX_US (5 * LIMIT_SECOND)
 
-/* After the program's end: kill the rest, measure, collect.  And so much more for each byte. */
-#define FINISH_MAX_US        (5 * LIMIT_SECOND)
+/* After the program's end: kill the rest, measure, collect, which has to wait for whoever reads.
+ * And so much more for each byte. */
+#define FINISH_MAX_US        (60 * LIMIT_SECOND)
 #define COLLECT_BYTES_PER_US 16
 
 /* Beyond so many the end of a run is told when its sandbox is gone. */
@@ -352,23 +353,6 @@ static void handle_starting(struct run *run)
     enter(run, RUN_RUNNING, run->limits.value[LIMIT_WALL]);
 }
 
-static void announce_start(struct run *run, struct wire *wire)
-{
-    const uint64_t of_init =
-        protection_bit(PROTECTION_INIT_HIDDEN) | protection_bit(PROTECTION_NO_TERMINAL) |
-        protection_bit(PROTECTION_DESCRIPTORS) | protection_bit(PROTECTION_RLIMITS);
-    const struct keeper_started started = {
-        .header = header(KEEPER_STARTED, run->id),
-        .protections = run->sandbox.held | run->protections | (of_init & ~run->waived),
-        .mechanism =
-            (uint32_t)(run->sandbox.cgroup.host != NULL ? run->sandbox.cgroup.host->mechanism
-                                                        : KEEPER_BY_SUPERVISION),
-        .warm = run->warm,
-    };
-    wire_send(wire, &started, sizeof(started), NULL, 0);
-    run->announced = true;
-}
-
 /* The clock runs from the program's first instruction, which came after STARTING. */
 static void handle_started(struct run *run, const struct init_report *report, struct wire *wire)
 {
@@ -378,7 +362,9 @@ static void handle_started(struct run *run, const struct init_report *report, st
         run->deadline_us = run->started_us + run->limits.value[LIMIT_WALL];
         set_timer(run);
     }
-    announce_start(run, wire);
+    const struct keeper_started started = run_started(run);
+    wire_send(wire, &started, sizeof(started), NULL, 0);
+    run->announced = true;
 }
 
 /* What it was before it was let go is our work; the protections that it and init both have hold. */
@@ -532,7 +518,9 @@ static void conclude(struct run *run, const struct cgroup_usage *group, const st
 
     run->concluded = true;
     if (!run->failed && run->started_us > 0 && !run->announced) {
-        announce_start(run, wire); /* init died before it could say so */
+        const struct keeper_started started = run_started(run);
+        wire_send(wire, &started, sizeof(started), NULL, 0);
+        run->announced = true; /* init died before it could say so */
     }
     if (!run->failed && !run->stopped && group->forks_refused != UINT64_MAX &&
         group->forks_refused >= INIT_REFUSED_FORKS_MAX) {

@@ -89,6 +89,8 @@ enum run_progress run_event(struct run *run, enum watch_source source, struct wi
 void run_fill_ended(const struct run *run, const struct cgroup_usage *group,
                     const struct rusage *rusage, struct keeper_ended *ended);
 void run_note_parked(struct run *run, const struct init_report *report);
+/* What the engine is told at the start: by what the run is held. */
+struct keeper_started run_started(const struct run *run);
 uint64_t run_cpu_used_us(const struct run *run);
 bool run_forks_exhausted(const struct run *run);
 /* When a running program must be looked at again: when it can have used up its processor time at

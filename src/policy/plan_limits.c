@@ -86,6 +86,11 @@ static int check_asked(const struct policy *policy, enum limit limit, enum polic
                         limit_table[limit].name);
         return refuse(limit, stage, err);
     }
+    if (limit == LIMIT_CPUS && asked < LIMIT_CPUS_MIN) {
+        (void)error_set(err, CELLA_ERROR_CALLER, 0, "%s must be at least 0.01",
+                        limit_table[limit].name);
+        return refuse(limit, stage, err);
+    }
     if (limit == LIMIT_MEMORY && asked < LIMIT_MEMORY_MIN) {
         (void)error_set(err, CELLA_ERROR_CALLER, 0, "a sandbox needs at least 2 MiB of %s",
                         limit_table[limit].name);

@@ -392,12 +392,19 @@ int spec_add_file(struct spec *spec, const char *path, const void *data, size_t 
 static int set_limit(struct limits *limits, const char *prefix, enum limit limit, const char *text,
                      struct cella_error *err)
 {
-    const char *problem = limit_value_from_text(limit, text, &limits->value[limit]);
+    /* A bare number is milliseconds in a request; who writes one as text means seconds. */
+    const bool no_unit = limit_table[limit].unit == UNIT_TIME && text[0] != '\0' &&
+                         strspn(text, "0123456789.") == strlen(text);
+    const char *problem =
+        no_unit ? "has no unit" : limit_value_from_text(limit, text, &limits->value[limit]);
     if (problem == NULL) {
         return 0;
     }
     (void)error_set(err, CELLA_ERROR_CALLER, 0, "%s '%s' %s", limit_table[limit].name, text,
                     problem);
+    if (no_unit) {
+        (void)error_set_hint(err, "10s is ten seconds, 10ms are milliseconds");
+    }
     return error_set_field(err, "%s%s", prefix, limit_table[limit].name);
 }
 

@@ -490,6 +490,25 @@ except OSError as error:
 """
 
 
+@by_who
+def test_what_no_control_group_counts_is_refused(who):
+    """Memory policies of shared files, which stay with them; pages of pipes that the keeper made."""
+    code = "import ctypes, fcntl, mmap, os\n" \
+           "libc = ctypes.CDLL(None, use_errno=True)\n" \
+           "memory = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n" \
+           "address = ctypes.addressof(ctypes.c_char.from_buffer(memory))\n" \
+           "MBIND, PREFERRED = 237, 1\n" \
+           "print(libc.syscall(MBIND, ctypes.c_void_p(address), 4096, PREFERRED, None, 0, 0),\n" \
+           "      ctypes.get_errno())\n" \
+           "for pipe in (1, 2, os.pipe()[0]):\n" \
+           "    try: print(fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096))\n" \
+           "    except OSError as error: print(error.errno)\n" \
+           "print(len(open('/proc/locks').read()))\n"
+    result = python(code, who)
+    assert result["stdout"].split() == ["-1", "1", "1", "1", "1", "0"], result.explain()
+    assert {call["name"] for call in result["refused_calls"]} == {"mbind", "fcntl"}
+
+
 @pytest.mark.heavy
 @by_who
 def test_file_locks_are_bounded(who):

@@ -58,7 +58,7 @@ def error_lines(done):
         (["run", "--time"], "--time needs a value: TIME", None),
         (
             ["run", "--time", "2", "-l", "bash", "-c", ":"],
-            "--time 2 has no unit",
+            "wall_ms '2' has no unit",
             "10s is ten seconds, 10ms are milliseconds",
         ),
         (["run", "-l"], "-l needs a value: LANG", None),

@@ -621,8 +621,73 @@ def test_a_second_signal_ends_at_once():
         server.process.send_signal(signal.SIGINT)
         wait_until(lambda: server.logged("ends: 1 runs are on their way"))
         server.process.send_signal(signal.SIGTERM)
+        [(name, result)] = list(events)
+        assert (name, result["status"], result["stdout"]) == ("result", "cancelled", "up\n")
         assert server.process.wait(timeout=10) == 128 + signal.SIGTERM
-        assert list(events) == []
+
+
+def test_who_waits_for_a_result_gets_it_at_a_second_signal():
+    with Server() as server:
+        connection = server.connect()
+        connection.request("POST", "/v1/runs", json.dumps(SLEEP), {"Content-Type": "application/json"})
+        wait_until(lambda: not server.is_idle())
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.logged("ends: 1 runs are on their way"))
+        server.process.send_signal(signal.SIGTERM)
+        response = connection.getresponse()
+        assert (response.status, json.load(response)["status"]) == (200, "cancelled")
+        assert server.process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_the_log_goes_on_in_a_new_file():
+    with Server() as server:
+        old = server.log.rename(server.directory / "log.1")
+        assert server.run(language="bash", code=":")[0] == 200
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.logged("goes on in a new file"))
+        assert server.run(language="bash", code=":")[0] == 200
+        assert old.read_text().count("POST /v1/runs 200") == 1 == server.logged("POST /v1/runs 200")
+
+
+@pytest.mark.parametrize("variable", ["CELLA_POOL_MEMORY", "CELLA_COMPILE_CACHE", "CELLA_HISTORY",
+                                      "CELLA_HISTORY_DAYS"])
+def test_every_option_has_its_variable(variable):
+    code, lines = serve(env={"PATH": "/usr/bin:/bin", variable: "bogus"})
+    option = variable.removeprefix("CELLA_").lower().replace("_", "-")
+    assert code == 126 and lines[0].startswith(f"cella: --{option} bogus is no")
+
+
+def test_a_policy_that_is_changed_holds_at_once(tmp_path):
+    """Within a second: no server needs to be started again."""
+    policy = tmp_path / "cella" / "policies" / "lab.yaml"
+    policy.parent.mkdir(parents=True)
+
+    def write(text):
+        policy.write_text(text)
+        time.sleep(1.1)
+
+    write("limits: {wall_ms: {cap: 30s}}\n")
+    with Server(environment={"XDG_CONFIG_HOME": str(tmp_path)}) as server:
+        request = {"policy": "lab", "language": "bash", "code": ":", "limits": {"wall_ms": 25000}}
+        assert server.run(**request)[0] == 200
+        write("limits: {wall_ms: {cap: 20s}}\n")
+        status, _, problem = server.run(**request)
+        assert (status, problem["field"]) == (403, "limits.wall_ms")
+        write("languages: [ruby]\n")
+        assert server.run(**request)[0] == 403
+        write("nonsense: [\n")
+        assert server.run(**request)[0] in (400, 500)
+        policy.unlink()
+        time.sleep(1.1)
+        assert server.run(**request)[2]["detail"].startswith("unknown policy 'lab'")
+        write("limits: {wall_ms: {cap: 30s}}\n")
+        assert server.run(**request)[0] == 200
+
+
+@pytest.mark.parametrize("cpus, status", [(0.001, 400), (0.009, 400), (0.01, 200), (0, 400)])
+def test_the_smallest_share_of_a_processor(server, cpus, status):
+    got, _, body = server.run(language="bash", code=":", limits={"cpus": cpus, "wall_ms": 20000})
+    assert (got, body.get("field")) == (status, "limits.cpus" if status == 400 else None)
 
 
 def test_an_idle_server_ends_at_once():
@@ -704,11 +769,15 @@ def test_answers_that_were_taken_or_left_are_not_counted():
     with Server() as server:
         assert server.run(language="bash", code="echo 1")[0] == 200
         for _ in range(3):
-            with server.connect() as connection:
-                response = stream(server, {"language": "python", "code": "print('x' * 16_000_000)",
-                                           "limits": {"stdout_bytes": 16 << 20}}, connection)
-                assert response.read(100_000)
-                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection = server.connect()
+            connection.connect()
+            raw = connection.sock
+            response = stream(server, {"language": "python", "code": "print('x' * 16_000_000)",
+                                       "limits": {"stdout_bytes": 16 << 20}}, connection)
+            assert response.read(100_000)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            response.close()
+            connection.close()
         assert server.run(language="bash", code="echo 1")[0] == 200
         wait_until(server.is_idle)
 

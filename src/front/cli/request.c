@@ -108,15 +108,6 @@ static int add_file(const struct invocation *invocation, struct cella_request *r
                                   bytes.executable ? CELLA_FILE_EXECUTABLE : 0, err);
 }
 
-/* In a request a bare number is milliseconds; who types one means seconds. */
-static bool has_no_unit(const struct option *option, const char *value)
-{
-    const char *name = option->limit.name;
-    const size_t size = strlen(name);
-    return size > 3 && strcmp(name + size - 3, "_ms") == 0 && value[0] != '\0' &&
-           strspn(value, "0123456789.") == strlen(value);
-}
-
 /* What an option is in the request, by the table. */
 static int take_field(const struct invocation *invocation, const struct option *option,
                       const char *value, struct cella_request *request, struct cella_error *err)
@@ -132,10 +123,6 @@ static int take_field(const struct invocation *invocation, const struct option *
     }
     if (option->id < OPTION_FIXED_COUNT) {
         return cella_request_set(request, option->field, value, err);
-    }
-    if (has_no_unit(option, value)) {
-        return cli_fail(err, CELLA_ERROR_CALLER, "10s is ten seconds, 10ms are milliseconds",
-                        "--%s %s has no unit", option->name, value);
     }
     (void)snprintf(field, sizeof(field), "limits.%s", option->limit.name);
     return cella_request_set(request, field, value, err);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* There is always room for such a one. */
+#define SMALL_ANSWER ((size_t)1 << 20)
 /* A longer request is not remembered with its result, unless it was accepted for later. */
 #define REMEMBERED_REQUEST_MAX ((size_t)1 << 20)
 
@@ -42,6 +44,11 @@ static void on_output(void *context, struct cella_run *run, enum cella_stream st
 static void on_done(void *context, struct cella_run *run);
 
 /* ---- beginning and end ---- */
+
+static int too_many_wait(struct cella_error *err)
+{
+    return serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+}
 
 static int start(struct job *job, const char *json, size_t size, struct cella_error *err)
 {
@@ -101,7 +108,7 @@ int job_start(struct connection *connection, const char *json, size_t size, enum
         return serve_hint(err, "try again when some have ended");
     }
     if (server->answer_bytes > SERVER_ANSWERS_MAX) {
-        return serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+        return too_many_wait(err);
     }
     struct job *job = calloc(1, sizeof(*job));
     if (job == NULL) {
@@ -129,8 +136,8 @@ void job_destroy(struct job *job)
     }
     struct server *server = job->server;
     if (!job->is_done) {
-        log_line("%s is cancelled: its %s has gone", cella_run_id(job->run),
-                 job->way == JOB_STAYS ? "server" : "client");
+        log_line("%s is cancelled: %s", cella_run_id(job->run),
+                 server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
     }
     if (job->connection != NULL) {
         job->connection->job = NULL;
@@ -150,6 +157,15 @@ int job_cancel(struct server *server, const char *id, const char *tenant)
         }
     }
     return -1;
+}
+
+void job_cancel_all(struct server *server)
+{
+    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
+        if (!job->is_done) {
+            cella_run_cancel(job->run);
+        }
+    }
 }
 
 /* ---- news of the run ---- */
@@ -178,6 +194,10 @@ static void answer(struct connection *connection, const struct cella_result *res
     if (error->kind != CELLA_ERROR_NONE) {
         answer_problem(connection, 0, error);
     } else if (cella_result_json(result, &json, &size, &failure) < 0) {
+        answer_problem(connection, 0, &failure);
+    } else if (size > SMALL_ANSWER && connection->server->answer_bytes > SERVER_ANSWERS_MAX) {
+        free(json);
+        (void)too_many_wait(&failure);
         answer_problem(connection, 0, &failure);
     } else {
         answer_json(connection, 200, json, size);

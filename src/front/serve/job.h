@@ -35,4 +35,7 @@ int job_next(struct job *job, char **ret_text, size_t *ret_size);
 int job_cancel(struct server *server, const char *id, const char *tenant)
     __attribute__((warn_unused_result));
 
+/* Asks every run to end. */
+void job_cancel_all(struct server *server);
+
 #endif

@@ -13,7 +13,9 @@
 
 #define LINE_MAX_BYTES 1024
 
-static int log_fd = STDERR_FILENO; /* the one global state that there is */
+/* The one global state that there is. */
+static int log_fd = STDERR_FILENO;
+static const char *log_path; /* NULL: standard error */
 
 int log_open(const char *path, struct cella_error *err)
 {
@@ -22,7 +24,23 @@ int log_open(const char *path, struct cella_error *err)
         return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot open the log %s", path);
     }
     log_fd = fd;
+    log_path = path;
     return 0;
+}
+
+void log_reopen(void)
+{
+    struct cella_error err;
+    const int before = log_fd;
+    if (log_path == NULL) {
+        return;
+    }
+    if (log_open(log_path, &err) < 0) {
+        log_line("goes on in this file: %s", err.text);
+        return;
+    }
+    (void)close(before);
+    log_line("goes on in a new file");
 }
 
 void log_close(void)

@@ -359,16 +359,31 @@ static void begin_end(struct server *server)
     server_settle(server);
 }
 
+/* Their clients get the result, `cancelled`, if they take it; the second time nobody waits. */
+static void cancel_runs(struct server *server)
+{
+    if (server->cancels) {
+        loop_stop(server->loop);
+        return;
+    }
+    server->cancels = true;
+    loop_set_timer(server->signals, SERVER_CANCEL_MS);
+    job_cancel_all(server);
+    server_settle(server);
+}
+
 static void on_signal(void *context)
 {
     struct server *server = context;
     struct signalfd_siginfo info;
     while (read(loop_socket(server->signals), &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (server->state == SERVER_DRAINING) {
-            server->ended_by = (int)info.ssi_signo;
-            loop_stop(server->loop);
-        } else {
+        if (info.ssi_signo == SIGHUP) {
+            log_reopen();
+        } else if (server->state != SERVER_DRAINING) {
             begin_end(server);
+        } else {
+            server->ended_by = (int)info.ssi_signo;
+            cancel_runs(server);
         }
     }
 }
@@ -377,7 +392,7 @@ static void on_drain_over(void *context)
 {
     struct server *server = context;
     log_line("%u runs have not ended in time", server->job_count);
-    loop_stop(server->loop);
+    cancel_runs(server);
 }
 
 static int watch_signals(struct server *server, struct cella_error *err)
@@ -387,6 +402,7 @@ static int watch_signals(struct server *server, struct cella_error *err)
     (void)sigemptyset(&watched);
     (void)sigaddset(&watched, SIGTERM);
     (void)sigaddset(&watched, SIGINT);
+    (void)sigaddset(&watched, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &watched, NULL) < 0) {
         return serve_fail_errno(err, CELLA_ERROR_BUG, "cannot block signals");
     }

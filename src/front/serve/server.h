@@ -26,6 +26,8 @@
 #define SERVER_ANSWERS_MAX ((size_t)512 << 20)
 /* How long runs may go on after the first signal. */
 #define SERVER_DRAIN_MS 60000U
+/* How long they may take to end after the second. */
+#define SERVER_CANCEL_MS 5000U
 /* How long a caller is asked to wait when there are too many, in seconds. */
 #define SERVER_RETRY_SECONDS 1
 
@@ -67,6 +69,7 @@ struct server {
     size_t answer_bytes;
     struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */
     int ended_by;               /* the second signal; 0: none */
+    bool cancels;               /* runs that were still going on have been told to end */
 };
 
 /* Holds the state directory, opens the engine and the sockets. */

@@ -97,8 +97,12 @@ uint32_t init_stack_overflow(const struct init *init, int status, const struct r
     return overflow ? KEEPER_CAUSE_STACK : 0U;
 }
 
+/* How long files are looked at, of which there may be a million. */
+#define SIZE_SEARCH_MAX_US UINT64_C(1000000)
+
 struct size_search {
     uint64_t limit;
+    uint64_t until_us;
     bool found;
 };
 
@@ -108,7 +112,7 @@ static bool has_limit_size(void *context, const struct init_visit *visit)
     struct stat file;
     search->found = fstatat(visit->dir, visit->name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
                     S_ISREG(file.st_mode) && (uint64_t)file.st_size == search->limit;
-    return !search->found;
+    return !search->found && init_clock_us() < search->until_us;
 }
 
 /* A program that ignores SIGXFSZ, as Python does, only gets an error; but the kernel lets a file
@@ -117,7 +121,8 @@ static bool has_limit_size(void *context, const struct init_visit *visit)
 static bool file_limit_touched(const struct init *init)
 {
     static const char *const places[] = {INIT_WORKSPACE, INIT_TEMPORARY, INIT_SHARED_MEMORY};
-    struct size_search search = {init->start.limits.value[LIMIT_FILE], false};
+    struct size_search search = {.limit = init->start.limits.value[LIMIT_FILE],
+                                 .until_us = init_clock_us() + SIZE_SEARCH_MAX_US};
     for (size_t i = 0; i < ARRAY_LENGTH(places) && !search.found; i++) {
         init_walk(places[i], has_limit_size, &search);
     }

@@ -61,10 +61,12 @@ static const struct {
 
 /* What /proc tells of the host, and its ways into the kernel.  Some of it is closed to an
  * unprivileged uid anyway; a mask holds when that fails. */
-static const char *const masked_files[] = {
-    "proc/kcore",     "proc/kmsg",    "proc/kallsyms",   "proc/keys",
-    "proc/key-users", "proc/modules", "proc/timer_list", "proc/sched_debug",
-    "proc/config.gz", "proc/cmdline", "proc/partitions", "proc/diskstats",
+static const char *const masked_files[] =
+    {
+        "proc/kcore",     "proc/kmsg",    "proc/kallsyms",   "proc/keys",
+        "proc/key-users", "proc/modules", "proc/timer_list", "proc/sched_debug",
+        "proc/config.gz", "proc/cmdline", "proc/partitions", "proc/diskstats",
+        "proc/locks", /* everybody's, and to read them stops all who lock on this host */
 };
 static const char *const masked_directories[] = {"proc/acpi", "proc/asound", "proc/bus",
                                                  "proc/driver", "proc/scsi"};
