@@ -129,6 +129,8 @@ static int listener = -1; /* of the child that tells: where the zygote listens *
 
 static void begin_rehearsal(int pipe)
 {
+    /* It must not outlive the zygote, which waits for it. */
+    IGNORE(sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0); /* a valid number */
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i <= 2 && null >= 0; i++) {
         IGNORE(dup2(null, i) < 0); /* what is said is for nobody */

@@ -107,8 +107,8 @@ bool cache_get(const unsigned char key[CACHE_KEY_SIZE], struct buffer *ret_bytes
     }
     make_name(key, name);
     AUTO_CLOSE int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        return false;
+    if (fd < 0 && errno != ELOOP) {
+        return false; /* there is none, or we lack what it takes to look */
     }
     if (fd < 0 || !read_entry(fd, key, ret_bytes)) {
         (void)unlinkat(directory, name, 0); /* if this fails it stays no entry */

@@ -221,6 +221,13 @@ static void set_keeper_full(struct cella_engine *engine, bool full)
     }
 }
 
+void engine_wait_for_room(struct cella_engine *engine)
+{
+    if (engine->lost.kind == CELLA_ERROR_NONE) {
+        set_keeper_full(engine, true);
+    }
+}
+
 /* Every run ends with the keeper.  Runs that a callback starts now fail at once. */
 static void lose_keeper(struct cella_engine *engine, const struct cella_error *error)
 {

@@ -112,6 +112,8 @@ int engine_step(struct cella_engine *engine, int timeout_ms, struct cella_error 
 /* Sends what of this stage waits to be sent, now or, when the keeper's socket is full, as soon as
  * it is not: then in the order in which runs were started. */
 void engine_send(struct cella_engine *engine, struct stage *stage);
+/* The keeper's socket takes nothing now: a step follows when it does. */
+void engine_wait_for_room(struct cella_engine *engine);
 
 /* The policy of that name, which belongs to the engine or, when it remembers no more, is to be
  * destroyed by the caller: then *ret_owned is the same. */

@@ -29,7 +29,9 @@ struct warm_pool {
     struct plan plan;
     int pack; /* that starts them; -1: none */
     bool one_shot;
-    bool pending;                   /* its size is still to be told */
+    uint64_t id;                    /* what the keeper is to be told last */
+    uint32_t size;                  /* likewise */
+    bool pending;                   /* and has not been told yet */
     struct keeper_pool_state state; /* as the keeper told last */
 };
 
@@ -156,6 +158,8 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
     if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;
+    } else if (kind != NULL) {
+        pool_release(kind);
     }
 }
 
@@ -172,27 +176,56 @@ void warm_ended(struct stage *stage)
     if (stage->kind != NULL && stage->number != 0) {
         pool_ended(stage->kind);
     }
+    if (stage->kind != NULL) {
+        pool_release(stage->kind);
+    }
     stage->kind = NULL;
 }
 
 /* ---- what the keeper is told ---- */
 
-static void send_size(struct cella_engine *engine, const struct pool_kind *kind,
-                      struct warm_pool *pool)
+/* What does not go now goes in a later step, and until then the kind stays. */
+static void send_size(struct cella_engine *engine, struct pool_kind *kind, struct warm_pool *pool)
 {
     struct cella_error error;
-    /* What does not go now goes at the end of a later step. */
-    pool->pending = keeper_client_pool(engine->keeper, kind->id, kind->target, pool->one_shot,
+    const bool was_pending = pool->pending;
+    pool->pending = keeper_client_pool(engine->keeper, pool->id, pool->size, pool->one_shot,
                                        &pool->plan, pool->pack, &error) == 0;
+    if (pool->pending) {
+        engine_wait_for_room(engine);
+    }
+    if (pool->pending && !was_pending) {
+        pool_hold(kind);
+    } else if (was_pending && !pool->pending) {
+        pool_release(kind);
+    }
 }
 
 static void set_size(void *context, const struct pool_kind *kind)
 {
     struct cella_engine *engine = context;
-    struct warm_pool *pool = engine->warm.pools[kind - engine->warm.kinds.kinds];
+    struct warm *warm = &engine->warm;
+    const ptrdiff_t place = kind - warm->kinds.kinds;
+    struct warm_pool *pool = warm->pools[place];
     if (pool != NULL && engine->lost.kind == CELLA_ERROR_NONE) {
-        send_size(engine, kind, pool);
+        pool->id = kind->id;
+        pool->size = kind->target;
+        send_size(engine, &warm->kinds.kinds[place], pool);
     }
+}
+
+/* Whether everything has been told. */
+static bool send_pending(struct cella_engine *engine)
+{
+    struct warm *warm = &engine->warm;
+    bool told = true;
+    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+        if (warm->pools[i] != NULL && warm->pools[i]->pending) {
+            send_size(engine, &warm->kinds.kinds[i], warm->pools[i]);
+            told = told && !warm->pools[i]->pending;
+        }
+    }
+    return told;
 }
 
 static void set_timer(const struct warm *warm, uint64_t at_us)
@@ -206,15 +239,10 @@ static void set_timer(const struct warm *warm, uint64_t at_us)
 void warm_step(struct cella_engine *engine)
 {
     struct warm *warm = &engine->warm;
-    if (warm->kinds.memory_max_bytes == 0) {
-        return;
+    if (warm->kinds.memory_max_bytes == 0 || !send_pending(engine)) {
+        return; /* to a keeper that takes nothing there is nothing new to say */
     }
     set_timer(warm, pool_step(&warm->kinds, clock_monotonic_us(), set_size, engine));
-    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
-        if (warm->pools[i] != NULL && warm->pools[i]->pending) {
-            send_size(engine, &warm->kinds.kinds[i], warm->pools[i]);
-        }
-    }
 }
 
 void warm_message(struct cella_engine *engine, const struct keeper_pool_state *state)

@@ -2,14 +2,14 @@
  * Zygotes: what the keeper, a zygote and the sandboxes of its runs say to each other.
  *
  * A zygote is a warm interpreter.  It lives in a nest: namespaces of its own, with the root that
- * its plan builds, where it has the two capabilities that it needs, and none on the host.  Its
+ * its plan builds, where it has the few capabilities that it needs, and none on the host.  Its
  * runs' sandboxes are made in the same nest, so that it may enter them.  The child it forks for a
  * run enters one, locks itself down, parks there, and becomes the program when init lets it go:
  *
  *   keeper → nest     struct nest_build, with descriptors    make a sandbox's first process
  *   nest → keeper     struct nest_built, with its pidfd
  *   keeper → zygote   struct zygote_fork, with descriptors   fork a child into that sandbox
- *   zygote → keeper   struct zygote_ready once, then struct zygote_forked for each, with its pidfd
+ *   zygote → keeper   struct zygote_message: READY once, then FORKED for each, with its pidfd
  *   child → init      struct zygote_parked, with the listener of its filter
  *   init → child      struct zygote_go, with the pack
  *
@@ -43,14 +43,17 @@ enum nest_build_descriptor {
 };
 
 struct nest_build {
+    uint64_t number;   /* the answer has it too */
     uint32_t uid;      /* in the nest, and the gid likewise */
     int32_t processor; /* to be kept on; -1: any */
     uint32_t entry_count;
+    uint32_t reserved;
 };
 
 struct nest_built {
-    int32_t pid; /* in the nest; 0: it failed */
-    int32_t sys_errno;
+    uint64_t number;
+    int32_t sys_errno; /* why there is no pidfd */
+    uint32_t reserved;
 };
 
 /* Descriptors that a zygote finds open beside the standard streams. */

@@ -13,6 +13,7 @@
 #include "keeper/run.h"
 #include "keeper/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -67,6 +68,9 @@ int main(void)
         result = serve(&keeper);
     }
     /* The engine is gone, or has never been there. */
+    for (size_t i = 0; i < keeper.pool_count; i++) {
+        pool_forget_all(keeper.pools[i]);
+    }
     while (keeper.run_count > 0) {
         run_destroy(keeper.runs[--keeper.run_count]);
     }
@@ -341,20 +345,31 @@ static void keep_run(void *context, struct run *run)
 {
     struct keeper *keeper = context;
     if (run != NULL) {
+        assert(keeper->run_count < RUNS_MAX); /* create_run() sees to it */
         keeper->runs[keeper->run_count++] = run;
     }
 }
 
+/* Those that wait in a pool will be runs too. */
+static size_t count_runs(const struct keeper *keeper)
+{
+    size_t count = keeper->run_count;
+    for (size_t i = 0; i < keeper->pool_count; i++) {
+        count += keeper->pools[i]->waiting_count;
+    }
+    return count;
+}
+
 static int create_run(struct keeper *keeper, const struct keeper_create *create, int pack)
 {
-    if (keeper->run_count >= keeper->runs_max || pack < 0) {
+    if (count_runs(keeper) >= keeper->runs_max || pack < 0) {
         struct keeper_refused refused = {
             .header = {KEEPER_REFUSED, KEEPER_PROTOCOL_VERSION, create->header.run}};
         if (pack < 0) {
             error_set(&refused.error, CELLA_ERROR_HOST, EMFILE, "the keeper cannot take a run");
         } else {
             error_set(&refused.error, CELLA_ERROR_BUSY, 0, "%zu runs are going already",
-                      keeper->run_count);
+                      count_runs(keeper));
             error_set_hint(&refused.error, "try again later; `ulimit -Hn` bounds how many fit");
         }
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);

@@ -131,13 +131,33 @@ static void leave_nest(struct pool *pool)
     }
 }
 
+/* Who has waited longest; its pack is the caller's then. */
+static bool next_waiting(struct pool *pool, struct pool_waiting *ret_first)
+{
+    if (pool->waiting_count == 0) {
+        return false;
+    }
+    *ret_first = pool->waiting[0];
+    pool->waiting_count--;
+    memmove(pool->waiting, pool->waiting + 1, pool->waiting_count * sizeof(*ret_first));
+    return true;
+}
+
 /* What failed may fail again: they are not to wait for that. */
 static void start_waiting_anew(struct pool *pool)
 {
-    while (pool->waiting_count > 0) {
-        struct pool_waiting *first = &pool->waiting[--pool->waiting_count];
-        pool->owner.cold(pool->owner.context, &pool->plan, first->id, first->pack);
-        fd_close(&first->pack);
+    struct pool_waiting first;
+    while (next_waiting(pool, &first)) {
+        pool->owner.cold(pool->owner.context, &pool->plan, first.id, first.pack);
+        fd_close(&first.pack);
+    }
+}
+
+void pool_forget_all(struct pool *pool)
+{
+    struct pool_waiting first;
+    while (next_waiting(pool, &first)) {
+        fd_close(&first.pack);
     }
 }
 
@@ -276,8 +296,8 @@ bool pool_step(struct pool *pool)
         start_zygote(pool);
         return true;
     }
-    if (!pool->nest->zygote.ready || worn) {
-        return false;
+    if (!pool->nest->zygote.ready || worn || nest_is_full(pool->nest)) {
+        return false; /* as above: also of a sandbox's end */
     }
     pool->forks++;
     make_one(pool);
@@ -318,12 +338,17 @@ static void rest(struct pool *pool)
     pool->taken_us = now;
 }
 
-static void begin(struct pool *pool, struct run *run, uint64_t id, int pack)
+/* False: it has just died, and is gone. */
+static bool begin(struct pool *pool, struct run *run, uint64_t id, int pack)
 {
     pool->taken++;
     pool->changed = true;
     rest(pool);
-    pool->owner.began(pool->owner.context, run_assign(run, pool->wire, id, pack));
+    if (run_assign(run, pool->wire, id, pack) != 0) {
+        return false;
+    }
+    pool->owner.began(pool->owner.context, run);
+    return true;
 }
 
 void pool_run_parked(struct pool *pool, struct run *run)
@@ -333,14 +358,14 @@ void pool_run_parked(struct pool *pool, struct run *run)
     pool->failures = 0;
     pool->made++;
     pool->changed = true;
-    if (pool->waiting_count == 0) {
+    struct pool_waiting first;
+    if (!next_waiting(pool, &first)) {
         pool->parked[pool->parked_count++] = run;
         return;
     }
-    struct pool_waiting first = pool->waiting[0];
-    pool->waiting_count--;
-    memmove(pool->waiting, pool->waiting + 1, pool->waiting_count * sizeof(first));
-    begin(pool, run, first.id, first.pack);
+    if (!begin(pool, run, first.id, first.pack)) {
+        pool->owner.cold(pool->owner.context, &pool->plan, first.id, first.pack);
+    }
     fd_close(&first.pack);
 }
 
@@ -363,22 +388,29 @@ void pool_run_lost(struct pool *pool, struct run *run, const struct cella_error 
 
 /* ---- what is said ---- */
 
+static struct run *find_made(const struct pool *pool, uint64_t id)
+{
+    for (size_t i = 0; i < pool->making_count; i++) {
+        if (pool->making[i]->id == id) {
+            return pool->making[i];
+        }
+    }
+    return NULL;
+}
+
 static void handle_nest(struct pool *pool)
 {
     struct cella_error error = {.kind = CELLA_ERROR_NONE};
     enum nest_event event = NEST_FAILED;
+    uint64_t number = 0;
     int pidfd = -1;
     bool closed = false;
-    while (pool->nest != NULL && nest_next(pool->nest, &event, &pidfd, &error, &closed)) {
+    while (pool->nest != NULL && nest_next(pool->nest, &event, &number, &pidfd, &error, &closed)) {
         if (event == NEST_FAILED) {
             nest_failed(pool, &error);
         } else if (event == NEST_BUILT) {
-            /* The first that is being made and has none yet is what was asked for first. */
-            struct run *run = NULL;
-            for (size_t i = 0; i < pool->making_count && run == NULL; i++) {
-                run = pool->making[i]->sandbox.pidfd < 0 ? pool->making[i] : NULL;
-            }
-            if (run == NULL || run_built(run, pidfd, &error) != 0) {
+            struct run *run = find_made(pool, number);
+            if (run == NULL || run->sandbox.pidfd >= 0 || run_built(run, pidfd, &error) != 0) {
                 fd_close(&pidfd);
                 if (run != NULL) {
                     pool_run_lost(pool, run, &error);
@@ -391,16 +423,6 @@ static void handle_nest(struct pool *pool)
         error_set(&error, CELLA_ERROR_HOST, 0, "the nest has died");
         nest_failed(pool, &error);
     }
-}
-
-static struct run *find_made(const struct pool *pool, uint64_t id)
-{
-    for (size_t i = 0; i < pool->making_count; i++) {
-        if (pool->making[i]->id == id) {
-            return pool->making[i];
-        }
-    }
-    return NULL;
 }
 
 static void handle_forked(struct pool *pool, const struct zygote_message *message, int pidfd)
@@ -490,11 +512,12 @@ bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pac
     if (memcmp(plan, &pool->plan, sizeof(*plan)) != 0) {
         return false;
     }
-    if (pool->parked_count > 0) {
+    while (pool->parked_count > 0) {
         struct run *run = pool->parked[0];
         drop(pool->parked, &pool->parked_count, run);
-        begin(pool, run, id, pack);
-        return true;
+        if (begin(pool, run, id, pack)) {
+            return true;
+        }
     }
     const bool soon = pool->nest != NULL && pool->nest->zygote.ready && pool->failures == 0 &&
                       pool->waiting_count < POOL_WAITING_MAX;

@@ -61,7 +61,7 @@ struct pool {
     struct nest *nest;                  /* NULL: none now */
     struct run *parked[POOL_READY_MAX]; /* the oldest first */
     size_t parked_count;
-    struct run *making[POOL_MAKING_MAX]; /* the first asked for first */
+    struct run *making[POOL_MAKING_MAX];
     size_t making_count;
     uint32_t forks;     /* of this zygote */
     uint64_t zygote_us; /* when it was started */
@@ -90,6 +90,8 @@ void pool_set_target(struct pool *pool, uint32_t target);
 bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pack);
 /* Forgets a request that waits; false when there is none of that number. */
 bool pool_forget(struct pool *pool, uint64_t id);
+/* Likewise all of them. */
+void pool_forget_all(struct pool *pool);
 /* Goes on making, by one step.  False when there is nothing to do now. */
 bool pool_step(struct pool *pool);
 void pool_event(struct pool *pool, enum watch_source source);

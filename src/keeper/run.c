@@ -133,7 +133,7 @@ struct run *run_make(struct pool *pool, struct cella_error *err)
         made = sandbox_start(pool->host, &pool->plan, true, &run->sandbox, &step, err);
     } else {
         run->memory_held = pool->nest->zygote.held_bytes;
-        made = nest_build(pool->nest, &run->sandbox, &run->program, &step, err);
+        made = nest_build(pool->nest, run->id, &run->sandbox, &run->program, &step, err);
     }
     if (made != 0 || watch_all(run, err) != 0) {
         run_destroy(run);
@@ -143,17 +143,16 @@ struct run *run_make(struct pool *pool, struct cella_error *err)
     return run;
 }
 
-struct run *run_assign(struct run *run, struct wire *wire, uint64_t id, int pack)
+int run_assign(struct run *run, struct wire *wire, uint64_t id, int pack)
 {
     struct cella_error err;
     run->id = id;
     run->pool = NULL;
-    if (begin(run, wire, pack, &err) == 0) {
-        return run;
+    if (begin(run, wire, pack, &err) != 0) {
+        run_destroy(run);
+        return -1;
     }
-    run_destroy(run);
-    refuse(wire, id, STEP_FILES, &err);
-    return NULL;
+    return 0;
 }
 
 static int watch(struct run *run, enum watch_source source, int fd, uint32_t events)
@@ -201,7 +200,7 @@ static int watch_all(struct run *run, struct cella_error *err)
 /* Its init and the nest's first process speak for themselves, in either order. */
 static void hide_if_complete(struct run *run)
 {
-    if (run->hidden && run->sandbox.pidfd >= 0) {
+    if (run->hidden && run->sandbox.pidfd >= 0 && !run->dead) {
         pool_run_hidden(run->pool, run);
     }
 }
@@ -223,7 +222,7 @@ int run_built(struct run *run, int pidfd, struct cella_error *err)
 static void park_if_complete(struct run *run)
 {
     const bool has_program = run->sandbox.program >= 0 || run->pool->one_shot;
-    if (run->program_parked && has_program && !run->abandoned) {
+    if (run->program_parked && has_program && !run->abandoned && !run->dead) {
         pool_run_parked(run->pool, run);
     }
 }
@@ -566,6 +565,7 @@ static void finish(struct run *run, struct wire *wire)
     struct cgroup_usage group;
     struct rusage rusage;
 
+    run->dead = true;
     /* What it said last may still be unread. */
     while (handle_report(run, wire) == REPORT_TAKEN) {
     }

@@ -44,6 +44,7 @@ struct run {
     bool extended;                /* its clock began before it did */
     bool hidden;                  /* its init waits */
     bool abandoned;               /* made for a zygote that is no more */
+    bool dead;                    /* its init, whatever that has said before */
     bool ending;                  /* it is over, but for its sandbox's own end */
     bool concluded;               /* the engine has been told of its end */
     bool warm;                    /* its program was there before it was */
@@ -69,8 +70,9 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
 struct run *run_make(struct pool *pool, struct cella_error *err);
 int run_built(struct run *run, int pidfd, struct cella_error *err) MUST_CHECK;
 int run_forked(struct run *run, int pidfd, struct cella_error *err) MUST_CHECK;
-/* Makes one that is parked the run of a CREATE, and says CREATED; NULL when it said REFUSED. */
-struct run *run_assign(struct run *run, struct wire *wire, uint64_t id, int pack);
+/* Makes one that is parked the run of a CREATE, and says CREATED.  -1: it has died, and is
+ * freed. */
+int run_assign(struct run *run, struct wire *wire, uint64_t id, int pack) MUST_CHECK;
 
 /* The engine wants it ended. */
 void run_stop(struct run *run);

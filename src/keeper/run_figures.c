@@ -41,7 +41,8 @@ static void fill_usage(const struct run *run, const struct cgroup_usage *group,
     const uint64_t at_end = run->cpu_at_end_us > 0 ? run->cpu_at_end_us : group->cpu_us;
     if (at_end != UINT64_MAX && at_end > run->cpu_at_start_us + user + system) {
         const uint64_t sum = at_end - run->cpu_at_start_us;
-        user = user + system > 0 ? sum * user / (user + system) : sum;
+        const double ours = (double)user + (double)system; /* products do not fit 64 bits */
+        user = ours > 0 ? (uint64_t)((double)sum * ((double)user / ours)) : sum;
         system = sum - user;
     }
     ended->wall_us = report->wall_us > 0   ? report->wall_us

@@ -26,7 +26,7 @@ static struct pool_kind *find(struct pool_kinds *kinds, const unsigned char *key
     return NULL;
 }
 
-/* A free place, or that of the kind wanted longest ago which has neither pool nor run. */
+/* A free place, or that of the kind wanted longest ago which has no pool and which nobody holds. */
 static struct pool_kind *find_place(struct pool_kinds *kinds)
 {
     struct pool_kind *oldest = NULL;
@@ -35,7 +35,7 @@ static struct pool_kind *find_place(struct pool_kinds *kinds)
         if (kind->wanted == 0) {
             return kind;
         }
-        if (kind->id == 0 && kind->active == 0 &&
+        if (kind->id == 0 && kind->held == 0 &&
             (oldest == NULL || kind->wanted_us < oldest->wanted_us)) {
             oldest = kind;
         }
@@ -60,7 +60,18 @@ struct pool_kind *pool_want(struct pool_kinds *kinds, const unsigned char key[PO
     }
     kind->wanted++;
     kind->wanted_us = now_us;
+    pool_hold(kind);
     return kind;
+}
+
+void pool_hold(struct pool_kind *kind)
+{
+    kind->held++;
+}
+
+void pool_release(struct pool_kind *kind)
+{
+    kind->held--;
 }
 
 struct pool_kind *pool_find(struct pool_kinds *kinds, uint64_t id)

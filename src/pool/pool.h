@@ -33,6 +33,7 @@ struct pool_kind {
     uint64_t wanted;      /* how often; 0: this place is free */
     uint64_t wanted_us;   /* last */
     uint64_t window_us;   /* when this one began */
+    uint32_t held;        /* by those who point to it */
     uint32_t active;      /* runs of it now */
     uint32_t peak;        /* at one time, in this window */
     uint32_t peak_before; /* in the one before */
@@ -49,10 +50,12 @@ struct pool_kinds {
 
 void pool_init(struct pool_kinds *kinds, uint64_t memory_max_bytes);
 
-/* One more is wanted.  The kind, which stays where it is until it is forgotten; NULL when there are
+/* One more is wanted.  The kind, which stays what it is until pool_release(); NULL when there are
  * no pools. */
 struct pool_kind *pool_want(struct pool_kinds *kinds, const unsigned char key[POOL_KEY_SIZE],
                             uint64_t now_us);
+void pool_hold(struct pool_kind *kind);
+void pool_release(struct pool_kind *kind);
 /* The kind with that pool, or NULL. */
 struct pool_kind *pool_find(struct pool_kinds *kinds, uint64_t id);
 /* A run of it begins, or is over. */

@@ -140,8 +140,8 @@ static void the_oldest_kind_is_forgotten_but_none_in_use(void **state)
     pool_init(&kinds, MEMORY);
     for (unsigned char i = 0; i < POOL_KINDS_MAX; i++) {
         struct pool_kind *kind = want(&kinds, i, SECOND + i);
-        if (i < 2) {
-            pool_began(kind);
+        if (i >= 2) {
+            pool_release(kind);
         }
     }
     struct pool_kind *kind = want(&kinds, 200, 100 * SECOND);
@@ -149,7 +149,7 @@ static void the_oldest_kind_is_forgotten_but_none_in_use(void **state)
     assert_int_equal(kind - kinds.kinds, 2);
     assert_int_equal(kind->wanted, 1);
     for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
-        kinds.kinds[i].active = 1;
+        kinds.kinds[i].held = 1;
     }
     assert_null(want(&kinds, 201, 100 * SECOND));
 }

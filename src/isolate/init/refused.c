@@ -43,7 +43,8 @@ static void count(struct init_report *report, unsigned number)
         return; /* a result names the first so many */
     }
     if (i == report->refused_call_count) {
-        report->refused_calls[report->refused_call_count++].number = number;
+        report->refused_calls[report->refused_call_count++] =
+            (struct keeper_refused_call){.number = number};
     }
     if (report->refused_calls[i].count < UINT32_MAX) {
         report->refused_calls[i].count++;

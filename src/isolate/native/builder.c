@@ -30,8 +30,8 @@ struct order {
     int descriptors[NEST_BUILD_DESCRIPTORS_MAX];
 };
 
-static struct nest_built make_sandbox(const struct child *nest, const struct order *order,
-                                      int *ret_pidfd);
+/* 0 or an errno. */
+static int make_sandbox(const struct child *nest, const struct order *order, int *ret_pidfd);
 
 static void close_all(int *descriptors, size_t count)
 {
@@ -57,7 +57,8 @@ NORETURN void child_build(struct child *child)
     while (sys_receive(child->control, &order.build, sizeof(order.build), order.descriptors,
                        NEST_BUILD_DESCRIPTORS_MAX) == (ssize_t)sizeof(order.build)) {
         int pidfd = -1;
-        const struct nest_built built = make_sandbox(child, &order, &pidfd);
+        const struct nest_built built = {.number = order.build.number,
+                                         .sys_errno = make_sandbox(child, &order, &pidfd)};
         close_all(order.descriptors, NEST_BUILD_DESCRIPTORS_MAX);
         if (sys_send(child->control, &built, sizeof(built), &pidfd, pidfd >= 0 ? 1 : 0) != 0) {
             break;
@@ -130,9 +131,11 @@ static int clone_first(const struct child *nest, const struct order *order, int 
         .exit_signal = SIGCHLD,
     };
     /* That takes from its child, too, the right to its own files in /proc, where the maps are. */
-    if (child_become(order->build.uid, &error) != 0 ||
-        sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
+    if (child_become(order->build.uid, &error) != 0) {
         return error.sys_errno;
+    }
+    if (sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
+        return errno;
     }
     *ret_pid = sys_clone3(&args);
     const int number = errno;
@@ -145,13 +148,12 @@ static int clone_first(const struct child *nest, const struct order *order, int 
     return *ret_pid > 0 ? 0 : number;
 }
 
-static struct nest_built make_sandbox(const struct child *nest, const struct order *order,
-                                      int *ret_pidfd)
+static int make_sandbox(const struct child *nest, const struct order *order, int *ret_pidfd)
 {
     int maps[2];
     pid_t pid = -1;
     if (order->descriptors[NEST_BUILD_PARK] < 0 || pipe2(maps, O_CLOEXEC) != 0) {
-        return (struct nest_built){0, errno};
+        return errno;
     }
     int number = clone_first(nest, order, ret_pidfd, &pid, maps[0]);
     if (number == 0 &&
@@ -165,5 +167,5 @@ static struct nest_built make_sandbox(const struct child *nest, const struct ord
         close_all(ret_pidfd, 1);
         *ret_pidfd = -1;
     }
-    return (struct nest_built){number == 0 ? (int32_t)pid : 0, number};
+    return number;
 }

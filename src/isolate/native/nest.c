@@ -57,6 +57,16 @@ void nest_retire(struct nest *nest)
     end_if_empty(nest);
 }
 
+bool nest_is_full(const struct nest *nest)
+{
+    for (uint32_t slot = 0; slot < NEST_SANDBOXES_MAX; slot++) {
+        if (!nest->used[slot]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void nest_release(struct nest *nest, uint32_t slot)
 {
     nest->used[slot] = false;
@@ -78,6 +88,7 @@ void nest_program_done(struct nest_program *program)
 /* While one is being asked for: everything that must be undone on failure. */
 struct asking {
     struct nest *nest;
+    uint64_t number;
     struct sandbox sandbox;
     int inside[SANDBOX_INSIDE];
     int control_inside;
@@ -148,7 +159,8 @@ static int ask_for_it(struct asking *asking, struct cella_error *err)
         [NEST_BUILD_COLLECTED] = asking->inside[SANDBOX_COLLECTED],
         [NEST_BUILD_PARK] = asking->park[0],
     };
-    struct nest_build build = {.uid = inner_uid(sandbox), .processor = sandbox->processor};
+    struct nest_build build = {
+        .number = asking->number, .uid = inner_uid(sandbox), .processor = sandbox->processor};
     const uint64_t waived = asking->nest->plan.waived;
     sandbox->held |=
         protection_bit(PROTECTION_USER_NS) | protection_bit(PROTECTION_PID_NS) |
@@ -174,11 +186,14 @@ static const struct {
     {STEP_LIMITS, limit},    {STEP_PROCESSOR, choose_processor}, {STEP_CLONE, ask_for_it},
 };
 
-int nest_build(struct nest *nest, struct sandbox *ret_sandbox, struct nest_program *ret_program,
-               enum step *ret_step, struct cella_error *err)
+int nest_build(struct nest *nest, uint64_t number, struct sandbox *ret_sandbox,
+               struct nest_program *ret_program, enum step *ret_step, struct cella_error *err)
 {
-    struct asking asking = {
-        .nest = nest, .inside = {-1, -1, -1, -1}, .control_inside = -1, .park = {-1, -1}};
+    struct asking asking = {.nest = nest,
+                            .number = number,
+                            .inside = {-1, -1, -1, -1},
+                            .control_inside = -1,
+                            .park = {-1, -1}};
     sandbox_blank(&asking.sandbox);
     int result = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(asking_steps) && result == 0; i++) {
@@ -207,7 +222,7 @@ int nest_build(struct nest *nest, struct sandbox *ret_sandbox, struct nest_progr
 
 /* ---- what the first process says ---- */
 
-bool nest_next(struct nest *nest, enum nest_event *ret_event, int *ret_pidfd,
+bool nest_next(struct nest *nest, enum nest_event *ret_event, uint64_t *ret_number, int *ret_pidfd,
                struct cella_error *ret_error, bool *ret_closed)
 {
     union {
@@ -215,10 +230,16 @@ bool nest_next(struct nest *nest, enum nest_event *ret_event, int *ret_pidfd,
         struct nest_built built;
     } message;
     *ret_pidfd = -1;
-    const ssize_t got = sys_receive(nest->base.control, &message, sizeof(message), ret_pidfd, 1);
+    ssize_t got = sys_receive(nest->base.control, &message, sizeof(message), ret_pidfd, 1);
+    if (got > 0 && got != (ssize_t)sizeof(message.built) &&
+        got != (ssize_t)sizeof(message.report)) {
+        fd_close(ret_pidfd); /* of a message that is none */
+        got = 0;
+    }
     *ret_closed = got == 0 || (got < 0 && errno != EAGAIN);
     if (got == (ssize_t)sizeof(message.built)) {
         *ret_event = NEST_BUILT;
+        *ret_number = message.built.number;
         if (*ret_pidfd < 0) {
             error_set(ret_error, CELLA_ERROR_HOST, message.built.sys_errno,
                       "cannot make the namespaces");

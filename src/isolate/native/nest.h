@@ -53,17 +53,20 @@ int nest_open(struct sandbox_host *host, const struct plan *plan, struct nest *n
 /* Lets go of one from calloc(): it ends, and is freed, with the last sandbox in it. */
 void nest_retire(struct nest *nest);
 
-/* Begins to make a sandbox in it, which gets the order to be there when `nest_next_built()` brings
- * its pidfd.  CELLA_ERROR_BUSY when it is full. */
-int nest_build(struct nest *nest, struct sandbox *ret_sandbox, struct nest_program *ret_program,
-               enum step *ret_step, struct cella_error *err) MUST_CHECK;
+/* Begins to make a sandbox in it, whose pidfd nest_next() brings with that number.
+ * CELLA_ERROR_BUSY when it is full. */
+int nest_build(struct nest *nest, uint64_t number, struct sandbox *ret_sandbox,
+               struct nest_program *ret_program, enum step *ret_step,
+               struct cella_error *err) MUST_CHECK;
 void nest_program_done(struct nest_program *program);
 /* What the first process has said; false when there is nothing now, *ret_closed then says whether
- * there can come any more.  READY: the nest is.  Else the sandboxes come in the order in which they
- * were asked for; *ret_pidfd is the caller's, -1 when there is none. */
+ * there can come any more.  READY: the nest is.  BUILT: the sandbox of that number;
+ * *ret_pidfd is the caller's, -1 when there is none. */
 enum nest_event { NEST_READY, NEST_BUILT, NEST_FAILED };
-bool nest_next(struct nest *nest, enum nest_event *ret_event, int *ret_pidfd,
+bool nest_next(struct nest *nest, enum nest_event *ret_event, uint64_t *ret_number, int *ret_pidfd,
                struct cella_error *ret_error, bool *ret_closed);
+/* Whether it has a place for one more. */
+bool nest_is_full(const struct nest *nest);
 /* Its place is free again: called by sandbox_end(). */
 void nest_release(struct nest *nest, uint32_t slot);
 

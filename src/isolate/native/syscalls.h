@@ -268,6 +268,9 @@ static const char *const syscalls_detached_memory[] = {"shmat",  "shmctl", "shmd
 static const char *const syscalls_counted[] = {"vmsplice", "landlock_create_ruleset"};
 
 /* Answered ENOSYS without a word: libraries try these first and have another way. */
-static const char *const syscalls_silent[] = {"clone3"};
+static const char *const syscalls_silent[] = {
+    "clone3",
+    "mbind", /* OpenBLAS, for its buffers; what the kernel keeps for shared memory nobody counts */
+};
 
 #endif

@@ -204,10 +204,13 @@ bool zygote_next(struct nest *nest, struct zygote_message *ret_message, int *ret
     struct zygote *zygote = &nest->zygote;
     const ssize_t got =
         sys_receive(zygote->control, ret_message, sizeof(*ret_message), ret_pidfd, 1);
-    *ret_closed = got == 0 || (got < 0 && errno != EAGAIN);
+    /* What it says is not believed: with what is no message of ours it is at its end. */
+    *ret_closed = got < 0 ? errno != EAGAIN : got != (ssize_t)sizeof(*ret_message);
     if (got != (ssize_t)sizeof(*ret_message)) {
+        fd_close(ret_pidfd);
         return false;
     }
+    ret_message->error.field[sizeof(ret_message->error.field) - 1] = '\0';
     ret_message->error.text[sizeof(ret_message->error.text) - 1] = '\0'; /* who knows what it is */
     ret_message->error.hint[sizeof(ret_message->error.hint) - 1] = '\0';
     if (ret_message->type == ZYGOTE_READY && ret_message->error.kind == CELLA_ERROR_NONE) {
