@@ -4,7 +4,7 @@
  * How it works: the interpreter starts as it always does, up to the moment when it opens its
  * script, or when it comes to read it.  There the library takes over (hooks.c): it lets the
  * language load what is to be loaded before, says READY, and forks a child for each order.  A
- * child locks itself down (lockdown in zygote.c), parks, and when it is let go returns into the
+ * child locks itself down (lock_down() in zygote.c), parks, and when it is let go returns into the
  * interpreter, which opens the script of its run.  So a program is run by the interpreter's own
  * code.
  *

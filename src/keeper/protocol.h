@@ -95,7 +95,7 @@ struct keeper_started {
     struct keeper_frame_header header;
     uint64_t protections; /* those that hold, by protection_bit() */
     uint32_t mechanism;   /* enum keeper_mechanism */
-    uint32_t warm;        /* 1: the program was a zygote's child */
+    uint32_t warm;        /* 1: the program was there before it: a zygote's child, or a one-shot */
 };
 
 /* Causes that the keeper and init see; bits, because several may be seen in one run. */
