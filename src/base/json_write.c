@@ -109,7 +109,9 @@ static size_t escape(char character, char ret_escape[ESCAPE_SIZE])
         ret_escape[1] = letters[found - plain];
         return 2;
     }
-    memcpy(ret_escape + 1, "u00", 3);
+    ret_escape[1] = 'u';
+    ret_escape[2] = '0';
+    ret_escape[3] = '0';
     ret_escape[4] = digits[character >> 4 & 15];
     ret_escape[5] = digits[character & 15];
     return ESCAPE_SIZE;

@@ -153,7 +153,10 @@ bool option_variable(const struct option *option, char ret_name[OPTION_VARIABLE_
     }
     (void)snprintf(ret_name, OPTION_VARIABLE_SIZE, "CELLA_%s", option->name);
     for (char *at = ret_name; *at != '\0'; at++) {
-        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+        *at = (char)toupper((unsigned char)*at);
+        if (*at == '-') {
+            *at = '_';
+        }
     }
     return true;
 }

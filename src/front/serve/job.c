@@ -102,6 +102,7 @@ int job_start(struct connection *connection, const char *json, size_t size, enum
               const char **ret_id, struct cella_error *err)
 {
     struct server *server = connection->server;
+    json = json != NULL ? json : ""; /* no body */
     if (server->job_count >= SERVER_JOBS_MAX) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
                          SERVER_JOBS_MAX);
@@ -115,7 +116,7 @@ int job_start(struct connection *connection, const char *json, size_t size, enum
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     *job = (struct job){.server = server, .way = way, .tenant = connection_tenant(connection)};
-    if (start(job, json != NULL ? json : "", size, err) < 0 || remember(job, json, size, err) < 0) {
+    if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
         free_job(job);
         return -1;
     }

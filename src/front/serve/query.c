@@ -20,8 +20,10 @@ static bool decode(const char *text, size_t size, char ret_value[QUERY_VALUE_MAX
 {
     size_t length = 0;
     for (size_t i = 0; i < size; i++) {
-        char byte = text[i] == '+' ? ' ' : text[i];
-        if (byte == '%') {
+        char byte = text[i];
+        if (byte == '+') {
+            byte = ' ';
+        } else if (byte == '%') {
             const int high = i + 1 < size ? digit(text[i + 1]) : -1;
             const int low = i + 2 < size ? digit(text[i + 2]) : -1;
             byte = (char)(high * 16 + low);

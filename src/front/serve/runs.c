@@ -74,7 +74,7 @@ static int check_time(const struct query_field *field, struct cella_error *err)
 {
     static const char form[] = "0000-00-00T00:00:00.000Z";
     for (size_t i = 0; field->value[i] != '\0'; i++) {
-        const char wanted = i < sizeof(form) - 1 ? form[i] : '\0';
+        const char wanted = form[i < sizeof(form) - 1 ? i : sizeof(form) - 1];
         const char letter = field->value[i];
         const int fits = wanted == '0' ? letter >= '0' && letter <= '9' : letter == wanted;
         const int is_end = letter == 'Z' && i >= strlen("0000-00-00T00:00");
