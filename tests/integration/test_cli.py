@@ -56,11 +56,6 @@ def error_lines(done):
         ),
         (["run", "-z"], "'cella run' has no option -z", "arguments of the program follow --"),
         (["run", "--time"], "--time needs a value: TIME", None),
-        (
-            ["run", "--time", "2", "-l", "bash", "-c", ":"],
-            "wall_ms '2' has no unit",
-            "10s is ten seconds, 10ms are milliseconds",
-        ),
         (["run", "-l"], "-l needs a value: LANG", None),
         (["run", "--memory", "-l", "python"], "--memory needs a value: SIZE", None),
         (["doctor", "x"], "'cella doctor' takes no argument 'x'", None),
@@ -123,6 +118,13 @@ def test_refused_command_line(args, text, hint, tmp_path):
     assert lines[0] == f"cella: {text}"
     assert lines[1:] == ([f"  hint: {hint}"] if hint else [])
     assert done.stdout == b""
+    assert done.returncode == 126
+
+
+def test_a_time_needs_its_unit():
+    done = cella("run", "--time", "2", "-l", "bash", "-c", ":")
+    assert error_lines(done) == ["cella: wall_ms '2' has no unit", "  field: limits.wall_ms",
+                                 "  hint: 10s is ten seconds, 10ms are milliseconds"]
     assert done.returncode == 126
 
 
