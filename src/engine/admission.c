@@ -81,9 +81,8 @@ void admission_enter(struct stage *stage)
     const struct sched_amounts amounts = {
         .of =
             {
-                /* And what is kept of it here. */
-                [SCHED_MEMORY] = limit[LIMIT_MEMORY] + limit[LIMIT_STDOUT] + limit[LIMIT_STDERR] +
-                                 limit[LIMIT_COLLECT_BYTES],
+                /* And what is kept here of its output. */
+                [SCHED_MEMORY] = limit[LIMIT_MEMORY] + limit[LIMIT_STDOUT] + limit[LIMIT_STDERR],
                 [SCHED_SWAP] = limit[LIMIT_SWAP],
                 [SCHED_CPUS] = (limit[LIMIT_CPUS] + parts - 1) / parts,
                 [SCHED_DESCRIPTORS] = STAGE_DESCRIPTORS,

@@ -335,10 +335,21 @@ static void reap(struct init *init)
     }
 }
 
+/* Whoever is in the sandbox is our child, or below one: whom the dead leave is given to us.  That
+ * nobody has made itself the child of somebody outside is the filter's doing (CLONE_PARENT). */
+static bool is_alone(const struct init *init)
+{
+    return (init->start.waived & protection_bit(PROTECTION_SECCOMP)) == 0 &&
+           waitpid(-1, NULL, WNOHANG | __WALL) < 0 && errno == ECHILD;
+}
+
 /* The program has ended; whatever it left behind ends now. */
 static void finish(struct init *init)
 {
-    stop(init);
+    if (!is_alone(init)) { /* to find nobody the kernel looks at every process of the host */
+        stop(init);
+    }
+    init->stopping = true;
     /* The listener stays open meanwhile: a process that waits for an answer is killable. */
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
     }
