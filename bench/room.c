@@ -45,6 +45,21 @@ static void settle(struct cella_engine *engine, int quiet_ms)
     }
 }
 
+static int count_processes(const char *name, long *ret_least_kib);
+
+/* All of them, or what is measured beside them is not what is said. */
+static void expect_running(struct cella_run *const *runs, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (cella_run_result(runs[i]) != NULL) {
+            die("a sandbox that stays", "has ended");
+        }
+    }
+    if (count_processes("sleep", NULL) < count) {
+        die("sandboxes that stay", "not all have begun");
+    }
+}
+
 static double median_of_warm(int rounds)
 {
     double times[ROUNDS_MAX];
@@ -77,7 +92,9 @@ static void measure_resident(int rounds, FILE *json)
             settle(engine_of(WARM), 0);
         }
         settle(engine_of(WARM), 500);
+        expect_running(others, count);
         const double median = median_of_warm(rounds);
+        expect_running(others, count);
         first = wanted == 1 ? median : first;
         printf("%8d %10.2f %10.2f\n", wanted, median, median / first);
         fprintf(json, "  {\"case\": \"resident\", \"others\": %d, \"median_ms\": %.3f},\n", wanted,
@@ -194,19 +211,26 @@ static bool is_named(const char *pid, const char *name)
 
 /* Of all processes of this host with that name, the least: one of a program that waits.  The zygote
  * has what it does not share with its children, and a program that runs has more. */
-static long least_private_kib(const char *name)
+/* Processes of the host with that name; *ret_least_kib, unless it is NULL, is what the smallest has
+ * for itself. */
+static int count_processes(const char *name, long *ret_least_kib)
 {
+    int count = 0;
     long least = -1;
     DIR *processes = opendir("/proc");
     for (struct dirent *entry = readdir(processes); entry != NULL; entry = readdir(processes)) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !is_named(entry->d_name, name)) {
             continue;
         }
-        const long kib = private_kib(entry->d_name);
+        count++;
+        const long kib = ret_least_kib != NULL ? private_kib(entry->d_name) : -1;
         least = kib > 0 && (least < 0 || kib < least) ? kib : least;
     }
     closedir(processes);
-    return least;
+    if (ret_least_kib != NULL) {
+        *ret_least_kib = least;
+    }
+    return count;
 }
 
 static void measure_memory(FILE *json)
@@ -216,7 +240,9 @@ static void measure_memory(FILE *json)
         rest();
     }
     settle(engine_of(WARM), 300);
-    const long program = least_private_kib("python3"), init = least_private_kib("memfd:cella-ini");
+    long program = -1, init = -1;
+    (void)count_processes("python3", &program);
+    (void)count_processes("memfd:cella-ini", &init);
     printf("\nfor itself a Python program that waits has %ld KiB, its init %ld KiB\n", program,
            init);
     fprintf(json, "  {\"case\": \"waiting\", \"program_kib\": %ld, \"init_kib\": %ld},\n", program,

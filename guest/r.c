@@ -82,19 +82,6 @@ static void reads(FILE *stream)
     IGNORE(guest_take_over() >= 0); /* it rehearses another way */
 }
 
-/* OpenBLAS has a thread for each processor that it may use, and starts them again when it needs
- * them: so it is prepared for a fork. */
-static void end_threads(void)
-{
-    union {
-        void *address;
-        int (*call)(void);
-    } shutdown = {dlsym(RTLD_DEFAULT, "blas_thread_shutdown_")};
-    if (shutdown.address != NULL) {
-        IGNORE(shutdown.call() != 0); /* whether threads are left is looked at */
-    }
-}
-
 static int load(const char *modules, struct cella_error *err)
 {
     if (!find_functions() || *r.R_TempDir == NULL || guest_arguments()[0] == NULL) {
@@ -106,7 +93,6 @@ static int load(const char *modules, struct cella_error *err)
     }
     variables = environ;
     r.R_ParseEvalString(guest_r_source, *r.R_BaseEnv);
-    end_threads();
     r.R_gc(); /* what a program's collections look at is what it made itself */
     r.R_gc();
     return 0;

@@ -240,7 +240,8 @@ HUGE = b'{"language": "python", "args": [' + b'"",' * 70000 + b'""]}'
 
 
 @pytest.mark.parametrize("body, text", [
-    (b"", "not valid JSON"),
+    (b"", "the request has no body"),
+    (b" ", "not valid JSON"),
     (b"{", "not valid JSON"),
     (b'{"language": "python", "code": "1",}', "not valid JSON"),
     (b'{"language": "python"} {}', "not valid JSON"),
@@ -699,12 +700,17 @@ def test_an_idle_server_ends_at_once():
 def test_a_killed_keeper_is_replaced():
     with Server() as server:
         response, events = start_sleeping(server)
+        waiting = server.connect()
+        waiting.request("POST", "/v1/runs", json.dumps(SLEEP), {"Content-Type": "application/json"})
+        wait_until(lambda: len(server.keeper_and_runs) >= 5)  # two of each
         [keeper] = [pid for pid in server.keeper_and_runs
                     if open(f"/proc/{pid}/comm").read() == "cella-keeper\n"
                     and int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
                     == server.process.pid]
         os.kill(keeper, signal.SIGKILL)
         assert list(events)[-1][1]["status"] == "internal"
+        problem = json.load(waiting.getresponse())
+        assert (problem["status"], problem["hint"]) == (500, "try again: another keeper is started")
         wait_until(lambda: server.logged(" ready") == 2)
         assert server.run(language="bash", code="echo 1")[2]["stdout"] == "1\n"
     # The new keeper came while the old one's sandbox was still ending: the next one cleans up.

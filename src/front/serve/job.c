@@ -193,7 +193,11 @@ static void answer(struct connection *connection, const struct cella_result *res
     char *json;
     size_t size;
     if (error->kind != CELLA_ERROR_NONE) {
-        answer_problem(connection, 0, error);
+        struct cella_error told = *error;
+        if (cella_engine_check(connection->server->engine, &failure) < 0) {
+            (void)serve_hint(&told, "try again: another keeper is started");
+        }
+        answer_problem(connection, 0, &told);
     } else if (cella_result_json(result, &json, &size, &failure) < 0) {
         answer_problem(connection, 0, &failure);
     } else if (size > SMALL_ANSWER && connection->server->answer_bytes > SERVER_ANSWERS_MAX) {

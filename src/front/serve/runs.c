@@ -50,6 +50,12 @@ void runs_post(struct connection *connection)
     struct cella_error error;
     const char *id = NULL;
     const enum job_way way = way_of(&connection->head);
+    if (connection->body_size == 0) {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request has no body");
+        (void)serve_hint(&error, "send a program as {\"language\": \"python\", \"code\": \"...\"}");
+        answer_problem(connection, 0, &error);
+        return;
+    }
     if (job_start(connection, connection->body, connection->body_size, way, &id, &error) < 0) {
         answer_problem(connection, 0, &error);
     } else if (way == JOB_STREAMS) {
