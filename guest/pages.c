@@ -40,7 +40,13 @@ static struct range ranges[RANGES_MAX];
 static size_t range_count;
 static size_t seen_count; /* of these, by an earlier look */
 static size_t page_size;
-static size_t note;
+static bool looked_later;
+
+/* What the child tells before the ranges. */
+static struct {
+    size_t note;
+    size_t later_bytes;
+} told;
 
 static bool is_known(uintptr_t address)
 {
@@ -125,6 +131,16 @@ void pages_look(void)
     }
 }
 
+/* Of the ranges from that one on. */
+static size_t copied_bytes(size_t first)
+{
+    size_t sum = 0;
+    for (size_t i = first; i < range_count; i++) {
+        sum += ranges[i].advice == POPULATE_WRITE ? ranges[i].size : 0;
+    }
+    return sum;
+}
+
 static int listener = -1; /* of the child that tells: where the zygote listens */
 
 static void begin_rehearsal(int pipe)
@@ -141,18 +157,30 @@ static void begin_rehearsal(int pipe)
     listener = pipe;
 }
 
+void pages_look_later(void)
+{
+    const size_t ready = range_count;
+    pages_look();
+    told.later_bytes = copied_bytes(ready);
+    range_count = ready;
+    looked_later = true;
+}
+
 void pages_tell(size_t number)
 {
-    pages_look();
+    told.note = number;
+    if (!looked_later) {
+        pages_look();
+    }
     /* What does not arrive is not known. */
-    IGNORE(fd_write_full(listener, &number, sizeof(number)) < 0 ||
+    IGNORE(fd_write_full(listener, &told, sizeof(told)) < 0 ||
            fd_write_full(listener, ranges, range_count * sizeof(ranges[0])) < 0);
     _exit(0);
 }
 
 size_t pages_note(void)
 {
-    return note;
+    return told.note;
 }
 
 bool pages_learn(void)
@@ -170,7 +198,7 @@ bool pages_learn(void)
     }
     (void)close(pair[1]);
     size_t size = 0;
-    ssize_t got = read(pair[0], &note, sizeof(note));
+    ssize_t got = read(pair[0], &told, sizeof(told));
     while (pid > 0 && got > 0 && size < sizeof(ranges)) {
         got = read(pair[0], (char *)ranges + size, sizeof(ranges) - size);
         size += got > 0 ? (size_t)got : 0;
@@ -184,11 +212,7 @@ bool pages_learn(void)
 
 unsigned long pages_copied_bytes(void)
 {
-    unsigned long sum = 0;
-    for (size_t i = 0; i < range_count; i++) {
-        sum += ranges[i].advice == POPULATE_WRITE ? ranges[i].size : 0;
-    }
-    return sum;
+    return copied_bytes(0) + told.later_bytes;
 }
 
 void pages_make_ready(void)

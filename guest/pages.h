@@ -21,11 +21,14 @@
 bool pages_learn(void);
 /* In that child: looks at what it has touched, before it gives some of that back. */
 void pages_look(void);
+/* Likewise at last, when it has done what larger programs do besides: those pages are not made
+ * ready, but what copies of them take counts. */
+void pages_look_later(void);
 /* Tells, with a number of the language's own. */
 NORETURN void pages_tell(size_t note);
 /* In the zygote and its children: that number; 0: none was told. */
 size_t pages_note(void);
-/* How many bytes of what is made ready are copies of what the zygote has. */
+/* How many bytes a program takes for copies of what the zygote has. */
 unsigned long pages_copied_bytes(void);
 /* In a child, before anything else. */
 void pages_make_ready(void);

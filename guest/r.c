@@ -14,6 +14,7 @@
  */
 #include "base/error.h"
 #include "guest.h"
+#include "pages.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -119,8 +120,8 @@ static void after_fork(void)
     make_directory();
 }
 
-/* What all programs do, and no more: to take a page apart that was not needed costs a run as much
- * as one that was. */
+/* What all programs do, and no more, is made ready: to take a page apart that was not needed costs
+ * a run as much as one that was.  A program of some length does what the zygote has done, too. */
 static int rehearse(void)
 {
     r.R_ParseEvalString("local({ f <- function(n) n + 1\n"
@@ -130,6 +131,9 @@ static int rehearse(void)
                         *r.R_BaseEnv);
     r.R_RunExitFinalizers();
     r.R_CleanTempDir();
+    pages_look();
+    r.R_ParseEvalString(guest_r_source, *r.R_BaseEnv);
+    pages_look_later();
     return -1;
 }
 

@@ -208,6 +208,8 @@ CELLA_API int cella_result_signal(const struct cella_result *result);
 /* The bytes kept of a stream, as the program wrote them; they belong to the result. */
 CELLA_API const char *cella_result_stdout(const struct cella_result *result, size_t *ret_size);
 CELLA_API const char *cella_result_stderr(const struct cella_result *result, size_t *ret_size);
+/* 1 when the program was there before its run, "start": "warm"; else 0. */
+CELLA_API int cella_result_is_warm(const struct cella_result *result);
 /* The exit code that `cella run` gives for it. */
 CELLA_API int cella_result_cli_code(const struct cella_result *result);
 /* Collected files by index.  `content` is NULL for a file that was left behind, then `skipped`

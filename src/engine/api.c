@@ -410,6 +410,11 @@ const char *cella_result_stderr(const struct cella_result *result, size_t *ret_s
     return kept_bytes(result, RESULT_STDERR, ret_size);
 }
 
+int cella_result_is_warm(const struct cella_result *result)
+{
+    return result->data->warm;
+}
+
 int cella_result_cli_code(const struct cella_result *result)
 {
     return result_exit_code(result->data);

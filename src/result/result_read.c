@@ -274,6 +274,8 @@ int result_read(const char *json, size_t size, struct result **ret_result, struc
         return error_set_memory(err);
     }
     result->is_read = true;
+    const char *start = text_of(value, "start");
+    result->warm = start != NULL && strcmp(start, "warm") == 0;
     copy_text(value, "id", result->id, sizeof(result->id));
     take_error(value, result);
     if (take_stage(value, &result->run, err) < 0 || take_compile(value, result, err) < 0 ||

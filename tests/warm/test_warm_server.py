@@ -101,17 +101,19 @@ def test_a_pool_without_a_zygote_is_of_no_language(server):
     assert any(line.startswith("(any)") for line in cella_pool(server).stdout.splitlines())
 
 
-def test_what_runs_make_their_own_is_charged_to_them(server):
+@pytest.mark.parametrize("user", USERS)
+def test_what_runs_make_their_own_is_charged_to_them(user):
     """And not to their zygote, which would not live long beside many."""
     request = {"language": "python", "code": "import time; time.sleep(2)",
                "limits": {"memory_bytes": 24 << 20, "cpus": 0.1, "wall_ms": 20000}}
     first = {**request, "code": "pass"}
-    wait_until(lambda: server.run(**first)[2]["start"] == "warm", 30)
-    with futures.ThreadPoolExecutor(20) as threads:
-        results = list(threads.map(lambda _: server.run(**request)[2], range(20)))
-    assert {(result["status"], result["start"]) for result in results} == {("ok", "warm")}
-    pool = next(pool for pool in pools(server) if pool["taken"] >= 20)
-    assert (pool["language"], pool["zygotes_dead"]) == ("python", 0)
+    with Server("--pool-memory", "256m", user=user) as server:
+        wait_until(lambda: server.run(**first)[2]["start"] == "warm", 30)
+        with futures.ThreadPoolExecutor(20) as threads:
+            results = list(threads.map(lambda _: server.run(**request)[2], range(20)))
+        assert {(result["status"], result["start"]) for result in results} == {("ok", "warm")}
+        wait_until(lambda: pool_of(server, "python")["taken"] >= 20)
+        assert pool_of(server, "python")["zygotes_dead"] == 0
 
 
 def test_a_zygote_that_dies_shows(server):

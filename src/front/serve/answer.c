@@ -48,6 +48,7 @@ static void begin(struct connection *connection, int status, const char *type, b
     const char *path = head->path != NULL ? head->path : "-";
     bool is_looked_at = status == 200 && strchr(path + 1, '/') == NULL;
     *answer = (struct answer){.body = NULL};
+    metrics_count_response(&connection->server->metrics, status);
     answer->closes = must_close || connection->state != CONNECTION_WORKING || !head->keep_alive ||
                      connection->server->state == SERVER_DRAINING;
     add(answer, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
@@ -82,6 +83,12 @@ void answer_json(struct connection *connection, int status, char *json, size_t s
 {
     begin(connection, status, "application/json", false);
     end(connection, json, size);
+}
+
+void answer_text(struct connection *connection, const char *type, char *text, size_t size)
+{
+    begin(connection, 200, type, false);
+    end(connection, text, size);
 }
 
 void answer_accepted(struct connection *connection, const char *path, const char *id)

@@ -12,6 +12,8 @@ struct connection;
 
 /* Takes `json`, which is malloc'ed. */
 void answer_json(struct connection *connection, int status, char *json, size_t size);
+/* Likewise, as text of that media type. */
+void answer_text(struct connection *connection, const char *type, char *text, size_t size);
 /* That a run was begun, and at which path its result will be: {"id"}. */
 void answer_accepted(struct connection *connection, const char *path, const char *id);
 /* As application/problem+json.  Status 0: an error of Cella's, with the status of its kind. */

@@ -32,6 +32,7 @@ struct job {
     const char *tenant;
     char *request; /* for the history; NULL: it has it already */
     size_t request_size;
+    uint64_t began_ms;
     bool is_done;
     enum job_step step; /* what is to be told next */
     size_t told[2];     /* bytes of each stream */
@@ -115,7 +116,10 @@ int job_start(struct connection *connection, const char *json, size_t size, enum
     if (job == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    *job = (struct job){.server = server, .way = way, .tenant = connection_tenant(connection)};
+    *job = (struct job){.server = server,
+                        .way = way,
+                        .tenant = connection_tenant(connection),
+                        .began_ms = server_now_ms()};
     if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
         free_job(job);
         return -1;
@@ -219,6 +223,7 @@ static void on_done(void *context, struct cella_run *run)
     if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
         server->has_worked = true;
     }
+    metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
     log_line("%s %s", cella_run_id(run), cella_result_status(result));
     if (job->way == JOB_ANSWERS) {
         answer(job->connection, result);

@@ -8,6 +8,7 @@
  *   runs.c        the routes of runs
  *   job.c         a run, and its events
  *   history.c     those that there were
+ *   metrics.c     what is counted
  *
  * It is a client of libcella like any other and includes nothing of it but <cella/...>.
  */

@@ -21,6 +21,7 @@
 static void get_health(struct connection *connection);
 static void get_readiness(struct connection *connection);
 static void get_version(struct connection *connection);
+static void get_metrics(struct connection *connection);
 static void get_pools(struct connection *connection);
 static void get_languages(struct connection *connection);
 static void get_policies(struct connection *connection);
@@ -40,8 +41,8 @@ static const struct route {
     {"GET", RUNS "/", runs_get, NULL},          {"DELETE", RUNS "/", runs_delete, NULL},
     {"GET", "/healthz", get_health, NULL},      {"GET", "/readyz", get_readiness, NULL},
     {"GET", "/version", get_version, NULL},     {"GET", POOLS, get_pools, NULL},
-    {"GET", STATS, runs_count, NULL},           {"GET", LANGUAGES, get_languages, NULL},
-    {"GET", POLICIES, get_policies, NULL},
+    {"GET", "/metrics", get_metrics, NULL},     {"GET", STATS, runs_count, NULL},
+    {"GET", LANGUAGES, get_languages, NULL},    {"GET", POLICIES, get_policies, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
@@ -185,7 +186,7 @@ void routes_refuse_size(struct connection *connection)
 
 /* ---- what there is ---- */
 
-static void answer_text(struct connection *connection, const char *name, const char *value)
+static void answer_word(struct connection *connection, const char *name, const char *value)
 {
     char *json = NULL;
     int size = asprintf(&json, "{\"%s\": \"%s\"}\n", name, value);
@@ -194,7 +195,7 @@ static void answer_text(struct connection *connection, const char *name, const c
 
 static void get_health(struct connection *connection)
 {
-    answer_text(connection, "status", "ok");
+    answer_word(connection, "status", "ok");
 }
 
 static void get_readiness(struct connection *connection)
@@ -204,12 +205,24 @@ static void get_readiness(struct connection *connection)
         answer_problem(connection, 503, &error);
         return;
     }
-    answer_text(connection, "status", "ready");
+    answer_word(connection, "status", "ready");
 }
 
 static void get_version(struct connection *connection)
 {
-    answer_text(connection, "version", cella_version());
+    answer_word(connection, "version", cella_version());
+}
+
+static void get_metrics(struct connection *connection)
+{
+    struct cella_error error;
+    char *text = NULL;
+    size_t size = 0;
+    if (metrics_text(connection->server, &text, &size, &error) < 0) {
+        answer_problem(connection, 0, &error);
+        return;
+    }
+    answer_text(connection, "text/plain; version=0.0.4; charset=utf-8", text, size);
 }
 
 static void get_pools(struct connection *connection)

@@ -58,6 +58,7 @@ int server_open(const struct settings *settings, struct server *server, struct c
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
+    metrics_init(&server->metrics);
     raise_descriptors();
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 ||

@@ -8,6 +8,7 @@
 #define SERVE_SERVER_H
 
 #include "front/serve/loop.h"
+#include "front/serve/metrics.h"
 #include "front/serve/settings.h"
 
 #include <cella/cella.h>
@@ -54,6 +55,7 @@ struct server {
     struct listener listeners[SETTINGS_LISTEN_MAX + 1];
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
+    struct metrics metrics;
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
