@@ -30,7 +30,7 @@ NORETURN void pages_tell(size_t note);
 size_t pages_note(void);
 /* How many bytes a program takes for copies of what the zygote has. */
 unsigned long pages_copied_bytes(void);
-/* In a child, before anything else. */
+/* In a child, when it is in the control group that is to be charged for them. */
 void pages_make_ready(void);
 
 #endif

@@ -56,7 +56,6 @@ struct thread_state;
     X(struct object *, PyBytes_FromString, (const char *))                                         \
     X(struct object *, PyBytes_FromStringAndSize, (const char *, long))                            \
     X(struct object *, PyUnicode_DecodeFSDefault, (const char *))                                  \
-    X(struct object *, PyUnicode_DecodeFSDefaultAndSize, (const char *, long))                     \
     X(int, PyList_SetItem, (struct object *, long, struct object *))                               \
     X(int, PySys_SetObject, (const char *, struct object *))                                       \
     X(int, PyDict_SetItem, (struct object *, struct object *, struct object *))                    \

@@ -352,6 +352,13 @@ static void handle_starting(struct run *run)
     enter(run, RUN_RUNNING, run->limits.value[LIMIT_WALL]);
 }
 
+static void announce_start(struct run *run, struct wire *wire)
+{
+    const struct keeper_started started = run_started(run);
+    wire_send(wire, &started, sizeof(started), NULL, 0);
+    run->announced = true;
+}
+
 /* The clock runs from the program's first instruction, which came after STARTING. */
 static void handle_started(struct run *run, const struct init_report *report, struct wire *wire)
 {
@@ -361,9 +368,7 @@ static void handle_started(struct run *run, const struct init_report *report, st
         run->deadline_us = run->started_us + run->limits.value[LIMIT_WALL];
         set_timer(run);
     }
-    const struct keeper_started started = run_started(run);
-    wire_send(wire, &started, sizeof(started), NULL, 0);
-    run->announced = true;
+    announce_start(run, wire);
 }
 
 /* What it was before it was let go is our work; the protections that it and init both have hold. */
@@ -517,9 +522,7 @@ static void conclude(struct run *run, const struct cgroup_usage *group, const st
 
     run->concluded = true;
     if (!run->failed && run->started_us > 0 && !run->announced) {
-        const struct keeper_started started = run_started(run);
-        wire_send(wire, &started, sizeof(started), NULL, 0);
-        run->announced = true; /* init died before it could say so */
+        announce_start(run, wire); /* init died before it could say so */
     }
     if (!run->failed && !run->stopped && group->forks_refused != UINT64_MAX &&
         group->forks_refused >= INIT_REFUSED_FORKS_MAX) {

@@ -9,12 +9,25 @@
 #ifndef RESULT_FIELDS_H
 #define RESULT_FIELDS_H
 
-/* `stage` is a struct result_stage, `views` its streams as struct text_view. */
-#define RESULT_STAGE_FIELDS(X)                                                                     \
+/* What is said of a stage, or a run, in a result and in a list of runs alike. */
+#define RESULT_OUTCOME_FIELDS(X)                                                                   \
     X("status", STATUS, stage->status, "what ended it, in one word")                               \
     X("message", TEXT, stage->message, "one sentence for a person")                                \
     X("exit_code", EXIT_CODE, stage->exit_code, "the program's own; null when it gave none")       \
-    X("signal", SIGNAL, stage->signal, "name of the signal that ended the program")                \
+    X("signal", SIGNAL, stage->signal, "name of the signal that ended the program")
+#define RESULT_LIMITS_FIELDS(X)                                                                    \
+    X("limit", LIMIT, result, "the limit that ended the run")                                      \
+    X("limits_hit", LIMITS_HIT, stage->limits_hit, "every limit touched, also those survived")
+#define RESULT_ORIGIN_FIELDS(X)                                                                    \
+    X("language", LANGUAGE, result, "null for a command")                                          \
+    X("policy", POLICY, result, "the policy that it ran under")                                    \
+    X("queued_at", MOMENT, result->queued_at_ms, "when the request came")                          \
+    X("started_at", MOMENT, result->started_at_ms, "when the program's first instruction ran")     \
+    X("finished_at", MOMENT, result->finished_at_ms, "when nothing of the run was left")
+
+/* `stage` is a struct result_stage, `views` its streams as struct text_view. */
+#define RESULT_STAGE_FIELDS(X)                                                                     \
+    RESULT_OUTCOME_FIELDS(X)                                                                       \
     X("stdout", OUTPUT, &views[RESULT_STDOUT], "standard output, up to its limit")                 \
     X("stdout_encoding", ENCODING, views[RESULT_STDOUT].base64, "of stdout")                       \
     X("stdout_truncated", FLAG, stage->streams[RESULT_STDOUT].truncated,                           \
@@ -35,8 +48,7 @@
     RESULT_STAGE_FIELDS(X)                                                                         \
     X("output", CHUNKS, result, "both streams in the order read, when interleave was asked for")   \
     X("compile", COMPILE, result, "the compile stage, of a compiled language")                     \
-    X("limit", LIMIT, result, "the limit that ended the run")                                      \
-    X("limits_hit", LIMITS_HIT, stage->limits_hit, "every limit touched, also those survived")     \
+    RESULT_LIMITS_FIELDS(X)                                                                        \
     X("diagnosis", DIAGNOSIS, result, "why the program failed, in its own terms")                  \
     X("notes", NOTES, result, "what a person should know besides, a sentence each")                \
     X("files", FILES, result, "the files collected")                                               \
@@ -47,11 +59,7 @@
     X("start", START, result->warm ? "warm" : "cold",                                              \
       "whether the program was started anew or born from a warm one")                              \
     X("backend", BACKEND, "native", "what gave the isolation")                                     \
-    X("language", LANGUAGE, result, "null for a command")                                          \
-    X("policy", POLICY, result, "the policy that it ran under")                                    \
-    X("queued_at", MOMENT, result->queued_at_ms, "when the request came")                          \
-    X("started_at", MOMENT, result->started_at_ms, "when the program's first instruction ran")     \
-    X("finished_at", MOMENT, result->finished_at_ms, "when nothing of the run was left")           \
+    RESULT_ORIGIN_FIELDS(X)                                                                        \
     X("error", ERROR, &result->error, "why it was refused, or how Cella failed")                   \
     X("tag", TEXT_OR_NULL, result->tag, "the caller's own mark")                                   \
     X("version", TEXT, CELLA_VERSION, "of Cella")
@@ -59,21 +67,13 @@
 /* What there is to say of a run in a list. */
 #define RESULT_SUMMARY_FIELDS(X)                                                                   \
     X("id", TEXT, result->id, "sortable by time, unique")                                          \
-    X("status", STATUS, stage->status, "what ended it, in one word")                               \
-    X("message", TEXT, stage->message, "one sentence for a person")                                \
-    X("exit_code", EXIT_CODE, stage->exit_code, "the program's own; null when it gave none")       \
-    X("signal", SIGNAL, stage->signal, "name of the signal that ended the program")                \
+    RESULT_OUTCOME_FIELDS(X)                                                                       \
     X("stdout_bytes", SIZE, stage->streams[RESULT_STDOUT].total_bytes, "written to stdout in all") \
     X("stderr_bytes", SIZE, stage->streams[RESULT_STDERR].total_bytes, "written to stderr in all") \
     X("usage", USAGE, &stage->usage, "what it used; null where this host does not count it")       \
-    X("limit", LIMIT, result, "the limit that ended the run")                                      \
-    X("limits_hit", LIMITS_HIT, stage->limits_hit, "every limit touched, also those survived")     \
+    RESULT_LIMITS_FIELDS(X)                                                                        \
     X("start", START, result->warm ? "warm" : "cold", "how the program was started")               \
-    X("language", LANGUAGE, result, "null for a command")                                          \
-    X("policy", POLICY, result, "the policy that it ran under")                                    \
-    X("queued_at", MOMENT, result->queued_at_ms, "when the request came")                          \
-    X("started_at", MOMENT, result->started_at_ms, "when the program's first instruction ran")     \
-    X("finished_at", MOMENT, result->finished_at_ms, "when nothing of the run was left")           \
+    RESULT_ORIGIN_FIELDS(X)                                                                        \
     X("tag", TEXT_OR_NULL, result->tag, "the caller's own mark")
 
 #define RESULT_COMPILE_FIELDS(X)                                                                   \

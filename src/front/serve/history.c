@@ -327,6 +327,15 @@ static int add_row(struct history *history, sqlite3_stmt *statement, sqlite3_int
     return added && end == SQLITE_OK ? 0 : -1;
 }
 
+/* Its JSON is no shorter. */
+static size_t output_size(const struct cella_result *result)
+{
+    size_t out = 0, error = 0;
+    (void)cella_result_stdout(result, &out);
+    (void)cella_result_stderr(result, &error);
+    return out + error;
+}
+
 static int add(struct history *history, const struct history_run *run,
                const struct cella_result *result, struct cella_error *err)
 {
@@ -335,7 +344,7 @@ static int add(struct history *history, const struct history_run *run,
     size_t summary_size = 0, json_size = 0, size = 0;
     sqlite3_int64 number = 0;
     int code = cella_result_summary_json(result, &summary, &summary_size, err);
-    if (code == 0) {
+    if (code == 0 && (run->request == NULL || output_size(result) <= RESULT_BYTES_MAX)) {
         code = cella_result_json(result, &json, &json_size, err);
     }
     if (code == 0 && run->request != NULL && json_size > RESULT_BYTES_MAX) {
@@ -344,7 +353,7 @@ static int add(struct history *history, const struct history_run *run,
     if (code == 0) {
         bind_run(statement, run);
         history_bind(statement, 4, summary, summary_size);
-        history_bind(statement, 5, json, json_size);
+        history_bind(statement, 5, json != NULL ? json : "", json_size);
         code = add_row(history, statement, &number);
         sqlite3_stmt *searchable = history->statements[SEARCHABLE];
         (void)sqlite3_bind_int64(searchable, 1, number);
