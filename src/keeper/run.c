@@ -98,7 +98,6 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
     struct cella_error err = {.kind = CELLA_ERROR_NONE};
     enum step step = STEP_CEILING;
     struct run *run = new_run(&create->plan, epoll, &err);
-
     if (run == NULL) {
         refuse(wire, create->header.run, step, &err);
         return NULL;
@@ -112,6 +111,7 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
         if (watch_all(run, &err) == 0 && begin(run, wire, pack, &err) == 0) {
             return run;
         }
+        sandbox_tell_failure(&run->sandbox, &step, &err);
     }
     run_destroy(run);
     refuse(wire, create->header.run, step, &err);

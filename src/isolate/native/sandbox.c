@@ -62,19 +62,12 @@ static int take_prepared(struct sandbox_host *host, const struct plan *plan,
 bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_report,
                          bool *ret_closed)
 {
-    ssize_t got = 0;
-    do {
-        /* A process that died with a message of ours unread leaves ECONNRESET, once, and behind it
-         * what it had said. */
-        got = recv(sandbox->control, ret_report, sizeof(*ret_report), 0);
-    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+    const ssize_t got = sys_receive(sandbox->control, ret_report, sizeof(*ret_report), NULL, 0);
     *ret_closed = got >= 0 && got != (ssize_t)sizeof(*ret_report);
     return got == (ssize_t)sizeof(*ret_report);
 }
 
-/* A first process that cannot be written to has died; it may have said of what. */
-static void tell_first_failure(const struct sandbox *sandbox, enum step *step,
-                               struct cella_error *err)
+void sandbox_tell_failure(const struct sandbox *sandbox, enum step *step, struct cella_error *err)
 {
     struct init_report report;
     bool closed = false;
@@ -109,7 +102,7 @@ int sandbox_start(struct sandbox_host *host, const struct plan *plan, bool ahead
     }
     if (result != 0) {
         if (*ret_step == STEP_PLAN) {
-            tell_first_failure(&making.sandbox, ret_step, err);
+            sandbox_tell_failure(&making.sandbox, ret_step, err);
         }
         sandbox_discard(&making.sandbox);
         return -1;

@@ -111,6 +111,8 @@ int sandbox_start_one_shot(const struct sandbox_host *host, const struct sandbox
  * says whether none can come any more. */
 bool sandbox_next_report(const struct sandbox *sandbox, struct init_report *ret_report,
                          bool *ret_closed);
+/* A first process that cannot be written to has died: gives what it said of that, if anything. */
+void sandbox_tell_failure(const struct sandbox *sandbox, enum step *step, struct cella_error *err);
 
 /* How a parked program ended, which is dead, what it used, and how many bytes it and all that it
  * had waited for wrote.  1 while another process of the sandbox traces it: only when that is dead

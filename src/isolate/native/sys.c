@@ -211,8 +211,10 @@ ssize_t sys_receive(int socket, void *bytes, size_t size, int *descriptors, size
     }
     ssize_t got = 0;
     do {
+        /* A process that died with a message of ours unread leaves ECONNRESET, once, and behind it
+         * what it had said. */
         got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0 || take_descriptors(&message, descriptors, max)) {
         return got;
     }
