@@ -1,6 +1,6 @@
 /*
  * Answers: heads and bodies of what is sent.  Each of these is the whole answer to the request that
- * the connection has, and written to the log.
+ * the exchange has, and written to the log.
  */
 #ifndef SERVE_ANSWER_H
 #define SERVE_ANSWER_H
@@ -8,19 +8,19 @@
 #include <cella/cella.h>
 #include <stddef.h>
 
-struct connection;
+struct exchange;
 
 /* Takes `json`, which is malloc'ed. */
-void answer_json(struct connection *connection, int status, char *json, size_t size);
+void answer_json(struct exchange *exchange, int status, char *json, size_t size);
 /* Likewise, as text of that media type. */
-void answer_text(struct connection *connection, const char *type, char *text, size_t size);
+void answer_text(struct exchange *exchange, const char *type, char *text, size_t size);
 /* That a run was begun, and at which path its result will be: {"id"}. */
-void answer_accepted(struct connection *connection, const char *path, const char *id);
+void answer_accepted(struct exchange *exchange, const char *path, const char *id);
 /* As application/problem+json.  Status 0: an error of Cella's, with the status of its kind. */
-void answer_problem(struct connection *connection, int status, const struct cella_error *error);
+void answer_problem(struct exchange *exchange, int status, const struct cella_error *error);
 /* Of a method that the path does not have: `allow` are those that it has. */
-void answer_not_allowed(struct connection *connection, const char *allow);
+void answer_not_allowed(struct exchange *exchange, const char *allow);
 /* The head of server-sent events, which its job gives then. */
-void answer_events(struct connection *connection);
+void answer_events(struct exchange *exchange);
 
 #endif

@@ -1,100 +1,71 @@
 /*
- * One connection: a request comes in, is answered, and the next one may come.
+ * One connection: a socket, who is at its other end, and the protocol that is spoken on it.
  *
- *   HEAD ──▶ BODY ──▶ WORKING ──▶ ANSWERING ──▶ HEAD, or LINGER and the end
- *
- * Each state has its time.  A client that closes its side while its run is WORKING, or while
+ * Each protocol has its times.  A client that closes its side while its run goes on, or while
  * events are sent, has gone, and its run ends.
  */
 #ifndef SERVE_CONNECTION_H
 #define SERVE_CONNECTION_H
 
-#include "front/serve/http.h"
 #include "front/serve/server.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
-#define CONNECTION_BODY_MAX ((size_t)64 << 20) /* of one request */
-#define CONNECTION_IDLE_MS  60000U             /* between two requests, and before the first */
-#define CONNECTION_HEAD_MS  10000U             /* from a head's first byte to its last */
-#define CONNECTION_BODY_MS  30000U             /* likewise of a body */
-#define CONNECTION_SEND_MS  30000U             /* without the client taking anything */
+#define CONNECTION_IDLE_MS 60000U /* between two requests, and before the first */
+#define CONNECTION_SEND_MS 30000U /* without the client taking anything */
 
-enum connection_state {
-    CONNECTION_HEAD,      /* waits for a request, or has a part of its head */
-    CONNECTION_BODY,      /* has the head, and a part of the body */
-    CONNECTION_WORKING,   /* has all of it */
-    CONNECTION_ANSWERING, /* sends; with events that come later, again and again */
-    CONNECTION_LINGER,    /* has sent all and says so: what the client still sends is dropped */
-};
+struct connection;
+struct exchange;
+TAILQ_HEAD(exchange_list, exchange);
 
-#define ANSWER_HEAD_MAX 1024U
-
-/* What is sent: the head, then the body. */
-struct answer {
-    char head[ANSWER_HEAD_MAX];
-    size_t head_size;
-    char *body; /* malloc'ed */
-    size_t body_size;
-    size_t sent; /* of both together */
-    bool closes; /* nothing may follow on this connection */
+/* What is spoken.  Nothing of a connection is called but by the loop, or by a handler of one of its
+ * exchanges; only received(), has_room() and timeout() may destroy it. */
+struct protocol {
+    void (*received)(struct connection *connection, const char *data, size_t size);
+    void (*has_room)(struct connection *connection); /* as was asked for by loop_want_room() */
+    void (*timeout)(struct connection *connection);
+    void (*answer)(struct exchange *exchange);   /* its answer is there */
+    void (*resume)(struct exchange *exchange);   /* and there is more of it */
+    void (*done)(struct connection *connection); /* frees `session` */
 };
 
 struct connection {
     TAILQ_ENTRY(connection) link;
     struct server *server;
     struct loop_watch *watch;
-    enum connection_state state;
-    bool is_idle;     /* on that list of the server's */
-    bool is_local;    /* by the Unix socket */
-    bool is_stranger; /* there, and neither our user nor root */
-    char *in;         /* HTTP_HEAD_MAX bytes for the head; NULL while none comes */
-    size_t in_size;
-    struct http_head head;     /* texts lie in `in` */
-    const struct route *route; /* what there is at its path; NULL: not yet known */
-    struct http_chunks chunks;
-    char *body;
-    size_t body_size;
-    size_t body_capacity; /* counted in the server's body_bytes */
-    char *rest;           /* came behind the request that is worked on */
-    size_t rest_size;
-    struct job *job; /* what the request is about; NULL: no run */
-    struct answer answer;
-    uint64_t began_ms;
+    const struct protocol *protocol;
+    void *session;                  /* the protocol's own */
+    struct exchange_list exchanges; /* in HTTP/1.1 at most one */
+    bool is_idle;                   /* on that list of the server's */
+    bool is_local;                  /* by the Unix socket */
+    bool is_stranger;               /* there, and neither our user nor root */
+    bool is_ending;                 /* what the client still sends is dropped */
 };
 
 /* Takes the socket. */
 void connection_create(struct server *server, int fd, bool is_local);
-/* Ends it, and its run, at once. */
+/* Ends it, and its runs, at once. */
 void connection_destroy(struct connection *connection);
 /* Of a socket for which there is no place: it is told so and closed. */
 void connection_refuse(int fd);
 /* Whether something is still to be sent to somebody. */
 bool connection_any_answering(const struct server *server);
 
-/* ---- for those who answer ---- */
+/* ---- for protocols ---- */
 
-/* Whose runs it asks for.  Without keys there are two: who comes by the Unix socket, which is for
- * the server's own user, and everybody else. */
-static inline const char *connection_tenant(const struct connection *connection)
-{
-    return connection->is_local ? "local" : "";
-}
-/* Whose runs it may see; NULL: everybody's. */
-static inline const char *connection_sees(const struct connection *connection)
-{
-    return connection->is_local ? NULL : connection_tenant(connection);
-}
-
-/* Takes the body of the answer, or of its next piece, in the place of the one before.  NULL: none.
- * It is counted among what waits to be taken, as long as it is held. */
-void connection_set_body(struct connection *connection, char *body, size_t size);
-/* Sends what `answer` holds. */
-void connection_send(struct connection *connection);
-/* There is more to send for its job, which asks when it is time: see job_next(). */
-void connection_resume(struct connection *connection);
+/* Whether it waits for a request: then it may be closed for another. */
+void connection_set_idle(struct connection *connection, bool idle);
+/* Sends what the socket takes now.  How many bytes those were; -1 when it takes nothing more. */
+ssize_t connection_write(struct connection *connection, struct iovec *parts, size_t count)
+    __attribute__((warn_unused_result));
+/* All was sent: says so, and closes when the client does, or soon. */
+void connection_end(struct connection *connection);
+/* It can do nothing more.  Closed in the next turn: whoever finds out works with it. */
+void connection_give_up(struct connection *connection);
 
 #endif

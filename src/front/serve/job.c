@@ -2,7 +2,7 @@
 #include "front/serve/job.h"
 
 #include "front/serve/answer.h"
-#include "front/serve/connection.h"
+#include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/log.h"
@@ -26,7 +26,7 @@ enum job_step { JOB_STARTED, JOB_OUTPUT, JOB_RESULT, JOB_OVER };
 struct job {
     TAILQ_ENTRY(job) link;
     struct server *server;
-    struct connection *connection;
+    struct exchange *exchange;
     struct cella_run *run;
     enum job_way way;
     const char *tenant;
@@ -99,10 +99,10 @@ static void free_job(struct job *job)
     free(job);
 }
 
-int job_start(struct connection *connection, const char *json, size_t size, enum job_way way,
+int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
               const char **ret_id, struct cella_error *err)
 {
-    struct server *server = connection->server;
+    struct server *server = exchange->server;
     json = json != NULL ? json : ""; /* no body */
     if (server->job_count >= SERVER_JOBS_MAX) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
@@ -118,7 +118,7 @@ int job_start(struct connection *connection, const char *json, size_t size, enum
     }
     *job = (struct job){.server = server,
                         .way = way,
-                        .tenant = connection_tenant(connection),
+                        .tenant = exchange_tenant(exchange),
                         .began_ms = server_now_ms()};
     if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
         free_job(job);
@@ -127,8 +127,8 @@ int job_start(struct connection *connection, const char *json, size_t size, enum
     TAILQ_INSERT_TAIL(&server->jobs, job, link);
     server->job_count++;
     if (way != JOB_STAYS) {
-        job->connection = connection;
-        connection->job = job;
+        job->exchange = exchange;
+        exchange->job = job;
     }
     *ret_id = cella_run_id(job->run);
     return 0;
@@ -144,8 +144,8 @@ void job_destroy(struct job *job)
         log_line("%s is cancelled: %s", cella_run_id(job->run),
                  server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
     }
-    if (job->connection != NULL) {
-        job->connection->job = NULL;
+    if (job->exchange != NULL) {
+        job->exchange->job = NULL;
     }
     TAILQ_REMOVE(&server->jobs, job, link);
     server->job_count--;
@@ -186,11 +186,11 @@ static void on_output(void *context, struct cella_run *run, enum cella_stream st
     if (job->since[stream] == 0) {
         job->since[stream] = job->pieces;
     }
-    connection_resume(job->connection);
+    exchange_resume(job->exchange);
 }
 
 /* The whole result, or what went wrong on our side. */
-static void answer(struct connection *connection, const struct cella_result *result)
+static void answer(struct exchange *exchange, const struct cella_result *result)
 {
     const struct cella_error *error = cella_result_error(result);
     struct cella_error failure;
@@ -198,18 +198,18 @@ static void answer(struct connection *connection, const struct cella_result *res
     size_t size;
     if (error->kind != CELLA_ERROR_NONE) {
         struct cella_error told = *error;
-        if (cella_engine_check(connection->server->engine, &failure) < 0) {
+        if (cella_engine_check(exchange->server->engine, &failure) < 0) {
             (void)serve_hint(&told, "try again: another keeper is started");
         }
-        answer_problem(connection, 0, &told);
+        answer_problem(exchange, 0, &told);
     } else if (cella_result_json(result, &json, &size, &failure) < 0) {
-        answer_problem(connection, 0, &failure);
-    } else if (size > SMALL_ANSWER && connection->server->answer_bytes > SERVER_ANSWERS_MAX) {
+        answer_problem(exchange, 0, &failure);
+    } else if (size > SMALL_ANSWER && exchange->server->answer_bytes > SERVER_ANSWERS_MAX) {
         free(json);
         (void)too_many_wait(&failure);
-        answer_problem(connection, 0, &failure);
+        answer_problem(exchange, 0, &failure);
     } else {
-        answer_json(connection, 200, json, size);
+        answer_json(exchange, 200, json, size);
     }
 }
 
@@ -226,7 +226,7 @@ static void on_done(void *context, struct cella_run *run)
     metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
     log_line("%s %s", cella_run_id(run), cella_result_status(result));
     if (job->way == JOB_ANSWERS) {
-        answer(job->connection, result);
+        answer(job->exchange, result);
     }
     const struct history_run remembered = {cella_run_id(run), job->tenant, job->request,
                                            job->request_size};
@@ -234,7 +234,7 @@ static void on_done(void *context, struct cella_run *run)
         log_line("%s is not remembered: %s", cella_run_id(run), err.text);
     }
     if (job->way == JOB_STREAMS) {
-        connection_resume(job->connection);
+        exchange_resume(job->exchange);
         return;
     }
     job_destroy(job);

@@ -1,5 +1,5 @@
 /*
- * A job: the run that a connection's request asked for, and what of it is told on the way.
+ * A job: the run that a request asked for, and what of it is told on the way.
  *
  * Its output is not held twice: events are made from what the run keeps, as the client takes them.
  */
@@ -10,19 +10,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct connection;
+struct exchange;
 struct server;
 struct job;
 
 enum job_way {
-    JOB_ANSWERS, /* the connection gets the result when it has ended */
-    JOB_STREAMS, /* the connection asks for one event after the other by job_next() */
+    JOB_ANSWERS, /* its exchange gets the result when it has ended */
+    JOB_STREAMS, /* its exchange asks for one event after the other by job_next() */
     JOB_STAYS,   /* nobody waits: the result goes into the history */
 };
 
-/* Starts a run that the connection has asked for; *ret_id belongs to it.  With JOB_STAYS it is in
+/* Starts a run that the exchange asks for; *ret_id belongs to it.  With JOB_STAYS it is in
  * the history when this returns 0. */
-int job_start(struct connection *connection, const char *json, size_t size, enum job_way way,
+int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
               const char **ret_id, struct cella_error *err) __attribute__((warn_unused_result));
 /* Ends its run, if it still goes on.  NULL is fine. */
 void job_destroy(struct job *job);

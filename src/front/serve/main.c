@@ -4,7 +4,8 @@
  *
  *   loop.c        descriptors, sockets and timers, by libwebsockets
  *   server.c      the engine, who connects, how it ends
- *   connection.c  a request comes in (http.c), and what there is at its path (routes.c) answers
+ *   connection.c  a socket, on which http1.c speaks: it reads requests (http.c)
+ *   exchange.c    one request and its answer; what there is at its path (routes.c) gives it
  *   runs.c        the routes of runs
  *   job.c         a run, and its events
  *   history.c     those that there were

@@ -2,7 +2,7 @@
 #include "front/serve/routes.h"
 
 #include "front/serve/answer.h"
-#include "front/serve/connection.h"
+#include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
 #include "front/serve/runs.h"
@@ -18,13 +18,13 @@
 #include <string.h>
 #include <strings.h>
 
-static void get_health(struct connection *connection);
-static void get_readiness(struct connection *connection);
-static void get_version(struct connection *connection);
-static void get_metrics(struct connection *connection);
-static void get_pools(struct connection *connection);
-static void get_languages(struct connection *connection);
-static void get_policies(struct connection *connection);
+static void get_health(struct exchange *exchange);
+static void get_readiness(struct exchange *exchange);
+static void get_version(struct exchange *exchange);
+static void get_metrics(struct exchange *exchange);
+static void get_pools(struct exchange *exchange);
+static void get_languages(struct exchange *exchange);
+static void get_policies(struct exchange *exchange);
 #define POOLS     "/v1/pools"
 #define LANGUAGES "/v1/languages"
 #define POLICIES  "/v1/policies"
@@ -34,8 +34,8 @@ static void get_policies(struct connection *connection);
 static const struct route {
     const char *method; /* GET stands for HEAD too */
     const char *path;
-    void (*handle)(struct connection *connection);
-    int (*check)(struct connection *connection); /* with the head alone; NULL: nothing to check */
+    void (*handle)(struct exchange *exchange);
+    int (*check)(struct exchange *exchange); /* with the head alone; NULL: nothing to check */
 } routes[] = {
     {"POST", RUNS, runs_post, runs_check_post}, {"GET", RUNS, runs_list, NULL},
     {"GET", RUNS "/", runs_get, NULL},          {"DELETE", RUNS "/", runs_delete, NULL},
@@ -76,14 +76,14 @@ static bool is_own_origin(const char *origin, const char *host)
            strcasecmp(origin + sizeof(scheme) - 1, host) == 0;
 }
 
-static int check_client(struct connection *connection)
+static int check_client(struct exchange *exchange)
 {
-    const char *host = http_header(&connection->head, "Host");
-    const char *origin = http_header(&connection->head, "Origin");
+    const char *host = http_header(&exchange->head, "Host");
+    const char *origin = http_header(&exchange->head, "Origin");
     struct cella_error error;
     host = host != NULL ? host : "";
-    if (connection->is_local) {
-        if (!connection->is_stranger) {
+    if (exchange->connection->is_local) {
+        if (!exchange->connection->is_stranger) {
             return 0;
         }
         (void)serve_fail(&error, CELLA_ERROR_CALLER,
@@ -97,7 +97,7 @@ static int check_client(struct connection *connection)
     } else {
         return 0;
     }
-    answer_problem(connection, 403, &error);
+    answer_problem(exchange, 403, &error);
     return -1;
 }
 
@@ -130,10 +130,10 @@ static const struct route *find(const struct http_head *head)
 }
 
 /* There is no such path, or it has other methods. */
-static int refuse_way(struct connection *connection)
+static int refuse_way(struct exchange *exchange)
 {
     struct cella_error error;
-    const char *path = connection->head.path;
+    const char *path = exchange->head.path;
     char allow[64] = "";
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (has_path(&routes[i], path)) {
@@ -145,122 +145,122 @@ static int refuse_way(struct connection *connection)
         }
     }
     if (allow[0] != '\0') {
-        answer_not_allowed(connection, allow);
+        answer_not_allowed(exchange, allow);
         return -1;
     }
     (void)serve_fail(&error, CELLA_ERROR_CALLER, "there is nothing at %.200s", path);
     (void)serve_hint(&error, "programs are run by POST " RUNS);
-    answer_problem(connection, 404, &error);
+    answer_problem(exchange, 404, &error);
     return -1;
 }
 
-int routes_check(struct connection *connection)
+int routes_check(struct exchange *exchange)
 {
-    if (check_client(connection) < 0) {
+    if (check_client(exchange) < 0) {
         return -1;
     }
-    const struct route *route = find(&connection->head);
-    connection->route = route;
+    const struct route *route = find(&exchange->head);
+    exchange->route = route;
     if (route == NULL) {
-        return refuse_way(connection);
+        return refuse_way(exchange);
     }
-    if (connection->head.content_length > CONNECTION_BODY_MAX) {
-        routes_refuse_size(connection);
+    if (exchange->head.content_length > EXCHANGE_BODY_MAX) {
+        routes_refuse_size(exchange);
         return -1;
     }
-    return route->check != NULL ? route->check(connection) : 0;
+    return route->check != NULL ? route->check(exchange) : 0;
 }
 
-void routes_handle(struct connection *connection)
+void routes_handle(struct exchange *exchange)
 {
-    connection->route->handle(connection);
+    exchange->route->handle(exchange);
 }
 
-void routes_refuse_size(struct connection *connection)
+void routes_refuse_size(struct exchange *exchange)
 {
     struct cella_error error;
     (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body has more than %zu MiB",
-                     CONNECTION_BODY_MAX >> 20);
-    answer_problem(connection, 413, &error);
+                     EXCHANGE_BODY_MAX >> 20);
+    answer_problem(exchange, 413, &error);
 }
 
 /* ---- what there is ---- */
 
-static void answer_word(struct connection *connection, const char *name, const char *value)
+static void answer_word(struct exchange *exchange, const char *name, const char *value)
 {
     char *json = NULL;
     int size = asprintf(&json, "{\"%s\": \"%s\"}\n", name, value);
-    answer_json(connection, 200, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+    answer_json(exchange, 200, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
 }
 
-static void get_health(struct connection *connection)
+static void get_health(struct exchange *exchange)
 {
-    answer_word(connection, "status", "ok");
+    answer_word(exchange, "status", "ok");
 }
 
-static void get_readiness(struct connection *connection)
+static void get_readiness(struct exchange *exchange)
 {
     struct cella_error error;
-    if (server_check_ready(connection->server, &error) < 0) {
-        answer_problem(connection, 503, &error);
+    if (server_check_ready(exchange->server, &error) < 0) {
+        answer_problem(exchange, 503, &error);
         return;
     }
-    answer_word(connection, "status", "ready");
+    answer_word(exchange, "status", "ready");
 }
 
-static void get_version(struct connection *connection)
+static void get_version(struct exchange *exchange)
 {
-    answer_word(connection, "version", cella_version());
+    answer_word(exchange, "version", cella_version());
 }
 
-static void get_metrics(struct connection *connection)
+static void get_metrics(struct exchange *exchange)
 {
     struct cella_error error;
     char *text = NULL;
     size_t size = 0;
-    if (metrics_text(connection->server, &text, &size, &error) < 0) {
-        answer_problem(connection, 0, &error);
+    if (metrics_text(exchange->server, &text, &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
         return;
     }
-    answer_text(connection, "text/plain; version=0.0.4; charset=utf-8", text, size);
+    answer_text(exchange, "text/plain; version=0.0.4; charset=utf-8", text, size);
 }
 
-static void get_pools(struct connection *connection)
+static void get_pools(struct exchange *exchange)
 {
     struct cella_error error;
     char *json = NULL;
     size_t size = 0;
-    if (server_check_ready(connection->server, &error) < 0) {
-        answer_problem(connection, 503, &error);
+    if (server_check_ready(exchange->server, &error) < 0) {
+        answer_problem(exchange, 503, &error);
         return;
     }
-    if (cella_pools_json(connection->server->engine, &json, &size, &error) < 0) {
-        answer_problem(connection, 0, &error);
+    if (cella_pools_json(exchange->server->engine, &json, &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
         return;
     }
-    answer_json(connection, 200, json, size);
+    answer_json(exchange, 200, json, size);
 }
 
 /* What `cella languages --json` and `cella policy list --json` print. */
-static void answer_list(struct connection *connection,
+static void answer_list(struct exchange *exchange,
                         int (*make)(const struct cella_options *options, char **ret_json,
                                     struct cella_error *err))
 {
     struct cella_error error;
     char *json = NULL;
     if (make(NULL, &json, &error) < 0) {
-        answer_problem(connection, 0, &error);
+        answer_problem(exchange, 0, &error);
         return;
     }
-    answer_json(connection, 200, json, strlen(json));
+    answer_json(exchange, 200, json, strlen(json));
 }
 
-static void get_languages(struct connection *connection)
+static void get_languages(struct exchange *exchange)
 {
-    answer_list(connection, cella_languages_json);
+    answer_list(exchange, cella_languages_json);
 }
 
-static void get_policies(struct connection *connection)
+static void get_policies(struct exchange *exchange)
 {
-    answer_list(connection, cella_policies_json);
+    answer_list(exchange, cella_policies_json);
 }

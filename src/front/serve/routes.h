@@ -2,14 +2,14 @@
 #ifndef SERVE_ROUTES_H
 #define SERVE_ROUTES_H
 
-struct connection;
+struct exchange;
 
 /* With the head alone: whether this client may ask, and whether there is what it asks for.  -1 when
  * not, which is answered. */
-int routes_check(struct connection *connection) __attribute__((warn_unused_result));
+int routes_check(struct exchange *exchange) __attribute__((warn_unused_result));
 /* With all of the request: answers, now or later. */
-void routes_handle(struct connection *connection);
+void routes_handle(struct exchange *exchange);
 /* Of a body that is too large. */
-void routes_refuse_size(struct connection *connection);
+void routes_refuse_size(struct exchange *exchange);
 
 #endif

@@ -2,7 +2,7 @@
 #include "front/serve/runs.h"
 
 #include "front/serve/answer.h"
-#include "front/serve/connection.h"
+#include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/http.h"
@@ -19,19 +19,19 @@
 
 /* Before the body is read.  Nothing else than JSON: what a page of another site can send without
  * being asked for leave is never that. */
-int runs_check_post(struct connection *connection)
+int runs_check_post(struct exchange *exchange)
 {
     struct cella_error error;
-    const char *type = http_header(&connection->head, "Content-Type");
+    const char *type = http_header(&exchange->head, "Content-Type");
     size_t size = type != NULL ? strcspn(type, " \t;") : 0;
     if (size != strlen("application/json") || strncasecmp(type, "application/json", size) != 0) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body is not said to be JSON");
         (void)serve_hint(&error, "send it with Content-Type: application/json");
-        answer_problem(connection, 415, &error);
+        answer_problem(exchange, 415, &error);
         return -1;
     }
-    if (server_check_ready(connection->server, &error) < 0) {
-        answer_problem(connection, 503, &error);
+    if (server_check_ready(exchange->server, &error) < 0) {
+        answer_problem(exchange, 503, &error);
         return -1;
     }
     return 0;
@@ -45,23 +45,23 @@ static enum job_way way_of(const struct http_head *head)
     return http_header_has(head, "Accept", "text/event-stream") ? JOB_STREAMS : JOB_ANSWERS;
 }
 
-void runs_post(struct connection *connection)
+void runs_post(struct exchange *exchange)
 {
     struct cella_error error;
     const char *id = NULL;
-    const enum job_way way = way_of(&connection->head);
-    if (connection->body_size == 0) {
+    const enum job_way way = way_of(&exchange->head);
+    if (exchange->body_size == 0) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request has no body");
         (void)serve_hint(&error, "send a program as {\"language\": \"python\", \"code\": \"...\"}");
-        answer_problem(connection, 0, &error);
+        answer_problem(exchange, 0, &error);
         return;
     }
-    if (job_start(connection, connection->body, connection->body_size, way, &id, &error) < 0) {
-        answer_problem(connection, 0, &error);
+    if (job_start(exchange, exchange->body, exchange->body_size, way, &id, &error) < 0) {
+        answer_problem(exchange, 0, &error);
     } else if (way == JOB_STREAMS) {
-        answer_events(connection);
+        answer_events(exchange);
     } else if (way == JOB_STAYS) {
-        answer_accepted(connection, RUNS "/", id);
+        answer_accepted(exchange, RUNS "/", id);
     }
 }
 
@@ -110,7 +110,7 @@ static int read_count(const struct query_field *field, unsigned *ret_count, stru
     return 0;
 }
 
-void runs_list(struct connection *connection)
+void runs_list(struct exchange *exchange)
 {
     struct query_field fields[FIELD_COUNT] = {
         [STATUS] = {"status", ""}, [LANGUAGE] = {"language", ""}, [POLICY] = {"policy", ""},
@@ -118,13 +118,13 @@ void runs_list(struct connection *connection)
         [WORDS] = {"q", ""},       [AFTER] = {"after", ""},       [COUNT] = {"limit", ""},
     };
     struct cella_error error;
-    struct history_query query = {.tenant = connection_sees(connection)};
+    struct history_query query = {.tenant = exchange_sees(exchange)};
     char *json = NULL;
     size_t size = 0;
-    if (query_read(connection->head.query, fields, FIELD_COUNT, &error) < 0 ||
+    if (query_read(exchange->head.query, fields, FIELD_COUNT, &error) < 0 ||
         check_time(&fields[SINCE], &error) < 0 || check_time(&fields[UNTIL], &error) < 0 ||
         read_count(&fields[COUNT], &query.count, &error) < 0) {
-        answer_problem(connection, 0, &error);
+        answer_problem(exchange, 0, &error);
         return;
     }
     query.status = given(&fields[STATUS]);
@@ -135,83 +135,83 @@ void runs_list(struct connection *connection)
     query.until = given(&fields[UNTIL]);
     query.text = given(&fields[WORDS]);
     query.after = given(&fields[AFTER]);
-    if (history_list(connection->server->history, &query, &json, &size, &error) < 0) {
-        answer_problem(connection, 0, &error);
+    if (history_list(exchange->server->history, &query, &json, &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
         return;
     }
-    answer_json(connection, 200, json, size);
+    answer_json(exchange, 200, json, size);
 }
 
-void runs_count(struct connection *connection)
+void runs_count(struct exchange *exchange)
 {
     struct query_field fields[] = {{"since", ""}, {"until", ""}};
     struct cella_error error;
-    struct history_query query = {.tenant = connection_sees(connection)};
+    struct history_query query = {.tenant = exchange_sees(exchange)};
     char *json = NULL;
     size_t size = 0;
-    if (query_read(connection->head.query, fields, 2, &error) < 0 ||
+    if (query_read(exchange->head.query, fields, 2, &error) < 0 ||
         check_time(&fields[0], &error) < 0 || check_time(&fields[1], &error) < 0) {
-        answer_problem(connection, 0, &error);
+        answer_problem(exchange, 0, &error);
         return;
     }
     query.since = given(&fields[0]);
     query.until = given(&fields[1]);
-    if (history_count(connection->server->history, &query, &json, &size, &error) < 0) {
-        answer_problem(connection, 0, &error);
+    if (history_count(exchange->server->history, &query, &json, &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
         return;
     }
-    answer_json(connection, 200, json, size);
+    answer_json(exchange, 200, json, size);
 }
 
 /* ---- one of them ---- */
 
-static void answer_none(struct connection *connection, const char *what, const char *id)
+static void answer_none(struct exchange *exchange, const char *what, const char *id)
 {
     struct cella_error error;
     (void)serve_fail(&error, CELLA_ERROR_CALLER, "no run '%.64s' is %s", id, what);
-    answer_problem(connection, 404, &error);
+    answer_problem(exchange, 404, &error);
 }
 
 /* It is on its way. */
-static void answer_id(struct connection *connection, const char *id)
+static void answer_id(struct exchange *exchange, const char *id)
 {
     char *json = NULL;
     int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: it needs no escape */
-    answer_json(connection, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+    answer_json(exchange, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
 }
 
-void runs_get(struct connection *connection)
+void runs_get(struct exchange *exchange)
 {
-    const char *id = connection->head.path + strlen(RUNS "/");
+    const char *id = exchange->head.path + strlen(RUNS "/");
     struct cella_error error;
     char *json = NULL;
     size_t size = 0;
-    const int found = history_find(connection->server->history, id, connection_sees(connection),
-                                   &json, &size, &error);
+    const int found =
+        history_find(exchange->server->history, id, exchange_sees(exchange), &json, &size, &error);
     if (found < 0) {
-        answer_problem(connection, 0, &error);
+        answer_problem(exchange, 0, &error);
     } else if (found == 0) {
-        answer_none(connection, "known", id);
+        answer_none(exchange, "known", id);
     } else if (json == NULL) {
-        answer_id(connection, id);
+        answer_id(exchange, id);
     } else if (size == 0) {
         free(json);
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the result of %.64s was too large to be kept",
                          id);
         (void)serve_hint(&error, "begin runs whose result is to be fetched later with "
                                  "`Prefer: respond-async`");
-        answer_problem(connection, 410, &error);
+        answer_problem(exchange, 410, &error);
     } else {
-        answer_json(connection, 200, json, size);
+        answer_json(exchange, 200, json, size);
     }
 }
 
-void runs_delete(struct connection *connection)
+void runs_delete(struct exchange *exchange)
 {
-    const char *id = connection->head.path + strlen(RUNS "/");
-    if (job_cancel(connection->server, id, connection_sees(connection)) < 0) {
-        answer_none(connection, "on its way", id);
+    const char *id = exchange->head.path + strlen(RUNS "/");
+    if (job_cancel(exchange->server, id, exchange_sees(exchange)) < 0) {
+        answer_none(exchange, "on its way", id);
         return;
     }
-    answer_id(connection, id);
+    answer_id(exchange, id);
 }

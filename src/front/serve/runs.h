@@ -6,14 +6,14 @@
 
 #define RUNS "/v1/runs"
 
-struct connection;
+struct exchange;
 
 /* With the head alone. */
-int runs_check_post(struct connection *connection) __attribute__((warn_unused_result));
-void runs_post(struct connection *connection);
-void runs_list(struct connection *connection);
-void runs_count(struct connection *connection);
-void runs_get(struct connection *connection);
-void runs_delete(struct connection *connection);
+int runs_check_post(struct exchange *exchange) __attribute__((warn_unused_result));
+void runs_post(struct exchange *exchange);
+void runs_list(struct exchange *exchange);
+void runs_count(struct exchange *exchange);
+void runs_get(struct exchange *exchange);
+void runs_delete(struct exchange *exchange);
 
 #endif

@@ -1,0 +1,150 @@
+/* See exchange.h. */
+#include "front/serve/exchange.h"
+
+#include "front/serve/answer.h"
+#include "front/serve/fail.h"
+#include "front/serve/job.h"
+#include "front/serve/routes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* First room for a body. */
+#define BODY_FIRST 4096U
+
+struct exchange *exchange_create(struct connection *connection)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    if (exchange == NULL) {
+        return NULL;
+    }
+    exchange->in = malloc(HTTP_HEAD_MAX);
+    if (exchange->in == NULL) {
+        free(exchange);
+        return NULL;
+    }
+    exchange->connection = connection;
+    exchange->server = connection->server;
+    exchange->head = (struct http_head){.method = "-", .path = "-", .query = ""};
+    exchange->began_ms = server_now_ms();
+    TAILQ_INSERT_TAIL(&connection->exchanges, exchange, link);
+    return exchange;
+}
+
+static void free_body(struct exchange *exchange)
+{
+    exchange->server->body_bytes -= exchange->body_capacity;
+    free(exchange->body);
+    exchange->body = NULL;
+    exchange->body_size = 0;
+    exchange->body_capacity = 0;
+}
+
+void exchange_destroy(struct exchange *exchange)
+{
+    if (exchange == NULL) {
+        return;
+    }
+    TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
+    job_destroy(exchange->job);
+    free_body(exchange);
+    exchange_set_body(exchange, NULL, 0);
+    free(exchange->in);
+    free(exchange);
+}
+
+int exchange_check(struct exchange *exchange)
+{
+    exchange->state = exchange->head.has_body ? EXCHANGE_BODY : EXCHANGE_WORKING;
+    return routes_check(exchange);
+}
+
+char *exchange_reserve(struct exchange *exchange, size_t size)
+{
+    struct server *server = exchange->server;
+    struct cella_error error;
+    size_t wanted = exchange->body_capacity > 0 ? exchange->body_capacity : BODY_FIRST;
+    while (wanted < exchange->body_size + size) { /* both are small beside a size_t */
+        wanted *= 2;
+    }
+    const size_t more = wanted - exchange->body_capacity;
+    if (more > SERVER_BODIES_MAX - server->body_bytes) {
+        (void)serve_fail(&error, CELLA_ERROR_BUSY, "too many large requests at one time");
+        answer_problem(exchange, 0, &error);
+        return NULL;
+    }
+    char *body = more == 0 ? exchange->body : realloc(exchange->body, wanted);
+    if (body == NULL) {
+        (void)serve_fail(&error, CELLA_ERROR_BUSY, "memory is short");
+        answer_problem(exchange, 0, &error);
+        return NULL;
+    }
+    exchange->body = body;
+    exchange->body_capacity = wanted;
+    server->body_bytes += more;
+    return body + exchange->body_size;
+}
+
+int exchange_extend(struct exchange *exchange, size_t size)
+{
+    exchange->body_size += size;
+    if (exchange->body_size <= EXCHANGE_BODY_MAX) {
+        return 0;
+    }
+    routes_refuse_size(exchange);
+    return -1;
+}
+
+void exchange_handle(struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_WORKING;
+    routes_handle(exchange);
+    free_body(exchange);
+}
+
+void exchange_late(struct exchange *exchange)
+{
+    struct cella_error error;
+    const bool has_head = exchange->state == EXCHANGE_BODY;
+    (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's %s was not there after %u s",
+                     has_head ? "body" : "head",
+                     (has_head ? EXCHANGE_BODY_MS : EXCHANGE_HEAD_MS) / 1000);
+    answer_problem(exchange, 408, &error);
+}
+
+bool exchange_next_piece(struct exchange *exchange)
+{
+    char *piece = NULL;
+    size_t size = 0;
+    exchange_set_body(exchange, NULL, 0);
+    const bool more = exchange->job != NULL && job_next(exchange->job, &piece, &size) != 0;
+    exchange_set_body(exchange, piece, size);
+    return more;
+}
+
+void exchange_set_body(struct exchange *exchange, char *body, size_t size)
+{
+    struct answer *answer = &exchange->answer;
+    struct server *server = exchange->server;
+    assert(server->answer_bytes >= answer->body_size);
+    server->answer_bytes -= answer->body_size;
+    free(answer->body);
+    answer->body = body;
+    answer->body_size = size;
+    answer->sent = 0;
+    server->answer_bytes += size;
+}
+
+void exchange_send(struct exchange *exchange)
+{
+    exchange->answer.is_early = exchange->state != EXCHANGE_WORKING;
+    exchange->state = EXCHANGE_ANSWERING;
+    exchange->connection->protocol->answer(exchange);
+}
+
+void exchange_resume(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_ANSWERING) {
+        exchange->connection->protocol->resume(exchange);
+    }
+}
