@@ -31,6 +31,7 @@ target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/
 target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/native/sys.c)
 # And of the server, what reads strangers' bytes.
 target_sources(test_http PRIVATE src/front/serve/http.c)
+target_sources(test_compare PRIVATE src/front/serve/compare.c)
 
 # Examples and the library's own tests are ordinary users of it: the public headers and the shared
 # library, nothing else.
@@ -81,6 +82,7 @@ foreach(source ${sources})
     set_tests_properties(fuzz/${corpus} PROPERTIES TIMEOUT 120)
 endforeach()
 target_sources(fuzz_http PRIVATE src/front/serve/http.c)
+target_sources(fuzz_compare PRIVATE src/front/serve/compare.c)
 
 # What programs and compilers wrote, and the diagnosis that is right for it.
 add_executable(replay tests/diagnosis/replay.c)
