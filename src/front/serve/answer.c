@@ -43,15 +43,22 @@ static void add_date(struct answer *answer)
 static void begin(struct exchange *exchange, int status, const char *type)
 {
     const struct http_head *head = &exchange->head;
+    char parent[TRACE_PARENT_SIZE];
     const bool is_looked_at = status == 200 && strchr(head->path + 1, '/') == NULL;
     exchange->answer = (struct answer){.status = status};
     metrics_count_response(&exchange->server->metrics, status);
     add_date(&exchange->answer);
     add(&exchange->answer,
         "Content-Type: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n", type);
+    trace_parent(&exchange->trace, parent);
+    add(&exchange->answer, "X-Request-Id: %s\r\ntraceparent: %s\r\n", exchange->trace.request_id,
+        parent);
     if (!is_looked_at) { /* those who look after the server do it all the time */
-        log_line("%s %s %d %llu ms", head->method, head->path, status,
-                 (unsigned long long)(server_now_ms() - exchange->began_ms));
+        struct log_about about = exchange_about(exchange);
+        about.status = status;
+        about.duration_ms = server_now_ms() - exchange->began_ms;
+        log_write(LOG_LEVEL_INFO, &about, "%s %s %d %llu ms", head->method, head->path, status,
+                  (unsigned long long)about.duration_ms);
     }
 }
 

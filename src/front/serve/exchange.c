@@ -27,6 +27,7 @@ struct exchange *exchange_create(struct connection *connection)
     exchange->server = connection->server;
     exchange->head = (struct http_head){.method = "-", .path = "-", .query = ""};
     exchange->began_ms = server_now_ms();
+    trace_begin(&exchange->trace, NULL, 0); /* until its head is there */
     TAILQ_INSERT_TAIL(&connection->exchanges, exchange, link);
     return exchange;
 }
@@ -55,6 +56,7 @@ void exchange_destroy(struct exchange *exchange)
 
 int exchange_check(struct exchange *exchange)
 {
+    trace_begin(&exchange->trace, &exchange->head, 0);
     exchange->state = exchange->head.has_body ? EXCHANGE_BODY : EXCHANGE_WORKING;
     return routes_check(exchange);
 }

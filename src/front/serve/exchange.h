@@ -11,7 +11,9 @@
 
 #include "front/serve/connection.h"
 #include "front/serve/http.h"
+#include "front/serve/log.h"
 #include "front/serve/server.h"
+#include "front/serve/trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +23,8 @@
 #define EXCHANGE_BODY_MAX ((size_t)64 << 20) /* of one request */
 #define EXCHANGE_HEAD_MS  10000U             /* from a head's first byte to its last */
 #define EXCHANGE_BODY_MS  30000U             /* likewise of a body */
+
+#define EXCHANGE_RUN_ID_MAX 32U
 
 enum exchange_state {
     EXCHANGE_HEAD,      /* has a part of the head */
@@ -51,7 +55,9 @@ struct exchange {
     int32_t stream; /* HTTP/2: the number of its own */
     char *in;       /* HTTP_HEAD_MAX bytes for the head */
     size_t in_size;
-    struct http_head head;     /* texts lie in `in` */
+    struct http_head head; /* texts lie in `in` */
+    struct trace trace;
+    char run_id[EXCHANGE_RUN_ID_MAX]; /* of the run that it has begun, or "" */
     const struct route *route; /* what there is at its path; NULL: not yet known, or nothing */
     char *body;
     size_t body_size;
@@ -94,6 +100,15 @@ static inline const char *exchange_tenant(const struct exchange *exchange)
 static inline const char *exchange_sees(const struct exchange *exchange)
 {
     return exchange->connection->is_local ? NULL : exchange_tenant(exchange);
+}
+
+/* What a line of the log is about that tells of it. */
+static inline struct log_about exchange_about(const struct exchange *exchange)
+{
+    return (struct log_about){.request_id = exchange->trace.request_id,
+                              .trace_id = exchange->trace.id,
+                              .run = exchange->run_id,
+                              .tenant = exchange_tenant(exchange)};
 }
 
 /* Takes the body of the answer, or of its next piece, in the place of the one before.  NULL: none.

@@ -309,7 +309,8 @@ static void timeout(struct connection *connection)
         return;
     }
     if (exchange != NULL && exchange->state == EXCHANGE_ANSWERING) {
-        log_line("a client takes no more of its answer");
+        const struct log_about about = exchange_about(exchange);
+        log_write(LOG_LEVEL_INFO, &about, "a client takes no more of its answer");
     }
     connection_destroy(connection);
 }

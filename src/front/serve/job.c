@@ -30,7 +30,8 @@ struct job {
     struct cella_run *run;
     enum job_way way;
     const char *tenant;
-    char *request; /* for the history; NULL: it has it already */
+    struct trace trace; /* of the request, which may be over before the run is */
+    char *request;      /* for the history; NULL: it has it already */
     size_t request_size;
     uint64_t began_ms;
     bool is_done;
@@ -43,6 +44,14 @@ struct job {
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size);
 static void on_done(void *context, struct cella_run *run);
+
+static struct log_about about_job(const struct job *job)
+{
+    return (struct log_about){.request_id = job->trace.request_id,
+                              .trace_id = job->trace.id,
+                              .run = cella_run_id(job->run),
+                              .tenant = job->tenant};
+}
 
 /* ---- beginning and end ---- */
 
@@ -119,11 +128,13 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     *job = (struct job){.server = server,
                         .way = way,
                         .tenant = exchange_tenant(exchange),
+                        .trace = exchange->trace,
                         .began_ms = server_now_ms()};
     if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
+    (void)snprintf(exchange->run_id, sizeof(exchange->run_id), "%s", cella_run_id(job->run));
     TAILQ_INSERT_TAIL(&server->jobs, job, link);
     server->job_count++;
     if (way != JOB_STAYS) {
@@ -141,8 +152,9 @@ void job_destroy(struct job *job)
     }
     struct server *server = job->server;
     if (!job->is_done) {
-        log_line("%s is cancelled: %s", cella_run_id(job->run),
-                 server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
+        const struct log_about about = about_job(job);
+        log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", cella_run_id(job->run),
+                  server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
     }
     if (job->exchange != NULL) {
         job->exchange->job = NULL;
@@ -224,14 +236,15 @@ static void on_done(void *context, struct cella_run *run)
         server->has_worked = true;
     }
     metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
-    log_line("%s %s", cella_run_id(run), cella_result_status(result));
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s %s", cella_run_id(run), cella_result_status(result));
     if (job->way == JOB_ANSWERS) {
         answer(job->exchange, result);
     }
     const struct history_run remembered = {cella_run_id(run), job->tenant, job->request,
                                            job->request_size};
     if (history_add(server->history, &remembered, result, &err) < 0) {
-        log_line("%s is not remembered: %s", cella_run_id(run), err.text);
+        log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", cella_run_id(run), err.text);
     }
     if (job->way == JOB_STREAMS) {
         exchange_resume(job->exchange);
