@@ -567,7 +567,7 @@ def serve(*options, **more):
 @pytest.mark.parametrize("address", ["0.0.0.0:8420", "[::]:8420", "192.0.2.1:80", "[2001:db8::1]:80"])
 def test_addresses_that_others_could_reach_are_refused(address):
     assert serve("--listen", address) == (126, [
-        f"cella: --listen {address}: others than this host could connect, and there are no keys yet",
+        f"cella: --listen {address} is for others than this host too, and there are no keys yet",
         "  hint: listen on 127.0.0.1 or [::1]"])
 
 

@@ -14,7 +14,7 @@
  * no table of strings, no library call.  A test looks at the object's undefined symbols.
  */
 #include "front/cli/early.h"
-#include "front/cli/places.h"
+#include "front/places.h"
 
 #include <fcntl.h>
 #include <linux/limits.h>

@@ -161,16 +161,6 @@ bool option_variable(const struct option *option, char ret_name[OPTION_VARIABLE_
     return true;
 }
 
-const char *invocation_setting(const struct invocation *invocation, enum option_id id)
-{
-    char name[OPTION_VARIABLE_SIZE];
-    const char *value = invocation_value(invocation, id);
-    if (value == NULL && option_variable(&fixed_options[id], name)) {
-        value = getenv(name);
-    }
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 static int take_command(const char *word, enum command *ret_command, struct cella_error *err)
 {
     const char *names[COMMAND_COUNT];

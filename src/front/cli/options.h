@@ -6,6 +6,8 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
+#include "front/settings.h"
+
 #include <cella/host.h>
 #include <cella/policy.h>
 #include <stdbool.h>
@@ -62,6 +64,12 @@ enum completion {
  * request's field of that name. */
 enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
 
+/* A setting of the server is an option of `cella serve`; its default stands in brackets. */
+#define OPTION_OF_SETTING(X, id, name, field, kind, fallback, min, max, change, argument,          \
+                          completion, help)                                                        \
+    X(id, name, 0, argument, completion, ON(SERVE), OPTION_OWN, "",                                \
+      sizeof(fallback) > 1 ? help " (" fallback ")" : help)
+
 /* X(id, name, short, argument, completion, commands, use, field, help) */
 #define OPTIONS(X)                                                                                 \
     X(LANGUAGE, "language", 'l', "LANG", LANGUAGE, ON_PLANS, OPTION_OWN, "",                       \
@@ -93,23 +101,12 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
       "run in this process, never by a server that is there")                                      \
     X(NO_COMPILE_CACHE, "no-compile-cache", 0, NULL, NONE, ON_RUNS, OPTION_OWN, "",                \
       "compile anew in this process, and keep nothing of it")                                      \
-    X(LISTEN, "listen", 0, "ADDRESS", NONE, ON(SERVE), OPTION_OWN, "",                             \
-      "listen on this loopback address and port, or 'none' (127.0.0.1:8420; repeatable)")          \
-    X(SOCKET, "socket", 0, "PATH", FILE, ON(SERVE), OPTION_OWN, "",                                \
-      "listen on this Unix socket (/run/cella/serve.sock for root, else below $XDG_RUNTIME_DIR)")  \
-    X(STATE, "state", 0, "DIR", DIRECTORY, ON(SERVE), OPTION_OWN, "",                              \
-      "keep what must not be forgotten in DIR (/var/lib/cella for root, else below "               \
-      "$XDG_STATE_HOME)")                                                                          \
-    X(POOL_MEMORY, "pool-memory", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                      \
-      "memory for what is made ahead of need, such as 1g; 0: nothing is (512m)")                   \
-    X(COMPILE_CACHE, "compile-cache", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                  \
-      "room on the disk for compiled programs, such as 1g; 0: none is kept (256m)")                \
-    X(HISTORY, "history", 0, "SIZE", NONE, ON(SERVE), OPTION_OWN, "",                              \
-      "room for what is remembered of runs, such as 1g; 0: nothing is (256m)")                     \
-    X(HISTORY_DAYS, "history-days", 0, "COUNT", NONE, ON(SERVE), OPTION_OWN, "",                   \
-      "how many days it is remembered (30)")                                                       \
-    X(LOG, "log", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                      \
-      "append to FILE what otherwise goes to standard error")                                      \
+    X(CONFIG, "config", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                \
+      "read settings from FILE, or 'none' (/etc/cella/serve.yaml for root, else "                  \
+      "cella/serve.yaml below $XDG_CONFIG_HOME, where it is there)")                               \
+    X(CHECK, "check", 0, NULL, NONE, ON(SERVE), OPTION_OWN, "",                                    \
+      "start nothing: say what is wrong with the settings, or print those in force")               \
+    SETTINGS(OPTION_OF_SETTING, X)                                                                 \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \
       "no verdict and no notes on standard error")                                                 \
     X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(POOL) | ON(DOCTOR),   \
@@ -168,8 +165,6 @@ const char *invocation_value(const struct invocation *invocation, enum option_id
  * other options. */
 #define OPTION_VARIABLE_SIZE 40
 bool option_variable(const struct option *option, char ret_name[OPTION_VARIABLE_SIZE]);
-/* The last value given, else that of the variable, else NULL. */
-const char *invocation_setting(const struct invocation *invocation, enum option_id id);
 
 /* ---- the commands ---- */
 

@@ -3,9 +3,9 @@
  * a run by itself ends with its sandbox.
  */
 #include "front/cli/options.h"
-#include "front/cli/places.h"
 #include "front/cli/remote.h"
 #include "front/cli/report.h"
+#include "front/places.h"
 
 #include <cella/wire.h>
 #include <inttypes.h>

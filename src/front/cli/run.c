@@ -5,10 +5,10 @@
 #include "front/cli/files.h"
 #include "front/cli/live.h"
 #include "front/cli/options.h"
-#include "front/cli/places.h"
 #include "front/cli/remote.h"
 #include "front/cli/report.h"
 #include "front/cli/request.h"
+#include "front/places.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -190,7 +190,7 @@ bool listen_peer_is_ours(int socket)
 
 /* ---- TCP ---- */
 
-int listen_tcp(const struct settings_address *address, struct cella_error *err)
+int listen_tcp(const struct values_address *address, struct cella_error *err)
 {
     const int on = 1;
     int fd = socket(address->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -18,7 +18,7 @@ int listen_hold_state(const char *path, struct cella_error *err)
  * `state` is the directory that the server holds. */
 int listen_unix(const char *path, int state, struct cella_error *err)
     __attribute__((warn_unused_result));
-int listen_tcp(const struct settings_address *address, struct cella_error *err)
+int listen_tcp(const struct values_address *address, struct cella_error *err)
     __attribute__((warn_unused_result));
 
 /* Whether the other end of a Unix socket is our own user or root. */

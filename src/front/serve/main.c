@@ -19,6 +19,7 @@
 
 #include <cella/host.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define EXIT_SIGNAL 128 /* and its number, as a shell has it */
 
@@ -36,8 +37,16 @@ int main(int argc, char **argv)
     struct settings settings;
     struct server server;
     struct cella_error err;
-    if (settings_read(argv + (argc > 0), &settings, &err) < 0 ||
-        (settings.log != NULL && log_open(settings.log, &err) < 0)) {
+    if (settings_read(argv + (argc > 0), &settings, &err) < 0) {
+        return report(&err);
+    }
+    if (settings.check) {
+        int printed = settings_print(&settings, stdout);
+        settings_done(&settings);
+        return printed < 0 ? EXIT_FAILURE : 0;
+    }
+    if (settings.log != NULL && log_open(settings.log, &err) < 0) {
+        settings_done(&settings);
         return report(&err);
     }
     int code = 0;
@@ -49,5 +58,6 @@ int main(int argc, char **argv)
     server_close(&server);
     log_line("ended");
     log_close();
+    settings_done(&settings);
     return code;
 }

@@ -27,7 +27,7 @@
  * when there is one again. */
 #define ACCEPT_PAUSE_MS 200U
 /* Watches besides the connections: listeners, the engine, signals. */
-#define OTHER_WATCHES_MAX (SETTINGS_LISTEN_MAX + 8U)
+#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + 8U)
 
 static int open_engine(struct server *server, struct cella_error *err);
 static int open_listeners(struct server *server, struct cella_error *err);
@@ -63,7 +63,7 @@ int server_open(const struct settings *settings, struct server *server, struct c
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
-        history_open(settings->state, settings->history_bytes, settings->history_days,
+        history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
         watch_signals(server, err) < 0 || open_listeners(server, err) < 0) {
         return -1;
@@ -228,10 +228,14 @@ static int open_engine(struct server *server, struct cella_error *err)
 {
     static const struct loop_events events = {.readable = on_engine};
     server->has_worked = false;
-    const struct cella_options options = {.size = sizeof(options),
-                                          .pool_memory_bytes = server->settings->pool_memory_bytes,
-                                          .compile_cache_bytes =
-                                              server->settings->compile_cache_bytes};
+    const struct settings *settings = server->settings;
+    const struct cella_options options = {
+        .size = sizeof(options),
+        .pool_memory_bytes =
+            settings->pool_memory_bytes > 0 ? settings->pool_memory_bytes : CELLA_NO_POOLS,
+        .compile_cache_bytes = settings->compile_cache_bytes > 0 ? settings->compile_cache_bytes
+                                                                 : CELLA_NO_COMPILE_CACHE,
+    };
     if (cella_engine_open(&options, &server->engine, err) < 0) {
         return -1;
     }
@@ -336,12 +340,12 @@ static int open_listeners(struct server *server, struct cella_error *err)
         return -1;
     }
     log_line("listens on %s", settings->socket);
-    for (size_t i = 0; i < settings->listen_count; i++) {
-        fd = listen_tcp(&settings->listen[i], err);
+    for (size_t i = 0; i < settings->listen.count; i++) {
+        fd = listen_tcp(&settings->listen.items[i], err);
         if (fd < 0) {
             return -1;
         }
-        log_listening(fd, settings->listen[i].text);
+        log_listening(fd, settings->listen.items[i].text);
         if (add_listener(server, fd, false, err) < 0) {
             return -1;
         }
@@ -350,15 +354,6 @@ static int open_listeners(struct server *server, struct cella_error *err)
 }
 
 /* ---- signals and the end ---- */
-
-static void begin_end(struct server *server)
-{
-    log_line("ends: %u runs are on their way", server->job_count);
-    server->state = SERVER_DRAINING;
-    close_listeners(server);
-    loop_set_timer(server->signals, SERVER_DRAIN_MS);
-    server_settle(server);
-}
 
 /* Their clients get the result, `cancelled`, if they take it; the second time nobody waits. */
 static void cancel_runs(struct server *server)
@@ -370,6 +365,19 @@ static void cancel_runs(struct server *server)
     server->cancels = true;
     loop_set_timer(server->signals, SERVER_CANCEL_MS);
     job_cancel_all(server);
+    server_settle(server);
+}
+
+static void begin_end(struct server *server)
+{
+    log_line("ends: %u runs are on their way", server->job_count);
+    server->state = SERVER_DRAINING;
+    close_listeners(server);
+    if (server->settings->drain_ms == 0) {
+        cancel_runs(server);
+    } else {
+        loop_set_timer(server->signals, (unsigned)server->settings->drain_ms);
+    }
     server_settle(server);
 }
 

@@ -25,9 +25,7 @@
 #define SERVER_BODIES_MAX ((size_t)256 << 20)
 /* Answers that wait to be taken, together: over that nothing more is run. */
 #define SERVER_ANSWERS_MAX ((size_t)512 << 20)
-/* How long runs may go on after the first signal. */
-#define SERVER_DRAIN_MS 60000U
-/* How long they may take to end after the second. */
+/* How long runs may take to end after the second signal. */
 #define SERVER_CANCEL_MS 5000U
 /* How long a caller is asked to wait when there are too many, in seconds. */
 #define SERVER_RETRY_SECONDS 1
@@ -52,7 +50,7 @@ struct server {
     int state_fd; /* the state directory, held */
     struct loop *loop;
     struct loop_watch *signals;
-    struct listener listeners[SETTINGS_LISTEN_MAX + 1];
+    struct listener listeners[VALUES_ADDRESSES_MAX + 1];
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;

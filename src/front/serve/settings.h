@@ -1,45 +1,56 @@
 /*
- * What the server was told: by `cella serve`, which knows its options, their variables and their
- * defaults, as words NAME=VALUE.  (This program is not for people to start.)
+ * What the server is told: by options, variables and a configuration file, in that order of
+ * strength, and else by the defaults of the table in front/settings.h.  All of it is checked, also
+ * what something stronger overrides.
+ *
+ * Options come from `cella serve` as words NAME=VALUE.  (This program is not for people to start.)
+ * They and the variables stay as they are; the file can be read again.
  */
 #ifndef SERVE_SETTINGS_H
 #define SERVE_SETTINGS_H
 
+#include "front/serve/values.h"
+#include "front/settings.h"
+
 #include <cella/cella.h>
-#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
-#define SETTINGS_LISTEN_MAX 16U
+#define SETTINGS_ENUM(x, id, ...) SETTING_##id,
+enum setting { SETTINGS(SETTINGS_ENUM, ) SETTING_COUNT };
+#undef SETTINGS_ENUM
 
-#define SETTINGS_HISTORY_BYTES ((uint64_t)256 << 20)
-#define SETTINGS_HISTORY_DAYS  30U
-#define SETTINGS_DAYS_MAX      36500U
+enum settings_source { SETTINGS_DEFAULT, SETTINGS_FILE, SETTINGS_VARIABLE, SETTINGS_OPTION };
 
-struct settings_address {
-    const char *text; /* as it was given */
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
-    socklen_t size;
+/* Who has decided on a setting, and what was said. */
+struct settings_said {
+    enum settings_source source;
+    char *text; /* values of a list with commas between; NULL: nothing */
 };
 
+#define SETTINGS_FIELD(x, id, name, field, kind, ...) VALUES_TYPE_##kind field;
 struct settings {
-    const char *socket; /* of the Unix socket */
-    const char *state;  /* the directory in which the server keeps what it must not forget */
-    const char *log;    /* NULL: standard error */
-    uint64_t pool_memory_bytes;   /* as in struct cella_options */
-    uint64_t compile_cache_bytes; /* likewise */
-    uint64_t history_bytes;       /* 0: none is kept */
-    unsigned history_days;
-    struct settings_address listen[SETTINGS_LISTEN_MAX];
-    size_t listen_count;
+    SETTINGS(SETTINGS_FIELD, )
+    struct settings_said said[SETTING_COUNT]; /* by enum setting */
+    char *config;                             /* path of the file that was read; NULL: none */
+    bool check;                               /* print those in force, and start nothing */
 };
+#undef SETTINGS_FIELD
 
-/* `words` must outlive the settings.  CELLA_ERROR_CALLER for a word that makes no sense, and for an
- * address that others than this host's own programs could reach. */
+/* CELLA_ERROR_CALLER for an option or variable that makes no sense; for a file CELLA_ERROR_HOST,
+ * with the line. */
 int settings_read(char *const *words, struct settings *ret_settings, struct cella_error *err)
     __attribute__((warn_unused_result));
+void settings_done(struct settings *settings);
+
+/* Puts into `settings` what `fresh` says otherwise, of what can change without another start; then
+ * `fresh` has what was there before.  `tell` is called for each difference, `changed` being false
+ * for those that cannot. */
+void settings_take(struct settings *settings, struct settings *fresh,
+                   void (*tell)(const char *name, const char *text, bool changed));
+
+/* Those in force, as a configuration file.  -1 when it cannot be written. */
+int settings_print(const struct settings *settings, FILE *file) __attribute__((warn_unused_result));
 
 #endif

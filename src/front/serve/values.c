@@ -1,0 +1,176 @@
+/* See values.h. */
+#include "front/serve/values.h"
+
+#include "front/serve/fail.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- addresses ---- */
+
+static int bad_address(struct cella_error *err)
+{
+    (void)serve_fail(err, CELLA_ERROR_CALLER, "is not an address and a port");
+    return serve_hint(err, "give it as 127.0.0.1:8420 or [::1]:8420, or 'none'");
+}
+
+/* Without keys whoever can connect can run programs: so only this host's own may. */
+static int not_loopback(struct cella_error *err)
+{
+    (void)serve_fail(err, CELLA_ERROR_CALLER,
+                     "is for others than this host too, and there are no keys yet");
+    return serve_hint(err, "listen on 127.0.0.1 or [::1]");
+}
+
+static bool read_port(const char *text, in_port_t *ret_port)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long port = strtoul(text, &end, 10);
+    *ret_port = htons((in_port_t)port);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && port <= 65535;
+}
+
+/* "127.0.0.1:8420", "[::1]:8420"; port 0: any that is free. */
+static int read_address(const char *text, struct values_address *ret_address,
+                        struct cella_error *err)
+{
+    struct values_address address = {.size = 0};
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
+    in_port_t port;
+    if (size == 0 || size >= sizeof(host) || strlen(text) >= sizeof(address.text) ||
+        !read_port(colon + 1, &port)) {
+        return bad_address(err);
+    }
+    memcpy(address.text, text, strlen(text) + 1);
+    memcpy(host, text, size);
+    host[size] = '\0';
+    if (host[0] == '[' && host[size - 1] == ']') {
+        host[size - 1] = '\0';
+        address.address.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+        address.size = sizeof(address.address.v6);
+        if (inet_pton(AF_INET6, host + 1, &address.address.v6.sin6_addr) != 1) {
+            return bad_address(err);
+        }
+        if (!IN6_IS_ADDR_LOOPBACK(&address.address.v6.sin6_addr)) {
+            return not_loopback(err);
+        }
+    } else {
+        address.address.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        address.size = sizeof(address.address.v4);
+        if (strcmp(host, "localhost") == 0) {
+            address.address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        } else if (inet_pton(AF_INET, host, &address.address.v4.sin_addr) != 1) {
+            return bad_address(err);
+        }
+        if (ntohl(address.address.v4.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET) {
+            return not_loopback(err);
+        }
+    }
+    *ret_address = address;
+    return 0;
+}
+
+int values_read_LISTEN(const char *text, struct values_bounds bounds, void *ret_value,
+                       struct cella_error *err)
+{
+    (void)bounds;
+    struct values_addresses *addresses = ret_value;
+    for (;;) {
+        char one[VALUES_ADDRESS_SIZE];
+        size_t size = strcspn(text, ",");
+        if (size >= sizeof(one)) {
+            return bad_address(err);
+        }
+        memcpy(one, text, size);
+        one[size] = '\0';
+        if (strcmp(one, "none") != 0) {
+            if (addresses->count == VALUES_ADDRESSES_MAX) {
+                return serve_fail(err, CELLA_ERROR_CALLER,
+                                  "is one more than the %u that there may be",
+                                  VALUES_ADDRESSES_MAX);
+            }
+            if (read_address(one, &addresses->items[addresses->count], err) < 0) {
+                return -1;
+            }
+            addresses->count++;
+        }
+        if (text[size] == '\0') {
+            return 0;
+        }
+        text += size + 1;
+    }
+}
+
+/* ---- the others ---- */
+
+int values_read_PATH(const char *text, struct values_bounds bounds, void *ret_value,
+                     struct cella_error *err)
+{
+    (void)bounds;
+    if (text[0] == '\0') {
+        return serve_fail(err, CELLA_ERROR_CALLER, "must not be empty");
+    }
+    *(const char **)ret_value = text;
+    return 0;
+}
+
+int values_read_SIZE(const char *text, struct values_bounds bounds, void *ret_value,
+                     struct cella_error *err)
+{
+    uint64_t bytes;
+    const char *problem = units_parse_size(text, &bytes);
+    if (problem != NULL) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "%s", problem);
+    }
+    if (bytes < bounds.min || bytes > bounds.max) {
+        char min[UNITS_TEXT_SIZE];
+        char max[UNITS_TEXT_SIZE];
+        units_format_size(bounds.min, min);
+        units_format_size(bounds.max, max);
+        return serve_fail(err, CELLA_ERROR_CALLER, "must be from %s to %s", min, max);
+    }
+    *(uint64_t *)ret_value = bytes;
+    return 0;
+}
+
+int values_read_TIME(const char *text, struct values_bounds bounds, void *ret_value,
+                     struct cella_error *err)
+{
+    uint64_t us;
+    const char *problem = units_parse_time(text, &us);
+    if (problem != NULL) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "%s", problem);
+    }
+    if (us < bounds.min * 1000 || us > bounds.max * 1000) {
+        char min[UNITS_TEXT_SIZE];
+        char max[UNITS_TEXT_SIZE];
+        units_format_time(bounds.min * 1000, min);
+        units_format_time(bounds.max * 1000, max);
+        return serve_fail(err, CELLA_ERROR_CALLER, "must be from %s to %s", min, max);
+    }
+    *(uint64_t *)ret_value = us / 1000;
+    return 0;
+}
+
+int values_read_COUNT(const char *text, struct values_bounds bounds, void *ret_value,
+                      struct cella_error *err)
+{
+    uint64_t count;
+    const char *problem = units_parse_count(text, &count);
+    if (problem != NULL) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "%s", problem);
+    }
+    if (count < bounds.min || count > bounds.max) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "must be from %" PRIu64 " to %" PRIu64,
+                          bounds.min, bounds.max);
+    }
+    *(uint64_t *)ret_value = count;
+    return 0;
+}

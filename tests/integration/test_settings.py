@@ -1,0 +1,172 @@
+"""What a server is told: options, variables, a configuration file; and `cella serve --check`."""
+import os
+import subprocess
+
+import pytest
+from program import CELLA
+
+PLAIN = {"PATH": "/usr/bin:/bin", "CELLA_CONFIG": "none"}
+
+
+def check(*options, file=None, tmp_path=None, **variables):
+    """Exit code, the settings in force as {key: (value, source)}, and what was said."""
+    if file is not None:
+        path = tmp_path / "serve.yaml"
+        path.write_bytes(file if isinstance(file, bytes) else file.encode())
+        options = ("--config", str(path), *options)
+    done = subprocess.run([CELLA, "serve", "--check", *options], capture_output=True, text=True,
+                          timeout=30, check=False, env={**PLAIN, **variables})
+    told = {}
+    for line in done.stdout.splitlines()[1:]:
+        key, _, rest = line.partition(": ")
+        told[key] = tuple(rest.rsplit(" # ", 1))
+    return done.returncode, told, done.stderr.splitlines()
+
+
+def test_the_defaults():
+    code, told, lines = check("--socket", "/s", "--state", "/t")
+    assert (code, lines) == (0, [])
+    assert told == {
+        "listen": ('["127.0.0.1:8420"]', "default"), "socket": ('"/s"', "option"),
+        "state": ('"/t"', "option"), **{key: told[key] for key in told if told[key][1] == "default"}}
+    assert told["history"] == ('"256m"', "default") and told["log"] == ("null", "default")
+
+
+def test_option_variable_file_default(tmp_path):
+    file = "history: 1g\nhistory_days: 3\npool_memory: 1024\n"
+    more = {"CELLA_HISTORY": "2g", "CELLA_HISTORY_DAYS": "4"}
+    code, told, _ = check("--history", "3g", file=file, tmp_path=tmp_path, **more)
+    assert code == 0
+    assert told["history"] == ('"3g"', "option")
+    assert told["history_days"] == ("4", "variable")
+    assert told["pool_memory"] == ('"1024"', "file")
+    assert told["compile_cache"] == ('"256m"', "default")
+
+
+def test_a_list_is_one_source_s_alone(tmp_path):
+    file = 'listen: ["127.0.0.1:1", "[::1]:2"]\n'
+    assert check(file=file, tmp_path=tmp_path)[1]["listen"][0] == '["127.0.0.1:1","[::1]:2"]'
+    told = check(file=file, tmp_path=tmp_path, CELLA_LISTEN="127.0.0.1:3,127.0.0.1:4")[1]
+    assert told["listen"] == ('["127.0.0.1:3","127.0.0.1:4"]', "variable")
+    told = check("--listen", "127.0.0.1:5", "--listen", "127.0.0.1:6", file=file, tmp_path=tmp_path,
+                 CELLA_LISTEN="127.0.0.1:3")[1]
+    assert told["listen"] == ('["127.0.0.1:5","127.0.0.1:6"]', "option")
+    assert check(file="listen: []\n", tmp_path=tmp_path)[1]["listen"] == ("[]", "file")
+    assert check(file="listen: 127.0.0.1:1\n", tmp_path=tmp_path)[1]["listen"][0] == '["127.0.0.1:1"]'
+
+
+def test_what_is_printed_can_be_read(tmp_path):
+    done = subprocess.run([CELLA, "serve", "--check", "--log", '/a "b": #c', "--listen", "none"],
+                          capture_output=True, text=True, timeout=30, check=True, env=PLAIN)
+    _, told, lines = check(file=done.stdout, tmp_path=tmp_path)
+    assert not lines and told["log"] == ('"/a \\"b\\": #c"', "file")
+
+
+@pytest.mark.parametrize("file", ["", "# nothing\n\n", "log:\n", "log: null"])
+def test_a_file_that_says_nothing(tmp_path, file):
+    code, told, _ = check(file=file, tmp_path=tmp_path)
+    assert code == 0 and {source for _, source in told.values()} == {"default"}
+
+
+@pytest.mark.parametrize("file, text, hint", [
+    ("history: 1g\nhistory_day: 3\n", "2:1: history_day is not a field",
+     "did you mean 'history_days'?"),
+    ("history: 1g\nhistory: 2g\n", "2:1: the key 'history' is there twice", None),
+    ("history_days: 0\n", "1:1: history_days 0 must be from 1 to 36500", None),
+    ("history_days: 36501\n", "1:1: history_days 36501 must be from 1 to 36500", None),
+    ("history_days: '3'\n", "1:1: history_days must be a whole number", None),
+    ("history_days: 1.5\n", "1:1: history_days must be a whole number", None),
+    ("history: true\n", "1:1: history must be a string, not a boolean", None),
+    ("history: much\n", "1:1: history much is not a number", None),
+    ("history: -1\n", "1:1: history -1 is not a number", None),
+    ("drain_time: 25h\n", "1:1: drain_time 25h must be from 0 ms to 24 h", None),
+    ("log: a/b\n", "1:1: log must be an absolute path", None),
+    ("log: ''\n", "1:1: log must not be empty", None),
+    ("log: [/a]\n", "1:1: log must be a string, not an array", None),
+    ('log: "/a\\0b"\n', "1:1: log must not contain NUL", None),
+    ("listen: [127.0.0.1:1, 8420]\n", "1:23: listen[1] must be a string, not a number", None),
+    ("listen: 127.0.0.1\n", "1:1: listen 127.0.0.1 is not an address and a port",
+     "give it as 127.0.0.1:8420 or [::1]:8420, or 'none'"),
+    ("listen: 192.0.2.1:80\n", "1:1: listen 192.0.2.1:80 is for others than this host too, and "
+     "there are no keys yet", "listen on 127.0.0.1 or [::1]"),
+    ("listen: [" + "127.0.0.1:1," * 17 + "]\n", "1:202: listen[16] 127.0.0.1:1 is one more than the 16 "
+     "that there may be", None),
+    ("- history\n", "1:1: the file must be a mapping of names to values", None),
+    ("history: &a 1g\n", "1:10: anchors and tags are not allowed", None),
+    ("history: [\n", "2:1: did not find expected node content", None),
+    ("history: 1g\n---\nhistory: 2g\n", "2:1: the file must have one document only", None),
+    (b"\xff\n", ": byte 0: invalid leading UTF-8 octet", None),
+    ("#" + "x" * 65536, " has 65537 bytes, at most 65536 are allowed", None),
+])
+def test_files_that_are_wrong(tmp_path, file, text, hint):
+    code, told, lines = check(file=file, tmp_path=tmp_path)
+    assert (code, told) == (125, {})
+    assert lines[0] == f"cella: {tmp_path}/serve.yaml{text if text[0] in ': ' else ':' + text}"
+    assert lines[1:] == ([f"  hint: {hint}"] if hint else [])
+
+
+def test_what_is_overridden_is_checked_all_the_same(tmp_path):
+    code, _, lines = check("--history", "1g", file="history: much\n", tmp_path=tmp_path)
+    assert code == 125 and "history much" in lines[0]
+    code, _, lines = check("--history", "1g", CELLA_HISTORY="much")
+    assert (code, lines) == (126, ["cella: CELLA_HISTORY=much is not a number"])
+
+
+def test_an_empty_variable_is_none():
+    assert check(CELLA_HISTORY="")[1]["history"] == ('"256m"', "default")
+    assert check("--history", "")[::2] == (126, ["cella: --history  is not a number"])
+
+
+@pytest.mark.parametrize("value, problem", [
+    ("0", None), ("1048576g", None), ("1048577g", "is more than 1 PiB"), ("-1", "is not a number")])
+def test_sizes_at_their_bounds(value, problem):
+    code, _, lines = check(f"--history={value}")
+    assert (code, lines) == ((126, [f"cella: --history {value} {problem}"]) if problem else (0, []))
+
+
+# ---- who may write it, and where it is ----
+
+
+def test_files_that_cannot_be_trusted(tmp_path):
+    path = tmp_path / "serve.yaml"
+    path.write_text("history: 1g\n")
+    path.chmod(0o646)
+    assert check("--config", str(path))[::2] == (125, [
+        f"cella: {path} can be written by everybody", f"  hint: chmod o-w {path}"])
+    path.chmod(0o644)
+    assert check("--config", str(path))[0] == 0
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)
+        assert check("--config", str(path))[::2] == (125, [
+            f"cella: {path} belongs to another user",
+            "  hint: it must be root's, or of the user that the server runs as"])
+
+
+@pytest.mark.parametrize("path, text", [
+    ("/nonexistent", "cannot open /nonexistent: No such file or directory"),
+    ("/dev/null", "/dev/null is not a regular file"),
+    ("/etc", "/etc is not a regular file")])
+def test_places_of_no_file(path, text):
+    assert check("--config", path)[::2] == (125, [f"cella: {text}"])
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert check("--config", str(tmp_path / "pipe"))[0] == 125
+
+
+def test_the_user_s_file_is_found(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root's is in /etc")
+    (tmp_path / "cella").mkdir()
+    (tmp_path / "cella" / "serve.yaml").write_text("history: 1g\n")
+    more = {"CELLA_CONFIG": "", "XDG_CONFIG_HOME": str(tmp_path)}
+    assert check(**more)[1]["history"] == ('"1g"', "file")
+    assert check("--config", "none", **more)[1]["history"] == ('"256m"', "default")
+
+
+def test_a_word_that_says_nothing():
+    done = subprocess.run([os.path.join(os.path.dirname(CELLA), "cella-serve"), "hist=1"],
+                          capture_output=True, text=True, timeout=30, check=False, env=PLAIN)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        126, "cella: 'hist=1' says nothing to this program")
