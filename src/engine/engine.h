@@ -16,6 +16,7 @@
 #include "diagnose/diagnose.h"
 #include "engine/admission.h"
 #include "engine/compiled.h"
+#include "engine/digests.h"
 #include "engine/stage.h"
 #include "engine/warm.h"
 #include "keeper/client/client.h"
@@ -89,6 +90,7 @@ struct cella_engine {
     uint64_t last_number;   /* of a sandbox */
     struct admission admission;
     struct warm warm;
+    struct digests digests;
     uint64_t compile_cache_bytes; /* 0: nothing is kept */
     bool stepping;                /* inside engine_step() */
     char *scratch; /* ENGINE_READ_SIZE bytes, for what is read and not kept as it is: on the stack

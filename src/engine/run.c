@@ -197,11 +197,16 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
         return -1;
     }
     run->result.data->waived = run->run.plan->waived;
+    digests_text(&run->engine->digests, run->run.plan, run->result.data->plan_digest);
     if (!runtime_is_compiled(way->recipe.runtime)) {
         return 0;
     }
     run->now = &run->compile;
-    return make_plan(way, POLICY_STAGE_COMPILE, &run->compile.plan, err);
+    if (make_plan(way, POLICY_STAGE_COMPILE, &run->compile.plan, err) < 0) {
+        return -1;
+    }
+    digests_text(&run->engine->digests, run->compile.plan, run->result.data->compile_plan_digest);
+    return 0;
 }
 
 /* ---- 3 admission ---- */

@@ -90,17 +90,10 @@ static bool is_born_warm(const struct recipe *recipe)
            (recipe->policy == NULL || !recipe->policy->cold_start) && !sets_what_was_read(recipe);
 }
 
-/* A plan is long and mostly that of the run before. */
-static void make_key(struct warm *warm, const struct plan *plan, const char *tenant,
+static void make_key(struct digests *digests, const struct plan *plan, const char *tenant,
                      const struct pack_writer *zygote, unsigned char *key)
 {
-    if (!warm->digest_valid || memcmp(plan, &warm->digested, sizeof(*plan)) != 0) {
-        warm->digested = *plan;
-        SHA256Init(&warm->digest);
-        SHA256Update(&warm->digest, (const uint8_t *)plan, sizeof(*plan));
-        warm->digest_valid = true;
-    }
-    SHA2_CTX digest = warm->digest;
+    SHA2_CTX digest = *digests_of(digests, plan);
     SHA256Update(&digest, (const uint8_t *)tenant, strlen(tenant) + 1);
     SHA256Update(&digest, (const uint8_t *)zygote->batch.data, zygote->batch.size);
     SHA256Final(key, &digest);
@@ -153,8 +146,8 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
         zygote.fd >= 0) { /* so long an environment is nobody's */
         return;
     }
-    make_key(warm, stage->plan, recipe->spec->tenant != NULL ? recipe->spec->tenant : "", &zygote,
-             key);
+    make_key(&stage->run->engine->digests, stage->plan,
+             recipe->spec->tenant != NULL ? recipe->spec->tenant : "", &zygote, key);
     struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
     if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;

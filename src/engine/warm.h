@@ -14,7 +14,6 @@
 #include "pool/pool.h"
 
 #include <cella/cella.h>
-#include <sha2.h>
 #include <stdbool.h>
 
 struct stage;
@@ -24,9 +23,6 @@ struct warm {
     struct pool_kinds kinds;
     struct warm_pool *pools[POOL_KINDS_MAX]; /* by the place of their kind; NULL: none was made */
     int timer;
-    struct plan digested; /* the last, and what it is digested to */
-    SHA2_CTX digest;
-    bool digest_valid;
 };
 
 /* `source` is what events of its timer point at. */

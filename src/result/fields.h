@@ -21,6 +21,7 @@
 #define RESULT_ORIGIN_FIELDS(X)                                                                    \
     X("language", LANGUAGE, result, "null for a command")                                          \
     X("policy", POLICY, result, "the policy that it ran under")                                    \
+    X("plan_digest", TEXT_OR_NULL, result->plan_digest, "SHA-256 of the plan that it ran by")      \
     X("queued_at", MOMENT, result->queued_at_ms, "when the request came")                          \
     X("started_at", MOMENT, result->started_at_ms, "when the program's first instruction ran")     \
     X("finished_at", MOMENT, result->finished_at_ms, "when nothing of the run was left")
@@ -78,7 +79,8 @@
 
 #define RESULT_COMPILE_FIELDS(X)                                                                   \
     RESULT_STAGE_FIELDS(X)                                                                         \
-    X("cached", FLAG, result->compile_cached, "an earlier compilation was used")
+    X("cached", FLAG, result->compile_cached, "an earlier compilation was used")                   \
+    X("plan_digest", TEXT_OR_NULL, result->compile_plan_digest, "SHA-256 of this stage's plan")
 
 #define RESULT_USAGE_FIELDS(X)                                                                     \
     X("wall_ms", MS, usage->wall_us, "from the program's first instruction to its end")            \

@@ -115,6 +115,7 @@ struct result {
     struct cella_error error; /* for STATUS_REFUSED and STATUS_INTERNAL */
     char language_name[64], language_version[64], language_path[256]; /* name "" for a command */
     char policy_name[64], policy_digest[65];
+    char plan_digest[65], compile_plan_digest[65];       /* "": none was made */
     int64_t queued_at_ms, started_at_ms, finished_at_ms; /* Unix time; started 0: never */
     enum spec_text_errors text_errors;
     bool interleave;
