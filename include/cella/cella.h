@@ -155,6 +155,9 @@ struct cella_callbacks {
                    size_t size);
     /* Nothing of the run is left and cella_run_result() has the result. */
     void (*done)(void *context, struct cella_run *run);
+    /* What was to be compiled is, and the program waits to be run; not called where nothing had to
+     * be compiled.  With it the run keeps what was made, for cella_run_start_compiled(). */
+    void (*compiled)(void *context, struct cella_run *run);
 };
 
 #define CELLA_RUN_STDIN_OPEN 1U /* standard input stays open for cella_run_write_stdin() */
@@ -165,6 +168,15 @@ struct cella_callbacks {
 CELLA_API int cella_run_start(struct cella_engine *engine, const struct cella_request *request,
                               unsigned flags, const struct cella_callbacks *callbacks,
                               struct cella_run **ret_run, struct cella_error *err);
+/* Likewise of a program that `first` has compiled, once its `compiled` was called: what would be
+ * compiled by the same plan from the same files is taken from there, also where nothing may be kept
+ * for later.  `first` may be freed when this returns. */
+CELLA_API int cella_run_start_compiled(const struct cella_run *first,
+                                       const struct cella_request *request, unsigned flags,
+                                       const struct cella_callbacks *callbacks,
+                                       struct cella_run **ret_run, struct cella_error *err);
+/* 1 when there is nothing to compile for it, or no more; else 0. */
+CELLA_API int cella_run_is_compiled(const struct cella_run *run);
 /* Takes what there is room for and says how much that was; 0 with room for nothing now (the next
  * cella_engine_process() may make room).  What a program no longer reads is taken and dropped. */
 CELLA_API int cella_run_write_stdin(struct cella_run *run, const void *data, size_t size,

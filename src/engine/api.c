@@ -227,9 +227,10 @@ int cella_request_add_file(struct cella_request *request, const char *path, cons
 
 /* ---- run ---- */
 
-int cella_run_start(struct cella_engine *engine, const struct cella_request *request,
-                    unsigned flags, const struct cella_callbacks *callbacks,
-                    struct cella_run **ret_run, struct cella_error *err)
+static int start(struct cella_engine *engine, const struct cella_run *first,
+                 const struct cella_request *request, unsigned flags,
+                 const struct cella_callbacks *callbacks, struct cella_run **ret_run,
+                 struct cella_error *err)
 {
     if ((flags & ~CELLA_RUN_STDIN_OPEN) != 0) {
         return error_set(err, CELLA_ERROR_CALLER, 0, "unknown flags of a run: %#x", flags);
@@ -238,7 +239,26 @@ int cella_run_start(struct cella_engine *engine, const struct cella_request *req
         error_set(err, CELLA_ERROR_CALLER, 0, "the callbacks have no size");
         return error_set_hint(err, "set .size to sizeof(struct cella_callbacks)");
     }
-    return run_start(engine, request->spec, flags, callbacks, ret_run, err);
+    return run_start(engine, request->spec, first, flags, callbacks, ret_run, err);
+}
+
+int cella_run_start(struct cella_engine *engine, const struct cella_request *request,
+                    unsigned flags, const struct cella_callbacks *callbacks,
+                    struct cella_run **ret_run, struct cella_error *err)
+{
+    return start(engine, NULL, request, flags, callbacks, ret_run, err);
+}
+
+int cella_run_start_compiled(const struct cella_run *first, const struct cella_request *request,
+                             unsigned flags, const struct cella_callbacks *callbacks,
+                             struct cella_run **ret_run, struct cella_error *err)
+{
+    return start(first->engine, first, request, flags, callbacks, ret_run, err);
+}
+
+int cella_run_is_compiled(const struct cella_run *run)
+{
+    return run->now == &run->run;
 }
 
 int cella_run_write_stdin(struct cella_run *run, const void *data, size_t size, size_t *ret_taken,
@@ -312,7 +332,7 @@ int cella_run(struct cella_engine *engine, const struct cella_request *request,
     if (engine->stepping) { /* it would wait for itself */
         return error_set(err, CELLA_ERROR_CALLER, 0, "cella_run() cannot be used in a callback");
     }
-    if (run_start(engine, request->spec, 0, NULL, &run, err) < 0) {
+    if (run_start(engine, request->spec, NULL, 0, NULL, &run, err) < 0) {
         return -1;
     }
     int result = 0;

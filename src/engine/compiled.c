@@ -204,30 +204,67 @@ static int take_outcome(struct result_stage *outcome, const struct limits *limit
     return 0;
 }
 
-int compiled_find(struct cella_run *run, const struct recipe *recipe, struct cella_error *err)
+/* Returns 1. */
+static int take(struct cella_run *run, const struct parts *parts, struct cella_error *err)
+{
+    return take_files(&run->run.pack, parts, err) < 0 ||
+                   take_outcome(run->compile.outcome, &run->compile.plan->limits, parts, err) < 0
+               ? -1
+               : 1;
+}
+
+static int find_cached(struct cella_run *run, struct cella_error *err)
 {
     CLEANUP(buffer_done) struct buffer entry;
-    struct stage *compile = &run->compile;
     struct compiled *compiled = &run->compiled;
     struct parts parts;
     buffer_init(&entry, CACHE_ENTRY_MAX);
-    if (run->engine->compile_cache_bytes == 0 ||
-        recipe->policy->compile_cache == POLICY_CACHE_NONE || depends_on_more(recipe) ||
-        sees_data(compile->plan)) {
-        return 0;
-    }
-    if (make_key(compile, recipe, compiled->key, err) < 0) {
-        return -1;
-    }
-    compiled->to_keep = true;
+    compiled->to_cache = true;
     if (!cache_get(compiled->key, &entry) || !find_parts(&entry, &parts)) {
         return 0;
     }
-    compiled->to_keep = false;
-    return take_files(&run->run.pack, &parts, err) < 0 ||
-                   take_outcome(compile->outcome, &compile->plan->limits, &parts, err) < 0
-               ? -1
-               : 1;
+    compiled->to_cache = false;
+    const int taken = take(run, &parts, err);
+    if (taken > 0 && compiled->to_share) {
+        compiled->shared = entry;
+        compiled->has_shared = true;
+        buffer_init(&entry, 0);
+    }
+    return taken;
+}
+
+/* What another run of the same engine has made is neither older nor of other sources: so it does
+ * not matter here what may be kept for later. */
+static int find_shared(struct cella_run *run, const struct cella_run *first,
+                       struct cella_error *err)
+{
+    struct parts parts;
+    return first->compiled.has_shared &&
+                   memcmp(first->compiled.key, run->compiled.key, CACHE_KEY_SIZE) == 0 &&
+                   find_parts(&first->compiled.shared, &parts)
+               ? take(run, &parts, err)
+               : 0;
+}
+
+int compiled_find(struct cella_run *run, const struct recipe *recipe, const struct cella_run *first,
+                  struct cella_error *err)
+{
+    struct compiled *compiled = &run->compiled;
+    const bool may_cache = run->engine->compile_cache_bytes > 0 &&
+                           recipe->policy->compile_cache != POLICY_CACHE_NONE &&
+                           !depends_on_more(recipe) && !sees_data(run->compile.plan);
+    compiled->to_share = run->callbacks.compiled != NULL;
+    if (!may_cache && !compiled->to_share && first == NULL) {
+        return 0;
+    }
+    if (make_key(&run->compile, recipe, compiled->key, err) < 0) {
+        return -1;
+    }
+    int found = first != NULL ? find_shared(run, first, err) : 0;
+    if (found == 0 && may_cache) {
+        found = find_cached(run, err);
+    }
+    return found;
 }
 
 /* ---- keeping ---- */
@@ -260,7 +297,8 @@ static int write_entry(const struct stage *stage, struct buffer *entry, struct c
     }
     for (size_t i = 0; i < stage->collect.file_count; i++) {
         const struct result_file *file = &stage->collect.files[i];
-        if (pack_writer_add_file(&files, file->path, file->content.data, file->content.size,
+        if (file->skipped == NULL &&
+            pack_writer_add_file(&files, file->path, file->content.data, file->content.size,
                                  file->mode, err) < 0) {
             return -1;
         }
@@ -270,11 +308,24 @@ static int write_entry(const struct stage *stage, struct buffer *entry, struct c
 
 void compiled_keep(struct cella_run *run)
 {
-    CLEANUP(buffer_done) struct buffer entry;
+    struct compiled *compiled = &run->compiled;
+    struct buffer *entry = &compiled->shared;
     struct cella_error error; /* it is compiled again the next time */
-    buffer_init(&entry, CACHE_ENTRY_MAX);
-    if (run->compiled.to_keep && is_whole(&run->compile) &&
-        write_entry(&run->compile, &entry, &error) == 0) {
-        cache_put(run->compiled.key, &entry, run->engine->compile_cache_bytes);
+    const bool to_cache = compiled->to_cache && is_whole(&run->compile);
+    if ((!to_cache && !compiled->to_share) || write_entry(&run->compile, entry, &error) < 0) {
+        buffer_done(entry);
+        return;
     }
+    if (to_cache && entry->size <= CACHE_ENTRY_MAX) {
+        cache_put(compiled->key, entry, run->engine->compile_cache_bytes);
+    }
+    compiled->has_shared = compiled->to_share;
+    if (!compiled->to_share) {
+        buffer_done(entry);
+    }
+}
+
+void compiled_done(struct compiled *compiled)
+{
+    buffer_done(&compiled->shared);
 }

@@ -19,17 +19,22 @@ struct cella_run;
 
 /* Part of a run. */
 struct compiled {
-    bool to_keep; /* when it ends well */
+    bool to_cache; /* when it ends well */
+    bool to_share; /* likewise, with the runs that compiled_find() is told of this one for */
+    bool has_shared;
     unsigned char key[CACHE_KEY_SIZE];
+    struct buffer shared; /* an entry as in the cache */
 };
+void compiled_done(struct compiled *compiled);
 
 /* Bytes that the options let it have; 0: there is none. */
 uint64_t compiled_bytes_max(const struct cella_options *options);
 
 /* Before the compile stage begins and with both packs written.  Returns 1 when what it makes is in
  * the run's pack and what the compiler said in its outcome, so that it need not begin; 0 when it
- * must. */
-int compiled_find(struct cella_run *run, const struct recipe *recipe,
+ * must.  `first` is a run that may have made the same of the same, whatever may be kept of it, or
+ * NULL. */
+int compiled_find(struct cella_run *run, const struct recipe *recipe, const struct cella_run *first,
                   struct cella_error *err) MUST_CHECK;
 
 /* The compile stage has ended well, and its files are still there. */

@@ -124,9 +124,10 @@ int engine_policy(struct cella_engine *engine, const char *name, const struct po
 
 /* ---- run.c ---- */
 
-/* The way of a request, from the caller to the keeper. */
-int run_start(struct cella_engine *engine, const struct spec *spec, unsigned flags,
-              const struct cella_callbacks *callbacks, struct cella_run **ret_run,
+/* The way of a request, from the caller to the keeper.  `first` has perhaps compiled the same, or
+ * is NULL. */
+int run_start(struct cella_engine *engine, const struct spec *spec, const struct cella_run *first,
+              unsigned flags, const struct cella_callbacks *callbacks, struct cella_run **ret_run,
               struct cella_error *err) MUST_CHECK;
 /* The way back: a stage is done. */
 void run_stage_done(struct cella_run *run);

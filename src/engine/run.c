@@ -38,6 +38,7 @@
 struct way {
     struct recipe recipe;
     struct policy *owned_policy; /* the recipe's, when it is ours to destroy */
+    const struct cella_run *first;
 };
 
 static struct cella_run *run_create(struct cella_engine *engine,
@@ -58,11 +59,11 @@ static void way_done(struct way *way)
     policy_destroy(way->owned_policy);
 }
 
-int run_start(struct cella_engine *engine, const struct spec *spec, unsigned flags,
-              const struct cella_callbacks *callbacks, struct cella_run **ret_run,
+int run_start(struct cella_engine *engine, const struct spec *spec, const struct cella_run *first,
+              unsigned flags, const struct cella_callbacks *callbacks, struct cella_run **ret_run,
               struct cella_error *err)
 {
-    CLEANUP(way_done) struct way way = {0};
+    CLEANUP(way_done) struct way way = {.first = first};
     struct cella_run *run = run_create(engine, callbacks);
     if (run == NULL) {
         return error_set_memory(err);
@@ -112,6 +113,7 @@ void run_destroy(struct cella_run *run)
 {
     stage_done(&run->compile);
     stage_done(&run->run);
+    compiled_done(&run->compiled);
     diagnose_sources_done(&run->sources);
     result_destroy(run->result.data);
     TAILQ_REMOVE(&run->engine->runs, run, link);
@@ -239,9 +241,9 @@ static void leave_compile(struct cella_run *run)
 }
 
 /* When it was compiled before. */
-static int skip_compile(struct cella_run *run, const struct recipe *recipe, struct cella_error *err)
+static int skip_compile(struct cella_run *run, const struct way *way, struct cella_error *err)
 {
-    const int found = compiled_find(run, recipe, err);
+    const int found = compiled_find(run, &way->recipe, way->first, err);
     if (found > 0) {
         run->result.data->compile_cached = true;
         leave_compile(run);
@@ -278,7 +280,7 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
     }
     return make_pack(&run->compile, recipe, POLICY_STAGE_COMPILE, err) < 0
                ? -1
-               : skip_compile(run, recipe, err);
+               : skip_compile(run, way, err);
 }
 
 /* ---- 5 keeper: admission_start() and stage_begin(); 6 isolate is not ours ---- */
@@ -424,6 +426,9 @@ static void compile_done(struct cella_run *run)
         return;
     }
     stage_wait(run->now);
+    if (run->callbacks.compiled != NULL && !run->abandoned) {
+        run->callbacks.compiled(run->callbacks.context, run);
+    }
 }
 
 void run_stage_done(struct cella_run *run)

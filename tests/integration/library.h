@@ -178,7 +178,8 @@ static inline void on_done(void *context, struct cella_run *run)
     if (seen->start_on_done) {
         struct cella_request *request = shell("echo second");
         seen->start_on_done = false;
-        const struct cella_callbacks callbacks = {sizeof(callbacks), seen, on_output, on_done};
+        const struct cella_callbacks callbacks = {
+            .size = sizeof(callbacks), .context = seen, .output = on_output, .done = on_done};
         assert_int_equal(
             cella_run_start(seen->engine, request, 0, &callbacks, &seen->run, &seen->err), 0);
         cella_request_destroy(request);
@@ -188,7 +189,8 @@ static inline void on_done(void *context, struct cella_run *run)
 static inline struct cella_run *start(struct cella_engine *engine, struct cella_request *request,
                                       unsigned flags, struct seen *seen)
 {
-    const struct cella_callbacks callbacks = {sizeof(callbacks), seen, on_output, on_done};
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks), .context = seen, .output = on_output, .done = on_done};
     struct cella_error err;
     seen->engine = engine;
     if (cella_run_start(engine, request, flags, &callbacks, &seen->run, &err) < 0) {

@@ -224,7 +224,8 @@ static void callbacks_may_cancel_who_waits(void **state)
 {
     (void)state;
     struct seen first = {.start_on_done = true};
-    const struct cella_callbacks callbacks = {sizeof(callbacks), &first, on_output, cancel_another};
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks), .context = &first, .output = on_output, .done = cancel_another};
     struct cella_error err;
     struct cella_run *run;
     void *engine = open_with(ALONE, 0);

@@ -249,6 +249,61 @@ static void a_compiled_program_runs(void **state)
     cella_result_destroy(result);
 }
 
+/* Told of another that has compiled it, while that one goes on; here nothing is kept for later. */
+static const char *again_code;
+static struct seen again;
+
+static void start_again(void *context, struct cella_run *run)
+{
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks), .context = &again, .output = on_output, .done = on_done};
+    struct seen *seen = context;
+    struct cella_error err;
+    struct cella_request *request = c_program(again_code);
+    assert_int_equal(cella_run_is_compiled(run), 1);
+    assert_null(cella_run_result(run));
+    set(request, "stdin", "x");
+    again.engine = seen->engine;
+    assert_int_equal(cella_run_start_compiled(run, request, 0, &callbacks, &again.run, &err), 0);
+    cella_request_destroy(request);
+}
+
+static void check_compiled_once(void *engine, const char *first_code, const char *code, int cached)
+{
+    struct seen first = {.engine = engine};
+    const struct cella_callbacks callbacks = {.size = sizeof(callbacks),
+                                              .context = &first,
+                                              .output = on_output,
+                                              .done = on_done,
+                                              .compiled = start_again};
+    struct cella_error err;
+    struct cella_request *request = c_program(first_code);
+    memset(&again, 0, sizeof(again));
+    again_code = code;
+    assert_int_equal(cella_run_start(engine, request, 0, &callbacks, &first.run, &err), 0);
+    cella_request_destroy(request);
+    assert_int_equal(cella_run_is_compiled(first.run), 0);
+    wait_done(&first, 1);
+    cella_run_free(first.run);
+    wait_done(&again, 1);
+    assert_int_equal(cella_run_is_compiled(again.run), 1);
+    const struct cella_result *result = cella_run_result(again.run);
+    assert_status(result, "ok");
+    assert_stdout(result, "x");
+    assert_int_equal(json_has(result, "\"cached\":true"), cached);
+    cella_run_free(again.run);
+}
+
+static void a_program_is_compiled_once_for_many_runs(void **state)
+{
+    static const char cat[] = "#include <stdio.h>\nint main(void) { putchar(getchar()); }";
+    static const char date[] = "#include <stdio.h>\n"
+                               "int main(void) { if (*__DATE__) putchar(getchar()); }";
+    check_compiled_once(*state, cat, cat, 1);
+    check_compiled_once(*state, date, date, 1); /* which no cache would have */
+    check_compiled_once(*state, date, cat, 0);
+}
+
 static void a_compiler_refuses(void **state)
 {
     struct cella_result *result = run(*state, c_program("int main(void) { return x; }"));
@@ -515,6 +570,7 @@ int main(void)
         cmocka_unit_test(what_a_program_finds),
         cmocka_unit_test(programs_are_found_inside),
         cmocka_unit_test(a_compiled_program_runs),
+        cmocka_unit_test(a_program_is_compiled_once_for_many_runs),
         cmocka_unit_test(a_compiler_refuses),
         cmocka_unit_test(a_compiler_that_makes_nothing),
         cmocka_unit_test(a_limit_while_compiling),
