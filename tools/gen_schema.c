@@ -1,7 +1,7 @@
 /*
- * Writes the JSON Schemas of request and result (request.schema.json, result.schema.json) into a
- * directory, from the tables that the parser and the writer use: request/fields.h, result/fields.h,
- * the limits, the statuses, the protections.
+ * Writes the JSON Schemas of request, result, a result's summary in a list, and problem
+ * (request.schema.json, ...) into a directory, from the tables that the parser and the writer use:
+ * request/fields.h, result/fields.h, the limits, the statuses, the protections, the kinds of error.
  *
  *   gen_schema DIRECTORY
  *
@@ -478,7 +478,7 @@ SCHEMA(ERROR)
     return or_null(schema_one_error(field));
 }
 
-/* ---- the two schemas ---- */
+/* ---- the schemas ---- */
 
 static json_t *whole(const char *title, json_t *schema)
 {
@@ -510,6 +510,45 @@ static json_t *result_schema(void)
                  object_of(fields, ARRAY_LENGTH(fields), ARRAY_LENGTH(fields)));
 }
 
+static json_t *summary_schema(void)
+{
+    static const struct field fields[] = {RESULT_SUMMARY_FIELDS(RESULT_ROW)};
+    return whole("What a list of runs says of one",
+                 object_of(fields, ARRAY_LENGTH(fields), ARRAY_LENGTH(fields)));
+}
+
+SCHEMA(PROBLEM_TYPE)
+{
+    (void)field;
+    json_t *schema = must(json_pack("{s:[s]}", "enum", "about:blank"));
+    for (int kind = CELLA_ERROR_CALLER; kind <= CELLA_ERROR_BUG; kind++) {
+        append(json_object_get(schema, "enum"),
+               json_sprintf(ERROR_PROBLEM_TYPE "%s",
+                            error_kind_info((enum cella_error_kind)kind)->name));
+    }
+    return schema;
+}
+
+SCHEMA(HTTP_STATUS)
+{
+    (void)field;
+    return must(json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 400, "maximum", 599));
+}
+
+/* RFC 9457; engine/wire.c writes it. */
+static json_t *problem_schema(void)
+{
+    static const struct field fields[] = {
+        {"type", schema_PROBLEM_TYPE, 0, "who must act; about:blank: what the status says"},
+        {"title", schema_TEXT, 0, "the type in words"},
+        {"status", schema_HTTP_STATUS, 0, "of the answer"},
+        {"detail", schema_TEXT, 0, "what is wrong"},
+        {"field", schema_TEXT_OR_NULL, 0, "path to the field of the request that is wrong"},
+        {"hint", schema_TEXT_OR_NULL, 0, "what to do about it"},
+    };
+    return whole("A problem", object_of(fields, ARRAY_LENGTH(fields), ARRAY_LENGTH(fields)));
+}
+
 static int write_schema(const char *directory, const char *name, json_t *schema)
 {
     char path[4096];
@@ -533,7 +572,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (write_schema(argv[1], "request.schema.json", request_schema()) < 0 ||
-        write_schema(argv[1], "result.schema.json", result_schema()) < 0) {
+        write_schema(argv[1], "result.schema.json", result_schema()) < 0 ||
+        write_schema(argv[1], "summary.schema.json", summary_schema()) < 0 ||
+        write_schema(argv[1], "problem.schema.json", problem_schema()) < 0) {
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;

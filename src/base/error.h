@@ -23,6 +23,9 @@ int error_set_hint(struct cella_error *err, const char *format, ...) PRINTF_LIKE
 /* Memory could not be had: CELLA_ERROR_HOST with ENOMEM.  Returns -1. */
 int error_set_memory(struct cella_error *err);
 
+/* What the `type` of a problem of ours (RFC 9457) begins with; the name of the kind follows. */
+#define ERROR_PROBLEM_TYPE "urn:cella:error:"
+
 /* What each kind means to the outside: one table for every front. */
 struct error_kind_info {
     const char *name; /* "caller", "policy", ... */

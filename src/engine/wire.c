@@ -15,8 +15,6 @@
 /* What is read here holds one piece of output, or one error. */
 #define WIRE_JSON_MAX ((size_t)1 << 20)
 
-#define PROBLEM_TYPE "urn:cella:error:"
-
 static const char *const problem_titles[] = {
     [CELLA_ERROR_CALLER] = "The request is wrong",
     [CELLA_ERROR_POLICY] = "The policy forbids it",
@@ -252,7 +250,8 @@ int cella_problem_json(const struct cella_error *error, const char *title, int s
         kind = kind < ARRAY_LENGTH(problem_titles) && kind > 0 ? kind : CELLA_ERROR_BUG;
         title = problem_titles[kind];
         status = cella_error_http_status(error->kind);
-        (void)snprintf(type, sizeof(type), PROBLEM_TYPE "%s", error_kind_info(error->kind)->name);
+        (void)snprintf(type, sizeof(type), ERROR_PROBLEM_TYPE "%s",
+                       error_kind_info(error->kind)->name);
     }
     buffer_init(&out, 0);
     json_write_init(&writer, &out);
@@ -279,12 +278,12 @@ int cella_problem_parse(const char *json, size_t size, struct cella_error *ret_p
                         struct cella_error *err)
 {
     AUTO_JSON json_t *value = NULL;
-    const size_t prefix = strlen(PROBLEM_TYPE);
+    const size_t prefix = strlen(ERROR_PROBLEM_TYPE);
     if (json_text_parse(json, size, WIRE_JSON_MAX, &value, err) < 0) {
         return -1;
     }
     const char *type = json_string_value(json_object_get(value, "type"));
-    if (type == NULL || strncmp(type, PROBLEM_TYPE, prefix) != 0) {
+    if (type == NULL || strncmp(type, ERROR_PROBLEM_TYPE, prefix) != 0) {
         return error_set(err, CELLA_ERROR_CALLER, 0, "this is no problem of Cella's");
     }
     struct cella_error problem = {.kind = error_kind_by_name(type + prefix)};

@@ -6,7 +6,9 @@
  *   server.c      the engine, who connects, how it ends
  *   connection.c  a socket, on which http1.c speaks: it reads requests (http.c)
  *   exchange.c    one request and its answer; what there is at its path (routes.c) gives it
+ *   api.c         the table of what there is, of which openapi.c makes its description
  *   runs.c        the routes of runs
+ *   information.c those that tell what there is
  *   job.c         a run, and its events
  *   history.c     those that there were
  *   metrics.c     what is counted
@@ -14,12 +16,15 @@
  * It is a client of libcella like any other and includes nothing of it but <cella/...>.
  */
 #include "front/serve/log.h"
+#include "front/serve/openapi.h"
 #include "front/serve/server.h"
 #include "front/serve/settings.h"
 
 #include <cella/host.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define EXIT_SIGNAL 128 /* and its number, as a shell has it */
 
@@ -32,8 +37,26 @@ static int report(const struct cella_error *err)
     return cella_error_exit_code(err->kind);
 }
 
+/* `cella-serve openapi`: what GET /openapi.json gives, without a server. */
+static int print_openapi(void)
+{
+    struct cella_error err;
+    char *json = NULL;
+    size_t size = 0;
+    if (openapi_json(&json, &size, &err) < 0) {
+        return report(&err);
+    }
+    const bool good =
+        fwrite(json, 1, size, stdout) == size && putchar('\n') == '\n' && fflush(stdout) == 0;
+    free(json);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "openapi") == 0) {
+        return print_openapi();
+    }
     struct settings settings;
     struct server server;
     struct cella_error err;

@@ -2,6 +2,7 @@
 #include "front/serve/routes.h"
 
 #include "front/serve/answer.h"
+#include "front/serve/api.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
@@ -9,42 +10,10 @@
 #include "front/serve/server.h"
 
 #include <arpa/inet.h>
-#include <cella/host.h>
-#include <cella/policy.h>
-#include <cella/wire.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-static void get_health(struct exchange *exchange);
-static void get_readiness(struct exchange *exchange);
-static void get_version(struct exchange *exchange);
-static void get_metrics(struct exchange *exchange);
-static void get_pools(struct exchange *exchange);
-static void get_languages(struct exchange *exchange);
-static void get_policies(struct exchange *exchange);
-#define POOLS     "/v1/pools"
-#define LANGUAGES "/v1/languages"
-#define POLICIES  "/v1/policies"
-#define STATS     "/v1/stats"
-
-/* A path that ends in a slash stands for those with a name behind it. */
-static const struct route {
-    const char *method; /* GET stands for HEAD too */
-    const char *path;
-    void (*handle)(struct exchange *exchange);
-    int (*check)(struct exchange *exchange); /* with the head alone; NULL: nothing to check */
-} routes[] = {
-    {"POST", RUNS, runs_post, runs_check_post}, {"GET", RUNS, runs_list, NULL},
-    {"GET", RUNS "/", runs_get, NULL},          {"DELETE", RUNS "/", runs_delete, NULL},
-    {"GET", "/healthz", get_health, NULL},      {"GET", "/readyz", get_readiness, NULL},
-    {"GET", "/version", get_version, NULL},     {"GET", POOLS, get_pools, NULL},
-    {"GET", "/metrics", get_metrics, NULL},     {"GET", STATS, runs_count, NULL},
-    {"GET", LANGUAGES, get_languages, NULL},    {"GET", POLICIES, get_policies, NULL},
-};
-#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
 /* ---- who may ask ---- */
 
@@ -103,27 +72,36 @@ static int check_client(struct exchange *exchange)
 
 /* ---- which way ---- */
 
-static bool has_path(const struct route *route, const char *path)
+/* Part by part; one in braces stands for any that is not empty. */
+static bool has_path(const struct api_route *route, const char *path)
 {
-    size_t size = strlen(route->path);
-    if (route->path[size - 1] != '/') {
-        return strcmp(route->path, path) == 0;
+    const char *pattern = route->path;
+    while (*pattern != '\0' && *path != '\0') {
+        if (*pattern == '{') {
+            const size_t part = strcspn(path, "/");
+            if (part == 0) {
+                return false;
+            }
+            pattern += strcspn(pattern, "}") + 1;
+            path += part;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
     }
-    return strncmp(route->path, path, size) == 0 && path[size] != '\0' &&
-           strchr(path + size, '/') == NULL;
+    return *pattern == '\0' && *path == '\0';
 }
 
-static bool has_method(const struct route *route, const char *method)
+static bool has_method(const struct api_route *route, const char *method)
 {
     return strcmp(route->method, method) == 0 ||
            (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
-static const struct route *find(const struct http_head *head)
+static const struct api_route *find(const struct http_head *head)
 {
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (has_path(&routes[i], head->path) && has_method(&routes[i], head->method)) {
-            return &routes[i];
+    for (size_t i = 0; i < api_route_count; i++) {
+        if (has_path(&api_routes[i], head->path) && has_method(&api_routes[i], head->method)) {
+            return &api_routes[i];
         }
     }
     return NULL;
@@ -135,10 +113,10 @@ static int refuse_way(struct exchange *exchange)
     struct cella_error error;
     const char *path = exchange->head.path;
     char allow[64] = "";
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (has_path(&routes[i], path)) {
+    for (size_t i = 0; i < api_route_count; i++) {
+        if (has_path(&api_routes[i], path)) {
             const char *method =
-                strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+                strcmp(api_routes[i].method, "GET") == 0 ? "GET, HEAD" : api_routes[i].method;
             const size_t length = strlen(allow);
             (void)snprintf(allow + length, sizeof(allow) - length, "%s%s", length > 0 ? ", " : "",
                            method);
@@ -159,7 +137,7 @@ int routes_check(struct exchange *exchange)
     if (check_client(exchange) < 0) {
         return -1;
     }
-    const struct route *route = find(&exchange->head);
+    const struct api_route *route = find(&exchange->head);
     exchange->route = route;
     if (route == NULL) {
         return refuse_way(exchange);
@@ -182,85 +160,4 @@ void routes_refuse_size(struct exchange *exchange)
     (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request's body has more than %zu MiB",
                      EXCHANGE_BODY_MAX >> 20);
     answer_problem(exchange, 413, &error);
-}
-
-/* ---- what there is ---- */
-
-static void answer_word(struct exchange *exchange, const char *name, const char *value)
-{
-    char *json = NULL;
-    int size = asprintf(&json, "{\"%s\": \"%s\"}\n", name, value);
-    answer_json(exchange, 200, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
-}
-
-static void get_health(struct exchange *exchange)
-{
-    answer_word(exchange, "status", "ok");
-}
-
-static void get_readiness(struct exchange *exchange)
-{
-    struct cella_error error;
-    if (server_check_ready(exchange->server, &error) < 0) {
-        answer_problem(exchange, 503, &error);
-        return;
-    }
-    answer_word(exchange, "status", "ready");
-}
-
-static void get_version(struct exchange *exchange)
-{
-    answer_word(exchange, "version", cella_version());
-}
-
-static void get_metrics(struct exchange *exchange)
-{
-    struct cella_error error;
-    char *text = NULL;
-    size_t size = 0;
-    if (metrics_text(exchange->server, &text, &size, &error) < 0) {
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    answer_text(exchange, "text/plain; version=0.0.4; charset=utf-8", text, size);
-}
-
-static void get_pools(struct exchange *exchange)
-{
-    struct cella_error error;
-    char *json = NULL;
-    size_t size = 0;
-    if (server_check_ready(exchange->server, &error) < 0) {
-        answer_problem(exchange, 503, &error);
-        return;
-    }
-    if (cella_pools_json(exchange->server->engine, &json, &size, &error) < 0) {
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    answer_json(exchange, 200, json, size);
-}
-
-/* What `cella languages --json` and `cella policy list --json` print. */
-static void answer_list(struct exchange *exchange,
-                        int (*make)(const struct cella_options *options, char **ret_json,
-                                    struct cella_error *err))
-{
-    struct cella_error error;
-    char *json = NULL;
-    if (make(NULL, &json, &error) < 0) {
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    answer_json(exchange, 200, json, strlen(json));
-}
-
-static void get_languages(struct exchange *exchange)
-{
-    answer_list(exchange, cella_languages_json);
-}
-
-static void get_policies(struct exchange *exchange)
-{
-    answer_list(exchange, cella_policies_json);
 }

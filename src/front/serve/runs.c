@@ -2,6 +2,7 @@
 #include "front/serve/runs.h"
 
 #include "front/serve/answer.h"
+#include "front/serve/api.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
@@ -67,44 +68,70 @@ void runs_post(struct exchange *exchange)
 
 /* ---- those that there were ---- */
 
-enum { STATUS, LANGUAGE, POLICY, TAG, SINCE, UNTIL, WORDS, AFTER, COUNT, FIELD_COUNT };
+/* What stands behind the '?': every parameter that the route has there. */
+struct given {
+    struct query_field fields[API_PARAMETERS_MAX];
+    size_t count;
+};
 
-static const char *given(const struct query_field *field)
+static int read_query(const struct exchange *exchange, struct given *ret_given,
+                      struct cella_error *err)
 {
-    return field->value[0] != '\0' ? field->value : NULL;
+    const struct api_route *route = exchange->route;
+    ret_given->count = 0;
+    for (size_t i = 0; route->parameters[i] != NULL; i++) {
+        if (route->parameters[i]->place == API_QUERY) {
+            ret_given->fields[ret_given->count++] =
+                (struct query_field){.name = route->parameters[i]->name};
+        }
+    }
+    return query_read(exchange->head.query, ret_given->fields, ret_given->count, err);
+}
+
+/* NULL: it is not. */
+static const char *value_of(const struct given *given, const char *name)
+{
+    for (size_t i = 0; i < given->count; i++) {
+        if (strcmp(given->fields[i].name, name) == 0 && given->fields[i].value[0] != '\0') {
+            return given->fields[i].value;
+        }
+    }
+    return NULL;
 }
 
 /* Times are compared as texts: so they must be written as the history writes them, or be a
  * beginning of that. */
-static int check_time(const struct query_field *field, struct cella_error *err)
+static int read_time(const struct given *given, const char *name, const char **ret_time,
+                     struct cella_error *err)
 {
     static const char form[] = "0000-00-00T00:00:00.000Z";
-    for (size_t i = 0; field->value[i] != '\0'; i++) {
+    const char *time = value_of(given, name);
+    for (size_t i = 0; time != NULL && time[i] != '\0'; i++) {
         const char wanted = form[i < sizeof(form) - 1 ? i : sizeof(form) - 1];
-        const char letter = field->value[i];
+        const char letter = time[i];
         const int fits = wanted == '0' ? letter >= '0' && letter <= '9' : letter == wanted;
         const int is_end = letter == 'Z' && i >= strlen("0000-00-00T00:00");
         if (!fits && !is_end) {
-            (void)serve_fail(err, CELLA_ERROR_CALLER, "%s '%s' is no time in UTC", field->name,
-                             field->value);
+            (void)serve_fail(err, CELLA_ERROR_CALLER, "%s '%s' is no time in UTC", name, time);
             return serve_hint(err, "give it as 2026-01-31, or as 2026-01-31T12:00:00Z");
         }
     }
+    *ret_time = time;
     return 0;
 }
 
-static int read_count(const struct query_field *field, unsigned *ret_count, struct cella_error *err)
+static int read_count(const struct given *given, unsigned *ret_count, struct cella_error *err)
 {
+    const char *text = value_of(given, "limit");
     char *end = NULL;
-    const unsigned long count = strtoul(field->value, &end, 10);
-    if (field->value[0] == '\0') {
+    if (text == NULL) {
         *ret_count = HISTORY_LIST_DEFAULT;
         return 0;
     }
-    if (field->value[0] < '1' || field->value[0] > '9' || *end != '\0' ||
-        count > HISTORY_LIST_MAX) {
-        return serve_fail(err, CELLA_ERROR_CALLER, "limit '%s' is no number from 1 to %u",
-                          field->value, HISTORY_LIST_MAX);
+    const unsigned long count = strtoul(text, &end, 10);
+    if (text[0] < '1' || text[0] > '9' || *end != '\0' || count > HISTORY_LIST_MAX) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "limit '%s' is no number from 1 to %u", text,
+                          HISTORY_LIST_MAX);
     }
     *ret_count = (unsigned)count;
     return 0;
@@ -112,29 +139,24 @@ static int read_count(const struct query_field *field, unsigned *ret_count, stru
 
 void runs_list(struct exchange *exchange)
 {
-    struct query_field fields[FIELD_COUNT] = {
-        [STATUS] = {"status", ""}, [LANGUAGE] = {"language", ""}, [POLICY] = {"policy", ""},
-        [TAG] = {"tag", ""},       [SINCE] = {"since", ""},       [UNTIL] = {"until", ""},
-        [WORDS] = {"q", ""},       [AFTER] = {"after", ""},       [COUNT] = {"limit", ""},
-    };
+    struct given given;
     struct cella_error error;
     struct history_query query = {.tenant = exchange_sees(exchange)};
     char *json = NULL;
     size_t size = 0;
-    if (query_read(exchange->head.query, fields, FIELD_COUNT, &error) < 0 ||
-        check_time(&fields[SINCE], &error) < 0 || check_time(&fields[UNTIL], &error) < 0 ||
-        read_count(&fields[COUNT], &query.count, &error) < 0) {
+    if (read_query(exchange, &given, &error) < 0 ||
+        read_time(&given, "since", &query.since, &error) < 0 ||
+        read_time(&given, "until", &query.until, &error) < 0 ||
+        read_count(&given, &query.count, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }
-    query.status = given(&fields[STATUS]);
-    query.language = given(&fields[LANGUAGE]);
-    query.policy = given(&fields[POLICY]);
-    query.tag = given(&fields[TAG]);
-    query.since = given(&fields[SINCE]);
-    query.until = given(&fields[UNTIL]);
-    query.text = given(&fields[WORDS]);
-    query.after = given(&fields[AFTER]);
+    query.status = value_of(&given, "status");
+    query.language = value_of(&given, "language");
+    query.policy = value_of(&given, "policy");
+    query.tag = value_of(&given, "tag");
+    query.text = value_of(&given, "q");
+    query.after = value_of(&given, "after");
     if (history_list(exchange->server->history, &query, &json, &size, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
@@ -144,18 +166,17 @@ void runs_list(struct exchange *exchange)
 
 void runs_count(struct exchange *exchange)
 {
-    struct query_field fields[] = {{"since", ""}, {"until", ""}};
+    struct given given;
     struct cella_error error;
     struct history_query query = {.tenant = exchange_sees(exchange)};
     char *json = NULL;
     size_t size = 0;
-    if (query_read(exchange->head.query, fields, 2, &error) < 0 ||
-        check_time(&fields[0], &error) < 0 || check_time(&fields[1], &error) < 0) {
+    if (read_query(exchange, &given, &error) < 0 ||
+        read_time(&given, "since", &query.since, &error) < 0 ||
+        read_time(&given, "until", &query.until, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }
-    query.since = given(&fields[0]);
-    query.until = given(&fields[1]);
     if (history_count(exchange->server->history, &query, &json, &size, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;

@@ -9,11 +9,13 @@
 #include "front/serve/job.h"
 #include "front/serve/listen.h"
 #include "front/serve/log.h"
+#include "front/serve/openapi.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -61,7 +63,7 @@ int server_open(const struct settings *settings, struct server *server, struct c
     metrics_init(&server->metrics);
     raise_descriptors();
     server->state_fd = listen_hold_state(settings->state, err);
-    if (server->state_fd < 0 ||
+    if (server->state_fd < 0 || openapi_json(&server->openapi, &server->openapi_size, err) < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
@@ -111,6 +113,7 @@ void server_close(struct server *server)
     close_engine(server);
     history_close(server->history);
     loop_destroy(server->loop);
+    free(server->openapi);
     if (server->state_fd >= 0) {
         (void)close(server->state_fd);
     }

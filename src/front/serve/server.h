@@ -54,6 +54,8 @@ struct server {
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
+    char *openapi; /* the document, made once */
+    size_t openapi_size;
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */

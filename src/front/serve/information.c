@@ -1,0 +1,99 @@
+/* See information.h. */
+#include "front/serve/information.h"
+
+#include "front/serve/answer.h"
+#include "front/serve/exchange.h"
+#include "front/serve/server.h"
+
+#include <cella/host.h>
+#include <cella/policy.h>
+#include <cella/wire.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void answer_word(struct exchange *exchange, const char *name, const char *value)
+{
+    char *json = NULL;
+    int size = asprintf(&json, "{\"%s\": \"%s\"}\n", name, value);
+    answer_json(exchange, 200, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+}
+
+void information_health(struct exchange *exchange)
+{
+    answer_word(exchange, "status", "ok");
+}
+
+void information_readiness(struct exchange *exchange)
+{
+    struct cella_error error;
+    if (server_check_ready(exchange->server, &error) < 0) {
+        answer_problem(exchange, 503, &error);
+        return;
+    }
+    answer_word(exchange, "status", "ready");
+}
+
+void information_version(struct exchange *exchange)
+{
+    answer_word(exchange, "version", cella_version());
+}
+
+void information_metrics(struct exchange *exchange)
+{
+    struct cella_error error;
+    char *text = NULL;
+    size_t size = 0;
+    if (metrics_text(exchange->server, &text, &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    answer_text(exchange, "text/plain; version=0.0.4; charset=utf-8", text, size);
+}
+
+void information_pools(struct exchange *exchange)
+{
+    struct cella_error error;
+    char *json = NULL;
+    size_t size = 0;
+    if (server_check_ready(exchange->server, &error) < 0) {
+        answer_problem(exchange, 503, &error);
+        return;
+    }
+    if (cella_pools_json(exchange->server->engine, &json, &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    answer_json(exchange, 200, json, size);
+}
+
+/* What `cella languages --json` and `cella policy list --json` print. */
+static void answer_list(struct exchange *exchange,
+                        int (*make)(const struct cella_options *options, char **ret_json,
+                                    struct cella_error *err))
+{
+    struct cella_error error;
+    char *json = NULL;
+    if (make(NULL, &json, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    answer_json(exchange, 200, json, strlen(json));
+}
+
+void information_languages(struct exchange *exchange)
+{
+    answer_list(exchange, cella_languages_json);
+}
+
+void information_policies(struct exchange *exchange)
+{
+    answer_list(exchange, cella_policies_json);
+}
+
+void information_openapi(struct exchange *exchange)
+{
+    const struct server *server = exchange->server;
+    char *json = strdup(server->openapi);
+    answer_json(exchange, 200, json, json != NULL ? server->openapi_size : 0);
+}

@@ -1,0 +1,15 @@
+/*
+ * The OpenAPI 3.1 document, made from the table of routes (api.h), and from the schemas that the
+ * request, the result and the problem have (schema/, schemas.json), which are in this program.
+ */
+#ifndef SERVE_OPENAPI_H
+#define SERVE_OPENAPI_H
+
+#include <cella/cella.h>
+#include <stddef.h>
+
+/* malloc'ed, with a NUL behind its size. */
+int openapi_json(char **ret_json, size_t *ret_size, struct cella_error *err)
+    __attribute__((warn_unused_result));
+
+#endif
