@@ -131,9 +131,12 @@ CELLA_API int cella_request_add(struct cella_request *request, const char *field
                                 struct cella_error *err);
 /* Whose request it is: a name of the caller's own; without one it is nobody's in particular.
  * Programs of two tenants are never children of one warm interpreter, and share no compilation
- * unless the policy says so.  Not part of the JSON: a client must not choose. */
+ * unless the policy says so.  Room for runs is shared among them evenly: who has many waiting holds
+ * up nobody who has few.  Not part of the JSON: a client must not choose. */
 CELLA_API int cella_request_set_tenant(struct cella_request *request, const char *tenant,
                                        struct cella_error *err);
+/* The policy that it names, or NULL. */
+CELLA_API const char *cella_request_policy(const struct cella_request *request);
 #define CELLA_FILE_EXECUTABLE 1U
 CELLA_API int cella_request_add_file(struct cella_request *request, const char *path,
                                      const void *data, size_t size, unsigned flags,
@@ -143,9 +146,9 @@ CELLA_API int cella_request_add_file(struct cella_request *request, const char *
 
 enum cella_stream { CELLA_STDOUT = 0, CELLA_STDERR = 1 };
 
-/* All are called from cella_engine_process() or cella_run(), never from another thread.  They may
- * not close the engine.  They should not block: other runs wait meanwhile; the limits of time are
- * held all the same. */
+/* All but `begun` are called from cella_engine_process() or cella_run() alone, and none from
+ * another thread.  They may not close the engine.  They should not block: other runs wait
+ * meanwhile; the limits of time are held all the same. */
 struct cella_callbacks {
     size_t size; /* sizeof(struct cella_callbacks) */
     void *context;
@@ -158,6 +161,10 @@ struct cella_callbacks {
     /* What was to be compiled is, and the program waits to be run; not called where nothing had to
      * be compiled.  With it the run keeps what was made, for cella_run_start_compiled(). */
     void (*compiled)(void *context, struct cella_run *run);
+    /* There is room for it: it no longer waits, and its first sandbox is asked for.  Called once,
+     * possibly from cella_run_start() before that returns; not at all when the run ends before.
+     * NULL: no interest. */
+    void (*begun)(void *context, struct cella_run *run);
 };
 
 #define CELLA_RUN_STDIN_OPEN 1U /* standard input stays open for cella_run_write_stdin() */
@@ -220,6 +227,8 @@ CELLA_API int cella_result_signal(const struct cella_result *result);
 /* The bytes kept of a stream, as the program wrote them; they belong to the result. */
 CELLA_API const char *cella_result_stdout(const struct cella_result *result, size_t *ret_size);
 CELLA_API const char *cella_result_stderr(const struct cella_result *result, size_t *ret_size);
+/* Processor time of all its processes, the compiler's included, in microseconds. */
+CELLA_API uint64_t cella_result_cpu_us(const struct cella_result *result);
 /* 1 when the program was there before its run, "start": "warm"; else 0. */
 CELLA_API int cella_result_is_warm(const struct cella_result *result);
 /* The exit code that `cella run` gives for it. */

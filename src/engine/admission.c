@@ -17,6 +17,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -32,12 +34,20 @@
  * soft one. */
 #define STAGE_DESCRIPTORS 12U
 
+struct admission_tenant {
+    TAILQ_ENTRY(admission_tenant) link;
+    struct sched_tenant share;
+    size_t runs; /* of his that there are */
+    char name[]; /* "": nobody in particular */
+};
+
 int admission_init(struct admission *admission, const struct cella_options *options, int epoll_fd,
                    void *source, struct cella_error *err)
 {
     const struct sched_amounts none = {.of = {0}};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
     sched_init(&admission->sched, &none);
+    TAILQ_INIT(&admission->tenants);
     admission->given.of[SCHED_MEMORY] = options->budget_memory_bytes;
     admission->given.of[SCHED_CPUS] = options->budget_millicpus;
     admission->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -50,12 +60,85 @@ int admission_init(struct admission *admission, const struct cella_options *opti
 
 void admission_done(struct admission *admission)
 {
+    while (!TAILQ_EMPTY(&admission->tenants)) {
+        struct admission_tenant *tenant = TAILQ_FIRST(&admission->tenants);
+        TAILQ_REMOVE(&admission->tenants, tenant, link);
+        free(tenant);
+    }
     fd_close(&admission->wake_fd);
 }
 
 static struct admission *admission_of(const struct stage *stage)
 {
     return &stage->run->engine->admission;
+}
+
+/* ---- whose ---- */
+
+static struct admission_tenant *find_tenant(const struct admission *admission, const char *name)
+{
+    struct admission_tenant *tenant = TAILQ_FIRST(&admission->tenants);
+    while (tenant != NULL && strcmp(tenant->name, name) != 0) {
+        tenant = TAILQ_NEXT(tenant, link);
+    }
+    return tenant;
+}
+
+static struct admission_tenant *add_tenant(struct admission *admission, const char *name)
+{
+    const size_t size = strlen(name) + 1;
+    struct admission_tenant *tenant = calloc(1, sizeof(*tenant) + size);
+    if (tenant != NULL) {
+        memcpy(tenant->name, name, size);
+        sched_add_tenant(&admission->sched, &tenant->share);
+        TAILQ_INSERT_HEAD(&admission->tenants, tenant, link);
+        admission->idle_tenants++;
+    }
+    return tenant;
+}
+
+static void forget_tenant(struct admission *admission, struct admission_tenant *tenant)
+{
+    sched_remove_tenant(&admission->sched, &tenant->share);
+    TAILQ_REMOVE(&admission->tenants, tenant, link);
+    admission->idle_tenants--;
+    free(tenant);
+}
+
+int admission_join(struct cella_run *run, const char *name, struct cella_error *err)
+{
+    struct admission *admission = &run->engine->admission;
+    struct admission_tenant *tenant = find_tenant(admission, name);
+    tenant = tenant != NULL ? tenant : add_tenant(admission, name);
+    if (tenant == NULL) {
+        return error_set_memory(err);
+    }
+    admission->idle_tenants -= tenant->runs == 0;
+    tenant->runs++;
+    run->tenant = tenant;
+    TAILQ_REMOVE(&admission->tenants, tenant, link);
+    TAILQ_INSERT_HEAD(&admission->tenants, tenant, link);
+    return 0;
+}
+
+void admission_part(struct cella_run *run)
+{
+    struct admission *admission = &run->engine->admission;
+    if (run->tenant == NULL) {
+        return;
+    }
+    run->tenant->runs--;
+    admission->idle_tenants += run->tenant->runs == 0;
+    run->tenant = NULL;
+    /* From the end, where those are who have not come for long. */
+    struct admission_tenant *tenant = TAILQ_LAST(&admission->tenants, admission_tenants);
+    while (admission->idle_tenants > ADMISSION_IDLE_TENANTS_MAX) {
+        struct admission_tenant *earlier = TAILQ_PREV(tenant, admission_tenants, link);
+        if (tenant->runs == 0) {
+            forget_tenant(admission, tenant);
+        }
+        tenant = earlier;
+    }
 }
 
 /* ---- the line ---- */
@@ -95,7 +178,7 @@ void admission_enter(struct stage *stage)
         run->turn = sched_new_turn(&admission->sched);
     }
     stage->place.owner = stage;
-    sched_enter(&admission->sched, &stage->place, run->turn, &amounts);
+    sched_enter(&admission->sched, &stage->place, &run->tenant->share, run->turn, &amounts);
 }
 
 int admission_start(struct stage *stage, struct cella_error *err)

@@ -196,6 +196,11 @@ int cella_request_set_tenant(struct cella_request *request, const char *tenant,
     return spec_set_tenant(request->spec, tenant, err);
 }
 
+const char *cella_request_policy(const struct cella_request *request)
+{
+    return request->spec->policy;
+}
+
 int cella_request_set_bytes(struct cella_request *request, const char *field, const void *data,
                             size_t size, struct cella_error *err)
 {
@@ -428,6 +433,11 @@ const char *cella_result_stdout(const struct cella_result *result, size_t *ret_s
 const char *cella_result_stderr(const struct cella_result *result, size_t *ret_size)
 {
     return kept_bytes(result, RESULT_STDERR, ret_size);
+}
+
+uint64_t cella_result_cpu_us(const struct cella_result *result)
+{
+    return result_cpu_us(result->data);
 }
 
 int cella_result_is_warm(const struct cella_result *result)

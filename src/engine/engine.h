@@ -57,9 +57,11 @@ struct cella_run {
     struct stage compile; /* .plan NULL when nothing is compiled */
     struct compiled compiled;
     struct stage run;
-    struct stage *now;             /* the one that is at work, or waits for room */
-    uint64_t turn;                 /* in the line of admission; 0: none yet */
-    const struct runtime *runtime; /* NULL for a command */
+    struct stage *now;               /* the one that is at work, or waits for room */
+    struct admission_tenant *tenant; /* whose it is, for admission; NULL: not yet there */
+    uint64_t turn;                   /* in the line of admission; 0: none yet */
+    bool begun;                      /* its first stage has had room */
+    const struct runtime *runtime;   /* NULL for a command */
     struct diagnose_sources sources;
     size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
     bool done;             /* the result is complete */
@@ -129,6 +131,8 @@ int engine_policy(struct cella_engine *engine, const char *name, const struct po
 int run_start(struct cella_engine *engine, const struct spec *spec, const struct cella_run *first,
               unsigned flags, const struct cella_callbacks *callbacks, struct cella_run **ret_run,
               struct cella_error *err) MUST_CHECK;
+/* A stage has had room and goes to the keeper. */
+void run_begun(struct cella_run *run);
 /* The way back: a stage is done. */
 void run_stage_done(struct cella_run *run);
 /* Output of a stage, as it came. */

@@ -50,7 +50,7 @@ static int find_language(struct cella_engine *engine, const struct spec *spec,
 static int find_policy(struct cella_engine *engine, const struct spec *spec, struct way *way,
                        struct cella_error *err);
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
-static int get_in_line(struct cella_run *run, struct cella_error *err);
+static int get_in_line(struct cella_run *run, const struct spec *spec, struct cella_error *err);
 static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err);
 static void describe(struct cella_run *run, const struct way *way);
 
@@ -72,7 +72,7 @@ int run_start(struct cella_engine *engine, const struct spec *spec, const struct
         find_language(engine, spec, &way.recipe, err) < 0 || /* 2 */
         find_policy(engine, spec, &way, err) < 0 ||          /* 2 */
         make_plans(run, &way, err) < 0 ||                    /* 2 */
-        get_in_line(run, err) < 0 ||                         /* 3 */
+        get_in_line(run, spec, err) < 0 ||                   /* 3 */
         make_packs(run, &way, err) < 0 ||                    /* 4 */
         admission_start(run->now, err) < 0) {                /* 5 */
         run_destroy(run);
@@ -114,6 +114,7 @@ void run_destroy(struct cella_run *run)
     stage_done(&run->compile);
     stage_done(&run->run);
     compiled_done(&run->compiled);
+    admission_part(run);
     diagnose_sources_done(&run->sources);
     result_destroy(run->result.data);
     TAILQ_REMOVE(&run->engine->runs, run, link);
@@ -213,9 +214,12 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
 
 /* ---- 3 admission ---- */
 
-static int get_in_line(struct cella_run *run, struct cella_error *err)
+static int get_in_line(struct cella_run *run, const struct spec *spec, struct cella_error *err)
 {
     if (run->engine->run_count <= ENGINE_RUNS_MAX) { /* this one is counted already */
+        if (admission_join(run, spec->tenant != NULL ? spec->tenant : "", err) < 0) {
+            return -1;
+        }
         stage_wait(run->now);
         return 0;
     }
@@ -284,6 +288,16 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
 }
 
 /* ---- 5 keeper: admission_start() and stage_begin(); 6 isolate is not ours ---- */
+
+void run_begun(struct cella_run *run)
+{
+    if (!run->begun) {
+        run->begun = true;
+        if (run->callbacks.begun != NULL && !run->abandoned) {
+            run->callbacks.begun(run->callbacks.context, run);
+        }
+    }
+}
 
 /* By which policy and language it goes, whatever comes of it. */
 static void describe(struct cella_run *run, const struct way *way)

@@ -125,6 +125,7 @@ int stage_begin(struct stage *stage, struct cella_error *err)
     warm_began(stage);
     stage->create_pending = true;
     engine_send(engine_of(stage), stage);
+    run_begun(stage->run);
     return 0;
 }
 

@@ -72,6 +72,7 @@
     X("stdout_bytes", SIZE, stage->streams[RESULT_STDOUT].total_bytes, "written to stdout in all") \
     X("stderr_bytes", SIZE, stage->streams[RESULT_STDERR].total_bytes, "written to stderr in all") \
     X("usage", USAGE, &stage->usage, "what it used; null where this host does not count it")       \
+    X("cpu_ms", MS, result_cpu_us(result), "processor time in all, compiling included")            \
     RESULT_LIMITS_FIELDS(X)                                                                        \
     X("start", START, result->warm ? "warm" : "cold", "how the program was started")               \
     RESULT_ORIGIN_FIELDS(X)                                                                        \

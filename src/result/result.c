@@ -111,3 +111,16 @@ int result_exit_code(const struct result *result)
     }
     return code;
 }
+
+static uint64_t cpu_us_of(const struct result_stage *stage)
+{
+    const struct result_usage *usage = &stage->usage;
+    return (usage->user_us != RESULT_UNKNOWN ? usage->user_us : 0) +
+           (usage->system_us != RESULT_UNKNOWN ? usage->system_us : 0);
+}
+
+uint64_t result_cpu_us(const struct result *result)
+{
+    const bool compiled = result->compile != NULL && !result->compile_cached;
+    return cpu_us_of(&result->run) + (compiled ? cpu_us_of(result->compile) : 0);
+}

@@ -146,6 +146,9 @@ int result_summary_to_json(const struct result *result, struct buffer *out,
 int result_read(const char *json, size_t size, struct result **ret_result,
                 struct cella_error *err) MUST_CHECK;
 
+/* Processor time of both stages, as far as it is known; of a compilation that was there, none. */
+uint64_t result_cpu_us(const struct result *result);
+
 #define RESULT_NOTE_MAX 192 /* with its NUL */
 /* What a person should know besides the verdict, a sentence each.  False behind the last. */
 bool result_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX]);

@@ -20,6 +20,7 @@
 /* A result holds up to 65536 pieces of output, 10000 files, and their fields. */
 #define RESULT_JSON_VALUES_MAX ((size_t)1 << 20)
 #define RESULT_JSON_MAX        BUFFER_MAX_DEFAULT
+#define READ_MS_MAX            1e12 /* of a time: more is none */
 
 static int wrong(struct cella_error *err, const char *field)
 {
@@ -81,6 +82,13 @@ static int take_bytes(const json_t *object, const char *name, const char *encodi
     return 0;
 }
 
+/* Milliseconds as microseconds; 0 for what is none. */
+static uint64_t us_of(const json_t *object, const char *name)
+{
+    const double ms = json_number_value(json_object_get(object, name));
+    return ms > 0 && ms < READ_MS_MAX ? (uint64_t)(ms * 1000 + 0.5) : 0;
+}
+
 /* ---- a stage ---- */
 
 static enum status status_of(const char *word)
@@ -125,6 +133,8 @@ static int take_stage(const json_t *object, struct result_stage *stage, struct c
     copy_text(object, "message", stage->message, sizeof(stage->message));
     stage->exit_code = json_is_integer(code) ? (int)(json_integer_value(code) & 255) : -1;
     stage->signal = signal_of(text_of(object, "signal"));
+    stage->usage.user_us = us_of(json_object_get(object, "usage"), "user_ms");
+    stage->usage.system_us = us_of(json_object_get(object, "usage"), "system_ms");
     if (take_stream(object, "stdout", &stage->streams[RESULT_STDOUT], err) < 0) {
         return -1;
     }

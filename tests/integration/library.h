@@ -148,7 +148,7 @@ struct seen {
     struct cella_run *run;
     char output[2][256];
     size_t size[2];
-    int calls, done;
+    int calls, begun, done;
     bool free_on_output, process_on_output, start_on_done;
     struct cella_error err;
 };
@@ -170,6 +170,13 @@ static inline void on_output(void *context, struct cella_run *run, enum cella_st
     }
 }
 
+static inline void on_begun(void *context, struct cella_run *run)
+{
+    struct seen *seen = context;
+    assert_null(cella_run_result(run));
+    seen->begun++;
+}
+
 static inline void on_done(void *context, struct cella_run *run)
 {
     struct seen *seen = context;
@@ -178,8 +185,11 @@ static inline void on_done(void *context, struct cella_run *run)
     if (seen->start_on_done) {
         struct cella_request *request = shell("echo second");
         seen->start_on_done = false;
-        const struct cella_callbacks callbacks = {
-            .size = sizeof(callbacks), .context = seen, .output = on_output, .done = on_done};
+        const struct cella_callbacks callbacks = {.size = sizeof(callbacks),
+                                                  .context = seen,
+                                                  .output = on_output,
+                                                  .done = on_done,
+                                                  .begun = on_begun};
         assert_int_equal(
             cella_run_start(seen->engine, request, 0, &callbacks, &seen->run, &seen->err), 0);
         cella_request_destroy(request);
@@ -189,8 +199,11 @@ static inline void on_done(void *context, struct cella_run *run)
 static inline struct cella_run *start(struct cella_engine *engine, struct cella_request *request,
                                       unsigned flags, struct seen *seen)
 {
-    const struct cella_callbacks callbacks = {
-        .size = sizeof(callbacks), .context = seen, .output = on_output, .done = on_done};
+    const struct cella_callbacks callbacks = {.size = sizeof(callbacks),
+                                              .context = seen,
+                                              .output = on_output,
+                                              .done = on_done,
+                                              .begun = on_begun};
     struct cella_error err;
     seen->engine = engine;
     if (cella_run_start(engine, request, flags, &callbacks, &seen->run, &err) < 0) {

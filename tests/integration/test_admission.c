@@ -300,6 +300,42 @@ static void a_keeper_that_dies_takes_along_who_waits(void **state)
     cella_engine_close(engine);
 }
 
+/* ---- tenants ---- */
+
+/* Whoever has many waiting holds up nobody who has few. */
+static void tenants_take_turns(void **state)
+{
+    (void)state;
+    enum { MANY = 5 };
+    static struct seen many[MANY], few;
+    struct cella_error err;
+    void *engine = open_with(ALONE, 0);
+    memset(many, 0, sizeof(many));
+    memset(&few, 0, sizeof(few));
+    for (int i = 0; i < MANY; i++) {
+        struct cella_request *request = shell("sleep 0.1");
+        assert_int_equal(cella_request_set_tenant(request, "many", &err), 0);
+        (void)start(engine, request, 0, &many[i]);
+        assert_int_equal(many[i].begun, i == 0);
+    }
+    struct cella_request *request = shell("true");
+    assert_int_equal(cella_request_set_tenant(request, "few", &err), 0);
+    (void)start(engine, request, 0, &few);
+    assert_int_equal(few.begun, 0);
+    wait_done(&few, 1);
+    assert_int_equal(few.begun, 1);
+    assert_int_equal(many[0].done, 1);
+    assert_int_equal(many[2].begun, 0);
+    cella_run_cancel(many[4].run);
+    for (int i = 0; i < MANY; i++) {
+        wait_done(&many[i], 1);
+        assert_int_equal(many[i].begun, i != 4);
+        cella_run_free(many[i].run);
+    }
+    cella_run_free(few.run);
+    cella_engine_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +348,7 @@ int main(void)
         cmocka_unit_test(who_waits_takes_input),
         cmocka_unit_test(closing_with_some_that_wait),
         cmocka_unit_test(a_keeper_that_dies_takes_along_who_waits),
+        cmocka_unit_test(tenants_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Admission: the order, the budget, who may pass whom, and that nothing waits for ever. */
+/* Admission: the order, the budget, who may pass whom, and that nothing waits for ever.  How
+ * room is shared among tenants is in test_sched_tenants.c. */
 #include "sched/sched.h"
 
 #include "base/attributes.h"
@@ -16,6 +17,9 @@
 
 #define BUDGET 100U
 
+/* Whose places they are where it does not matter. */
+static struct sched_tenant anybody;
+
 static struct sched_amounts memory(uint64_t amount)
 {
     return (struct sched_amounts){.of = {[SCHED_MEMORY] = amount}};
@@ -26,12 +30,13 @@ static void init_line(struct sched *sched)
 {
     const struct sched_amounts budget = memory(BUDGET);
     sched_init(sched, &budget);
+    sched_add_tenant(sched, &anybody);
 }
 
 static void enter(struct sched *sched, struct sched_place *place, uint64_t amount)
 {
     const struct sched_amounts amounts = memory(amount);
-    sched_enter(sched, place, sched_new_turn(sched), &amounts);
+    sched_enter(sched, place, &anybody, sched_new_turn(sched), &amounts);
 }
 
 static void all_that_fit_start(void **state)
@@ -127,8 +132,9 @@ static void every_resource_counts(void **state)
             need.of[i] = 2;
         }
         sched_init(&sched, &budget);
+        sched_add_tenant(&sched, &anybody);
         for (size_t i = 0; i < 3; i++) {
-            sched_enter(&sched, &places[i], sched_new_turn(&sched), &need);
+            sched_enter(&sched, &places[i], &anybody, sched_new_turn(&sched), &need);
         }
         assert_ptr_equal(sched_next(&sched), &places[0]);
         assert_ptr_equal(sched_next(&sched), &places[1]);
@@ -145,7 +151,7 @@ static void what_there_is_none_of_is_not_taken(void **state)
     const struct sched_amounts need = {.of = {[SCHED_MEMORY] = 50, [SCHED_SWAP] = 1000}};
     init_line(&sched);
     for (size_t i = 0; i < 2; i++) {
-        sched_enter(&sched, &places[i], sched_new_turn(&sched), &need);
+        sched_enter(&sched, &places[i], &anybody, sched_new_turn(&sched), &need);
         assert_ptr_equal(sched_next(&sched), &places[i]);
     }
     assert_int_equal(sched.taken.of[SCHED_SWAP], 0);
@@ -231,17 +237,17 @@ static void a_second_stage_keeps_its_turn(void **state)
     const struct sched_amounts need = memory(BUDGET);
     init_line(&sched);
     uint64_t turn = sched_new_turn(&sched);
-    sched_enter(&sched, &first, turn, &need);
+    sched_enter(&sched, &first, &anybody, turn, &need);
     enter(&sched, &others[0], BUDGET);
     enter(&sched, &others[1], BUDGET);
     assert_ptr_equal(sched_next(&sched), &first);
     sched_leave(&sched, &first);
-    sched_enter(&sched, &second, turn, &need); /* before anybody is asked for */
+    sched_enter(&sched, &second, &anybody, turn, &need); /* before anybody is asked for */
     assert_ptr_equal(sched_next(&sched), &second);
     sched_leave(&sched, &second);
     assert_ptr_equal(sched_next(&sched), &others[0]);
     struct sched_place between = {0};
-    sched_enter(&sched, &between, others[0].turn, &need);
+    sched_enter(&sched, &between, &anybody, others[0].turn, &need);
     sched_leave(&sched, &others[0]);
     assert_ptr_equal(sched_next(&sched), &between);
 }
@@ -273,20 +279,29 @@ static void a_budget_may_shrink_and_grow(void **state)
 
 /* ---- whatever happens ---- */
 
-#define PLACES 48
-#define STEPS  200
-#define ROUNDS 200
+#define PLACES  48
+#define TENANTS 5
+#define STEPS   200
+#define ROUNDS  200
 
 struct world {
     struct sched sched;
+    struct sched_tenant tenants[TENANTS];
+    size_t tenant_count;
     struct sched_place places[PLACES];
     uint64_t asked[PLACES][SCHED_RESOURCES];
-    unsigned later_starts[PLACES]; /* of those with a later turn, since it waits */
+    unsigned later_starts[PLACES]; /* of its tenant's with a later turn, since it waits */
 };
 
 static uint64_t below(uint64_t end)
 {
     return end == 0 ? 0 : (uint64_t)rand() % end; // NOLINT: for a test
+}
+
+static uint64_t common_part(const struct world *world, size_t r)
+{
+    const uint64_t all = world->sched.budget.of[r];
+    return world->tenant_count > 1 ? all - all / SCHED_RESERVE_PART : all;
 }
 
 static void check_sums(const struct world *world)
@@ -297,8 +312,8 @@ static void check_sums(const struct world *world)
         if (world->places[i].state == SCHED_STARTED) {
             started++;
             for (size_t r = 0; r < SCHED_RESOURCES; r++) {
-                const uint64_t all = world->sched.budget.of[r];
-                sum[r] += world->asked[i][r] < all ? world->asked[i][r] : all;
+                const uint64_t most = common_part(world, r);
+                sum[r] += world->asked[i][r] < most ? world->asked[i][r] : most;
             }
         }
     }
@@ -316,9 +331,15 @@ static void start_all(struct world *world)
         assert_int_equal(started->state, SCHED_STARTED);
         for (size_t i = 0; i < PLACES; i++) {
             const struct sched_place *place = &world->places[i];
-            if (place->state == SCHED_WAITING && place->turn < started->turn) {
+            if (place->state == SCHED_WAITING && place->tenant == started->tenant &&
+                place->turn < started->turn) {
                 assert_true(++world->later_starts[i] <= SCHED_PASSES_MAX);
             }
+            assert_true(place->passed <= SCHED_LIGHT_PASSES_MAX);
+        }
+        for (size_t r = 0; r < SCHED_RESOURCES; r++) {
+            assert_true(started->tenant->started == 1 || started->amounts.of[r] == 0 ||
+                        world->sched.taken.of[r] <= common_part(world, r));
         }
         check_sums(world);
     }
@@ -334,7 +355,8 @@ static void enter_any(struct world *world, size_t i)
         world->asked[i][r] = amounts.of[r];
     }
     world->later_starts[i] = 0;
-    sched_enter(&world->sched, &world->places[i], sched_new_turn(&world->sched), &amounts);
+    sched_enter(&world->sched, &world->places[i], &world->tenants[below(world->tenant_count)],
+                sched_new_turn(&world->sched), &amounts);
 }
 
 /* From any state, once nobody comes any more, everybody gets a turn. */
@@ -372,6 +394,10 @@ static void random_sequences(void **state)
         }
         memset(&world, 0, sizeof(world));
         sched_init(&world.sched, &budget);
+        world.tenant_count = 1 + (size_t)round % TENANTS;
+        for (size_t i = 0; i < world.tenant_count; i++) {
+            sched_add_tenant(&world.sched, &world.tenants[i]);
+        }
         for (int step = 0; step < STEPS; step++) {
             const size_t i = below(PLACES);
             if (world.places[i].state == SCHED_OUTSIDE) {
@@ -383,6 +409,10 @@ static void random_sequences(void **state)
             check_sums(&world);
         }
         drain(&world);
+        for (size_t i = 0; i < world.tenant_count; i++) {
+            sched_remove_tenant(&world.sched, &world.tenants[i]);
+        }
+        assert_int_equal(world.sched.tenants, 0);
     }
 }
 
