@@ -40,6 +40,7 @@ static void add_date(struct answer *answer)
     add(answer, "Date: %s\r\n", date);
 }
 
+/* `type` NULL: there is no body. */
 static void begin(struct exchange *exchange, int status, const char *type)
 {
     const struct http_head *head = &exchange->head;
@@ -132,6 +133,19 @@ void answer_not_allowed(struct exchange *exchange, const char *allow)
     (void)serve_hint(&error, "it has %s", allow);
     (void)snprintf(line, sizeof(line), "Allow: %s\r\n", allow);
     send_problem(exchange, 405, &error, line);
+}
+
+void answer_no_websocket(struct exchange *exchange, const struct cella_error *error)
+{
+    send_problem(exchange, 426, error, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+}
+
+void answer_websocket(struct exchange *exchange, const char *accept)
+{
+    begin(exchange, 101, NULL);
+    add(&exchange->answer,
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
+    exchange_send(exchange);
 }
 
 /* Without a length: events say by themselves whether all have come. */

@@ -22,5 +22,9 @@ void answer_problem(struct exchange *exchange, int status, const struct cella_er
 void answer_not_allowed(struct exchange *exchange, const char *allow);
 /* The head of server-sent events, which its job gives then. */
 void answer_events(struct exchange *exchange);
+/* That the connection is a WebSocket from now on; `accept` as in RFC 6455. */
+void answer_websocket(struct exchange *exchange, const char *accept);
+/* That only a WebSocket has anything here. */
+void answer_no_websocket(struct exchange *exchange, const struct cella_error *error);
 
 #endif

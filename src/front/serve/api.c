@@ -5,6 +5,7 @@
 
 #include "front/serve/history.h"
 #include "front/serve/information.h"
+#include "front/serve/interactive.h"
 #include "front/serve/query.h"
 #include "front/serve/runs.h"
 
@@ -110,6 +111,10 @@ static const struct api_answer failed = {
     PROBLEM,
     "Cella failed (`bug`), or the host lacks something (`host`)",
     {NULL}};
+static const struct api_answer switched = {
+    101, 0, {NULL, NULL}, "the connection is a WebSocket", {NULL}};
+static const struct api_answer no_websocket = {
+    426, 0, PROBLEM, "it is asked for otherwise than by a WebSocket", {NULL}};
 static const struct api_answer none = {404, 0, PROBLEM, "there is no such run", {NULL}};
 static const struct api_answer not_kept = {
     410, 0, PROBLEM, "the result was too large to be kept", {NULL}};
@@ -155,6 +160,12 @@ const struct api_route api_routes[] = {
      .summary = "The runs that there were, the newest first",
      .parameters = {&status, &language, &policy, &tag, &since, &until, &words, &after, &limit},
      .answers = {GOOD("RunList", "a page of them")}},
+    {.method = "GET",
+     .path = RUNS "/interactive",
+     HANDLED_BY(interactive_get),
+     .group = "runs",
+     .summary = "Runs a program by WebSocket, whose input is given as it goes on",
+     .answers = {&switched, &no_websocket, &not_ready}},
     {.method = "GET",
      .path = RUNS "/{id}",
      HANDLED_BY(runs_get),

@@ -93,6 +93,13 @@ bool connection_any_answering(const struct server *server)
     return false;
 }
 
+void connection_speak(struct connection *connection, const struct protocol *protocol, void *session)
+{
+    connection->protocol->done(connection);
+    connection->protocol = protocol;
+    connection->session = session;
+}
+
 void connection_set_idle(struct connection *connection, bool idle)
 {
     struct server *server = connection->server;

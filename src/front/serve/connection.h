@@ -58,6 +58,9 @@ bool connection_any_answering(const struct server *server);
 
 /* ---- for protocols ---- */
 
+/* Speaks another protocol from now on, with that session. */
+void connection_speak(struct connection *connection, const struct protocol *protocol,
+                      void *session);
 /* Whether it waits for a request: then it may be closed for another. */
 void connection_set_idle(struct connection *connection, bool idle);
 /* Sends what the socket takes now.  How many bytes those were; -1 when it takes nothing more. */

@@ -32,7 +32,7 @@ struct exchange *exchange_create(struct connection *connection)
     return exchange;
 }
 
-static void free_body(struct exchange *exchange)
+void exchange_drop_body(struct exchange *exchange)
 {
     exchange->server->body_bytes -= exchange->body_capacity;
     free(exchange->body);
@@ -48,7 +48,7 @@ void exchange_destroy(struct exchange *exchange)
     }
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     job_destroy(exchange->job);
-    free_body(exchange);
+    exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);
     free(exchange->in);
     free(exchange);
@@ -61,30 +61,37 @@ int exchange_check(struct exchange *exchange)
     return routes_check(exchange);
 }
 
-char *exchange_reserve(struct exchange *exchange, size_t size)
+char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *err)
 {
     struct server *server = exchange->server;
-    struct cella_error error;
     size_t wanted = exchange->body_capacity > 0 ? exchange->body_capacity : BODY_FIRST;
     while (wanted < exchange->body_size + size) { /* both are small beside a size_t */
         wanted *= 2;
     }
     const size_t more = wanted - exchange->body_capacity;
     if (more > SERVER_BODIES_MAX - server->body_bytes) {
-        (void)serve_fail(&error, CELLA_ERROR_BUSY, "too many large requests at one time");
-        answer_problem(exchange, 0, &error);
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large requests at one time");
         return NULL;
     }
     char *body = more == 0 ? exchange->body : realloc(exchange->body, wanted);
     if (body == NULL) {
-        (void)serve_fail(&error, CELLA_ERROR_BUSY, "memory is short");
-        answer_problem(exchange, 0, &error);
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "memory is short");
         return NULL;
     }
     exchange->body = body;
     exchange->body_capacity = wanted;
     server->body_bytes += more;
     return body + exchange->body_size;
+}
+
+char *exchange_reserve(struct exchange *exchange, size_t size)
+{
+    struct cella_error error;
+    char *end = exchange_grow(exchange, size, &error);
+    if (end == NULL) {
+        answer_problem(exchange, 0, &error);
+    }
+    return end;
 }
 
 int exchange_extend(struct exchange *exchange, size_t size)
@@ -101,7 +108,7 @@ void exchange_handle(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_WORKING;
     routes_handle(exchange);
-    free_body(exchange);
+    exchange_drop_body(exchange);
 }
 
 void exchange_late(struct exchange *exchange)

@@ -78,6 +78,10 @@ void exchange_destroy(struct exchange *exchange);
 int exchange_check(struct exchange *exchange) __attribute__((warn_unused_result));
 /* Room behind the body for `size` bytes more.  NULL when there is none, which is answered. */
 char *exchange_reserve(struct exchange *exchange, size_t size) __attribute__((warn_unused_result));
+/* Likewise, without an answer. */
+char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *err)
+    __attribute__((warn_unused_result));
+void exchange_drop_body(struct exchange *exchange);
 /* So many of them are body.  -1 when it is too large then, which is answered. */
 int exchange_extend(struct exchange *exchange, size_t size) __attribute__((warn_unused_result));
 /* All of the request is there: its route answers it, now or later. */

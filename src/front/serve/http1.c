@@ -161,6 +161,10 @@ static void keep_rest(struct connection *connection, const char *data, size_t si
 static void received(struct connection *connection, const char *data, size_t size)
 {
     while (size > 0 && !connection->is_ending) {
+        if (connection->protocol != &http1_protocol) {
+            connection->protocol->received(connection, data, size); /* another was asked for */
+            return;
+        }
         struct exchange *exchange = TAILQ_FIRST(&connection->exchanges);
         if (exchange == NULL) {
             exchange = begin_exchange(connection);

@@ -6,6 +6,7 @@
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/log.h"
+#include "front/serve/websocket.h"
 
 #include <cella/wire.h>
 #include <stdint.h>
@@ -39,6 +40,9 @@ struct job {
     size_t told[2];     /* bytes of each stream */
     uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */
     uint64_t pieces;    /* of output, so far: the clock of `since` */
+    char *input;        /* bytes of standard input that wait for room */
+    size_t input_size;
+    bool closes_stdin; /* behind them nothing comes */
 };
 
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
@@ -65,14 +69,15 @@ static int start(struct job *job, const char *json, size_t size, struct cella_er
     const struct cella_callbacks callbacks = {
         .size = sizeof(callbacks),
         .context = job,
-        .output = job->way == JOB_STREAMS ? on_output : NULL,
+        .output = job->way == JOB_STREAMS || job->way == JOB_TALKS ? on_output : NULL,
         .done = on_done,
     };
     struct cella_request *request;
     if (cella_request_parse(json, size, &request, err) < 0) {
         return -1;
     }
-    int result = cella_run_start(job->server->engine, request, 0, &callbacks, &job->run, err);
+    const unsigned flags = job->way == JOB_TALKS ? CELLA_RUN_STDIN_OPEN : 0;
+    int result = cella_run_start(job->server->engine, request, flags, &callbacks, &job->run, err);
     cella_request_destroy(request);
     return result;
 }
@@ -105,6 +110,7 @@ static void free_job(struct job *job)
 {
     cella_run_free(job->run);
     free(job->request);
+    free(job->input);
     free(job);
 }
 
@@ -246,7 +252,7 @@ static void on_done(void *context, struct cella_run *run)
     if (history_add(server->history, &remembered, result, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", cella_run_id(run), err.text);
     }
-    if (job->way == JOB_STREAMS) {
+    if (job->way == JOB_STREAMS || job->way == JOB_TALKS) {
         exchange_resume(job->exchange);
         return;
     }
@@ -254,26 +260,106 @@ static void on_done(void *context, struct cella_run *run)
     server_settle(server);
 }
 
+/* ---- standard input ---- */
+
+/* What there is room for; and no more is read from its client before there is room for all. */
+static void feed(struct job *job)
+{
+    struct cella_error err;
+    size_t taken = 0;
+    if (job->input_size > 0 &&
+        cella_run_write_stdin(job->run, job->input, job->input_size, &taken, &err) < 0) {
+        taken = job->input_size; /* the program has no use for it */
+    }
+    job->input_size -= taken;
+    if (job->input_size > 0) {
+        memmove(job->input, job->input + taken, job->input_size);
+        websocket_set_reading(job->exchange, false);
+        return;
+    }
+    free(job->input);
+    job->input = NULL;
+    if (job->closes_stdin) {
+        cella_run_close_stdin(job->run);
+    }
+    websocket_set_reading(job->exchange, true);
+}
+
+int job_write(struct job *job, const void *data, size_t size, struct cella_error *err)
+{
+    if (job->closes_stdin) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "standard input comes behind its end");
+    }
+    char *input = realloc(job->input, job->input_size + size + 1); /* bounded: see feed() */
+    if (input == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    memcpy(input + job->input_size, data, size);
+    job->input = input;
+    job->input_size += size;
+    feed(job);
+    return 0;
+}
+
+void job_close_stdin(struct job *job)
+{
+    job->closes_stdin = true;
+    feed(job);
+}
+
+void job_feed_all(struct server *server)
+{
+    struct job *job;
+    TAILQ_FOREACH(job, &server->jobs, link)
+    {
+        if (job->input_size > 0) {
+            feed(job);
+        }
+    }
+}
+
 /* ---- events ---- */
 
-/* "event: NAME\ndata: JSON\n\n" in the place of `json`, which is malloc'ed: a result may be large.
- * JSON from the library has no line breaks outside of strings, and in them they are escaped. */
-static int make_event(const char *name, char *json, size_t size, char **ret_text, size_t *ret_size)
+/* How an event is written, around the JSON of what it tells. */
+struct event_form {
+    const char *before_name;
+    const char *behind_name;
+    const char *end;
+    size_t skipped; /* of the JSON: its brace, where the head has one */
+};
+
+/* JSON from the library has no line breaks outside of strings, and in them they are escaped. */
+static const struct event_form sse_form = {"event: ", "\ndata: ", "\n\n", 0};
+static const struct event_form message_form = {"{\"type\":\"", "\",", "", 1};
+static const struct event_form result_form = {"{\"type\":\"", "\",\"result\":", "}", 0};
+
+static const struct event_form *form_of(const struct job *job)
 {
+    return job->way == JOB_STREAMS ? &sse_form
+           : job->step == JOB_OVER ? &result_form
+                                   : &message_form;
+}
+
+/* In the place of `json`, which is malloc'ed: a result may be large. */
+static int make_event(const struct job *job, const char *name, char *json, size_t size,
+                      char **ret_text, size_t *ret_size)
+{
+    const struct event_form *form = form_of(job);
     char head[40];
-    size_t head_size = (size_t)snprintf(head, sizeof(head), "event: %s\ndata: ", name);
-    size_t whole = head_size + size + 2;
-    char *text = realloc(json, whole);
+    const size_t head_size =
+        (size_t)snprintf(head, sizeof(head), "%s%s%s", form->before_name, name, form->behind_name);
+    const size_t end_size = strlen(form->end);
+    const size_t told = size - form->skipped;
+    char *text = realloc(json, head_size + size + end_size);
     if (text == NULL) {
         free(json);
         return -1;
     }
-    memmove(text + head_size, text, size);
+    memmove(text + head_size, text + form->skipped, told);
     memcpy(text, head, head_size);
-    text[whole - 2] = '\n';
-    text[whole - 1] = '\n';
+    memcpy(text + head_size + told, form->end, end_size);
     *ret_text = text;
-    *ret_size = whole;
+    *ret_size = head_size + told + end_size;
     return 0;
 }
 
@@ -306,14 +392,14 @@ static int make_output(struct job *job, enum cella_stream stream, char **ret_tex
         free(json);
         return 0;
     }
-    return make_event(names[stream], json, json_size, ret_text, ret_size);
+    return make_event(job, names[stream], json, json_size, ret_text, ret_size);
 }
 
 static int make_started(struct job *job, char **ret_text, size_t *ret_size)
 {
     char *json = NULL;
     int size = asprintf(&json, "{\"id\":\"%s\"}", cella_run_id(job->run));
-    return size < 0 ? -1 : make_event("started", json, (size_t)size, ret_text, ret_size);
+    return size < 0 ? -1 : make_event(job, "started", json, (size_t)size, ret_text, ret_size);
 }
 
 static int make_result(struct job *job, char **ret_text, size_t *ret_size)
@@ -324,7 +410,7 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
     if (cella_result_json(cella_run_result(job->run), &json, &size, &err) < 0) {
         return -1;
     }
-    return make_event("result", json, size, ret_text, ret_size);
+    return make_event(job, "result", json, size, ret_text, ret_size);
 }
 
 /* A character that was cut is told at the end as what it is. */

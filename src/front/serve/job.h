@@ -17,6 +17,7 @@ struct job;
 enum job_way {
     JOB_ANSWERS, /* its exchange gets the result when it has ended */
     JOB_STREAMS, /* its exchange asks for one event after the other by job_next() */
+    JOB_TALKS,   /* likewise, as messages of a WebSocket, by which its input comes: job_write() */
     JOB_STAYS,   /* nobody waits: the result goes into the history */
 };
 
@@ -30,6 +31,15 @@ void job_destroy(struct job *job);
 /* The next event, malloc'ed, or none while nothing happens: *ret_size 0.  Returns 0, without one,
  * when all were given, and the job is gone; else 1. */
 int job_next(struct job *job, char **ret_text, size_t *ret_size);
+
+/* Gives more standard input to a run of JOB_TALKS.  Its client is not read from while there is no
+ * room for it. */
+int job_write(struct job *job, const void *data, size_t size, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* Behind what was written. */
+void job_close_stdin(struct job *job);
+/* There may be room again. */
+void job_feed_all(struct server *server);
 
 /* Asks the run of that id, and that tenant unless it is NULL, to end.  -1 when there is none. */
 int job_cancel(struct server *server, const char *id, const char *tenant)

@@ -9,6 +9,7 @@
  *   api.c         the table of what there is, of which openapi.c makes its description
  *   runs.c        the routes of runs
  *   information.c those that tell what there is
+ *   interactive.c a run by WebSocket (websocket.c)
  *   job.c         a run, and its events
  *   history.c     those that there were
  *   metrics.c     what is counted

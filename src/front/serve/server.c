@@ -212,6 +212,7 @@ static void on_engine(void *context)
         fail_server(server, &err);
         return;
     }
+    job_feed_all(server);
     if (server->trial != NULL && server->trial_done) {
         take_trial(server);
     }

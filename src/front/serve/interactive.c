@@ -1,0 +1,151 @@
+/* See interactive.h. */
+#include "front/serve/interactive.h"
+
+#include "base/base64.h"
+#include "base/json.h"
+#include "front/serve/answer.h"
+#include "front/serve/exchange.h"
+#include "front/serve/fail.h"
+#include "front/serve/job.h"
+#include "front/serve/server.h"
+#include "front/serve/websocket.h"
+
+#include <cella/wire.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INPUT_ENUM(id, ...) INPUT_##id,
+enum input_type { INPUTS(INPUT_ENUM) INPUT_COUNT };
+#undef INPUT_ENUM
+#define INPUT_WORD(id, type, ...) type,
+static const char *const input_types[] = {INPUTS(INPUT_WORD)};
+#undef INPUT_WORD
+#define INPUT_TYPES_TEXT "is none of: stdin, eof"
+
+/* A frame; strings belong to its JSON. */
+struct input {
+    size_t type; /* INPUT_COUNT: none is given */
+    const char *data;
+    size_t size;
+    size_t encoding; /* 1: base64 */
+};
+
+static int read_type(void *target, json_t *value, const struct json_where *where,
+                     struct cella_error *err)
+{
+    struct input *input = target;
+    return json_text_read_choice(value, where, input_types, INPUT_COUNT, INPUT_TYPES_TEXT,
+                                 &input->type, err);
+}
+
+static int read_data(void *target, json_t *value, const struct json_where *where,
+                     struct cella_error *err)
+{
+    struct input *input = target;
+    return json_text_read_string(value, where, &input->data, &input->size, err);
+}
+
+static int read_encoding(void *target, json_t *value, const struct json_where *where,
+                         struct cella_error *err)
+{
+    static const char *const encodings[] = {"utf-8", "base64"};
+    struct input *input = target;
+    return json_text_read_choice(value, where, encodings, 2, "must be 'utf-8' or 'base64'",
+                                 &input->encoding, err);
+}
+
+static int take_stdin(struct job *job, const struct input *input, struct cella_error *err)
+{
+    if (input->data == NULL) {
+        return serve_fail(err, CELLA_ERROR_CALLER, "a frame of stdin has no data");
+    }
+    if (input->encoding == 0) {
+        return job_write(job, input->data, input->size, err);
+    }
+    size_t size = base64_decoded_max(input->size);
+    char *bytes = malloc(size + 1);
+    if (bytes == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    const int result = base64_decode(input->data, input->size, bytes, &size) == 0
+                           ? job_write(job, bytes, size, err)
+                           : serve_fail(err, CELLA_ERROR_CALLER, "data is not strict base64");
+    free(bytes);
+    return result;
+}
+
+static int take_frame(struct job *job, const char *text, size_t size, struct cella_error *err)
+{
+    static const struct json_field fields[] = {
+        {"type", read_type}, {"data", read_data}, {"encoding", read_encoding}};
+    struct input input = {.type = INPUT_COUNT};
+    AUTO_JSON json_t *frame = NULL;
+    if (json_text_parse(text, size, WEBSOCKET_NEXT_MAX, &frame, err) < 0 ||
+        json_text_read_object(frame, fields, sizeof(fields) / sizeof(fields[0]), &input, NULL,
+                              err) < 0) {
+        return -1;
+    }
+    if (input.type == INPUT_STDIN) {
+        return take_stdin(job, &input, err);
+    }
+    if (input.type == INPUT_EOF) {
+        job_close_stdin(job);
+        return 0;
+    }
+    (void)serve_fail(err, CELLA_ERROR_CALLER, "the frame has no type");
+    return serve_hint(err, "its type " INPUT_TYPES_TEXT);
+}
+
+/* There is nothing more that it could ask for; its run ends. */
+static void refuse(struct exchange *exchange, const struct cella_error *error)
+{
+    struct cella_error failure;
+    char *problem = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    int text_size = -1;
+    if (cella_problem_json(error, NULL, cella_error_http_status(error->kind), &problem, &size,
+                           &failure) == 0) {
+        text_size = asprintf(&text, "{\"type\":\"problem\",\"problem\":%.*s}", (int)size, problem);
+        free(problem);
+    }
+    job_destroy(exchange->job);
+    websocket_send(exchange, text_size > 0 ? text : NULL, text_size > 0 ? (size_t)text_size : 0);
+    websocket_close(exchange,
+                    error->kind == CELLA_ERROR_BUSY               ? WEBSOCKET_TRY_AGAIN
+                    : cella_error_http_status(error->kind) >= 500 ? WEBSOCKET_INTERNAL_ERROR
+                                                                  : WEBSOCKET_POLICY_VIOLATION,
+                    "");
+}
+
+static void on_message(struct exchange *exchange, bool is_text, const char *data, size_t size)
+{
+    struct cella_error error;
+    const char *id;
+    int result;
+    if (exchange->job != NULL) {
+        result = is_text ? take_frame(exchange->job, data, size, &error)
+                         : job_write(exchange->job, data, size, &error);
+    } else if (is_text) {
+        result = job_start(exchange, data, size, JOB_TALKS, &id, &error);
+    } else {
+        result = serve_fail(&error, CELLA_ERROR_CALLER, "the first message is no text");
+        (void)serve_hint(&error, "send a request as JSON first");
+    }
+    if (result < 0) {
+        refuse(exchange, &error);
+    }
+}
+
+void interactive_get(struct exchange *exchange)
+{
+    static const struct websocket_events events = {.message = on_message,
+                                                   .silent_ms = INTERACTIVE_FIRST_MS};
+    struct cella_error error;
+    if (server_check_ready(exchange->server, &error) < 0) {
+        answer_problem(exchange, 503, &error);
+        return;
+    }
+    websocket_accept(exchange, &events);
+}

@@ -1,0 +1,24 @@
+/*
+ * `GET /v1/runs/interactive`: a run by WebSocket, whose standard input is given as it goes on.
+ *
+ * The client's first message is the request.  Each of those that follow is one frame of INPUTS, an
+ * object with its "type"; a binary message is standard input as it is.  What comes back are the
+ * events of the run, each an object with its "type": started, stdout, stderr, result; or, when
+ * there is no run or a frame is wrong, problem, and the end.
+ */
+#ifndef SERVE_INTERACTIVE_H
+#define SERVE_INTERACTIVE_H
+
+struct exchange;
+
+/* X(id, type, summary) */
+#define INPUTS(X)                                                                                  \
+    X(STDIN, "stdin", "bytes of standard input: `data`, as text or, with `encoding`, as base64")   \
+    X(EOF, "eof", "the end of standard input")
+
+/* How long the first message may take. */
+#define INTERACTIVE_FIRST_MS 10000U
+
+void interactive_get(struct exchange *exchange);
+
+#endif
