@@ -15,9 +15,11 @@
  *             SIZE    bytes, uint64_t ("512m")
  *             TIME    milliseconds, uint64_t ("1m30s")
  *             COUNT   uint64_t
+ *             WORD    one of those in `argument`, "text|json": its index, unsigned
  *   fallback  the default, as one would write it; "": what front/places.h says, else none
  *   min, max  of SIZE, TIME and COUNT, both allowed
- *   change    LIVE: reading the configuration again changes it; START: it needs another start
+ *   change    LIVE: reading the configuration again changes it; BOUND: likewise, but not from or to
+ *             nothing at all; START: it needs another start
  *   help      one clause; the default is added to it
  *
  * `x` is handed on to S: whoever makes something of the rows may need a macro of his own in it. */
@@ -33,13 +35,15 @@
       "SIZE", NONE, "memory for what is made ahead of need, such as 1g; 0: nothing is")            \
     S(x, COMPILE_CACHE, "compile-cache", compile_cache_bytes, SIZE, "256m", 0, UNITS_SIZE_MAX,     \
       START, "SIZE", NONE, "room on the disk for compiled programs, such as 1g; 0: none is kept")  \
-    S(x, HISTORY, "history", history_bytes, SIZE, "256m", 0, UNITS_SIZE_MAX, LIVE, "SIZE", NONE,   \
+    S(x, HISTORY, "history", history_bytes, SIZE, "256m", 0, UNITS_SIZE_MAX, BOUND, "SIZE", NONE,  \
       "room for what is remembered of runs, such as 1g; 0: nothing is")                            \
     S(x, HISTORY_DAYS, "history-days", history_days, COUNT, "30", 1, 36500, LIVE, "COUNT", NONE,   \
       "how many days it is remembered")                                                            \
     S(x, DRAIN_TIME, "drain-time", drain_ms, TIME, "1m", 0, 86400000, LIVE, "TIME", NONE,          \
       "how long runs may go on when the server is told to end, such as 10s")                       \
     S(x, LOG, "log", log, PATH, "", 0, 0, LIVE, "FILE", FILE,                                      \
-      "append to FILE what otherwise goes to standard error")
+      "append to FILE what otherwise goes to standard error")                                      \
+    S(x, LOG_FORMAT, "log-format", log_format, WORD, "text", 0, 0, LIVE, "text|json", NONE,        \
+      "lines of the log as text, or as a JSON object each")
 
 #endif

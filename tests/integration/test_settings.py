@@ -1,9 +1,12 @@
 """What a server is told: options, variables, a configuration file; and `cella serve --check`."""
+import json
 import os
+import signal
 import subprocess
 
 import pytest
 from program import CELLA
+from server import Server, wait_until
 
 PLAIN = {"PATH": "/usr/bin:/bin", "CELLA_CONFIG": "none"}
 
@@ -91,6 +94,8 @@ def test_a_file_that_says_nothing(tmp_path, file):
      "there are no keys yet", "listen on 127.0.0.1 or [::1]"),
     ("listen: [" + "127.0.0.1:1," * 17 + "]\n", "1:202: listen[16] 127.0.0.1:1 is one more than the 16 "
      "that there may be", None),
+    ("log_format: xml\n", "1:1: log_format xml is none of text|json", None),
+    ("log_format: tex\n", "1:1: log_format tex is none of text|json", None),
     ("- history\n", "1:1: the file must be a mapping of names to values", None),
     ("history: &a 1g\n", "1:10: anchors and tags are not allowed", None),
     ("history: [\n", "2:1: did not find expected node content", None),
@@ -170,3 +175,76 @@ def test_a_word_that_says_nothing():
                           capture_output=True, text=True, timeout=30, check=False, env=PLAIN)
     assert (done.returncode, done.stderr.splitlines()[0]) == (
         126, "cella: 'hist=1' says nothing to this program")
+
+
+# ---- reading it again ----
+
+
+def reload(server, file, text, answer="has read its configuration again"):
+    """`server` reads that; what it logs while it does so."""
+    before, times = len(server.text()), server.logged(answer)
+    file.write_text(text)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.logged(answer) > times)
+    return server.text()[before:]
+
+
+def test_reading_again_changes_what_can_change(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text("history_days: 3\nhistory: 1m\ncompile_cache: 1m\n")
+    with Server("--config", str(file), directory=tmp_path) as server:
+        running = server.connect()
+        running.request("POST", "/v1/runs", json.dumps(
+            {"language": "bash", "code": "read line; echo $line", "stdin": "through\n"}),
+            {"Content-Type": "application/json"})
+        told = reload(server, file, "history_days: 4\nhistory: 2m\ncompile_cache: 2m\n"
+                      "log_format: json\n")
+        assert json.loads(running.getresponse().read())["stdout"] == "through\n"
+        assert "history-days is now 4" in told and "history is now 2m" in told
+        assert "compile-cache stays as it is until the server is started again" in told
+        assert '"message":"has read its configuration again"' in told
+        told = reload(server, file, "history: 0\n")
+        assert "history stays as it is" in told and "history-days is now 30" in told
+        assert "log-format is now text" in told and "compile-cache is now" not in told
+        assert server.run(language="bash", code="echo 1")[2]["stdout"] == "1\n"
+
+
+def test_a_wrong_file_changes_nothing(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text("history_days: 3\n")
+    with Server("--config", str(file), directory=tmp_path) as server:
+        for text in ("history_days: 4\nhistory_day: 5\n", "history_days: 4\nlog_format: x\n", "\0"):
+            told = reload(server, file, text, "the configuration stays as it was")
+            assert "now" not in told and str(file) in told
+        file.unlink()
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.logged(f"cannot open {file}"))
+        told = reload(server, file, "history_days: 4\n")
+        assert "history-days is now 4" in told  # from 3
+
+
+def test_another_log(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text("")
+    process = subprocess.Popen(
+        [CELLA, "serve", "--config", str(file), "--listen", "none", "--socket", f"{tmp_path}/s",
+         "--state", f"{tmp_path}/state", "--pool-memory", "0"], stdin=subprocess.DEVNULL,
+        stderr=open(tmp_path / "stderr", "wb"), env=PLAIN)
+
+    def says(path, text):
+        if process.poll() is not None:
+            raise AssertionError(path)
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: (tmp_path / path).exists() and text in (tmp_path / path).read_text())
+
+    try:
+        wait_until(lambda: " ready" in (tmp_path / "stderr").read_text(), 30)
+        file.write_text(f"log: {tmp_path}/one\n")
+        says("one", "has read its configuration again")
+        file.write_text(f"log: {tmp_path}/none/two\n")
+        says("one", f"cannot open the log {tmp_path}/none/two")
+        file.write_text("")
+        says("stderr", "log is now what it is by default")
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0

@@ -36,10 +36,11 @@ static int check_file(int fd, const char *path, struct cella_error *err)
 /* Nothing but comments and empty lines: all defaults then. */
 static bool says_nothing(const char *text, size_t size)
 {
+    static const char blanks[] = {' ', '\t', '\r', '\n'};
     bool comment = false;
     for (size_t i = 0; i < size; i++) {
         comment = text[i] == '#' || (comment && text[i] != '\n');
-        if (!comment && strchr(" \t\r\n", text[i]) == NULL) {
+        if (!comment && memchr(blanks, text[i], sizeof(blanks)) == NULL) {
             return false;
         }
     }

@@ -227,6 +227,14 @@ int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
     return 0;
 }
 
+void history_set_bounds(struct history *history, uint64_t max_bytes, unsigned max_days)
+{
+    if (history != NULL) {
+        history->max_bytes = max_bytes;
+        history->max_days = max_days;
+    }
+}
+
 void history_close(struct history *history)
 {
     if (history == NULL) {

@@ -24,7 +24,9 @@ struct history;
 int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
                  struct history **ret_history, struct cella_error *err)
     __attribute__((warn_unused_result));
-/* NULL is fine, here and below: nothing is remembered then, and nothing found. */
+/* Holds from the next run on.  NULL is fine, here and below: nothing is remembered then, and
+ * nothing found. */
+void history_set_bounds(struct history *history, uint64_t max_bytes, unsigned max_days);
 void history_close(struct history *history);
 
 struct history_run {

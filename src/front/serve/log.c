@@ -18,9 +18,8 @@
 #define TEXT_MAX       2048U
 #define LINE_MAX_BYTES 16384U
 
-/* The one global state that there is: these three. */
+/* The one global state that there is: these two. */
 static int log_fd = STDERR_FILENO;
-static const char *log_path; /* NULL: standard error */
 static enum log_format log_format = LOG_FORMAT_TEXT;
 
 int log_open(const char *path, struct cella_error *err)
@@ -29,24 +28,9 @@ int log_open(const char *path, struct cella_error *err)
     if (fd < 0) {
         return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot open the log %s", path);
     }
+    log_close();
     log_fd = fd;
-    log_path = path;
     return 0;
-}
-
-void log_reopen(void)
-{
-    struct cella_error err;
-    const int before = log_fd;
-    if (log_path == NULL) {
-        return;
-    }
-    if (log_open(log_path, &err) < 0) {
-        log_line("goes on in this file: %s", err.text);
-        return;
-    }
-    (void)close(before);
-    log_line("goes on in a new file");
 }
 
 void log_close(void)

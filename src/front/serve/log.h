@@ -24,12 +24,11 @@ struct log_about {
     uint64_t duration_ms;
 };
 
-/* Appends to `path`, which is made when it is not there; the text must stay.  Without it lines go
- * to standard error. */
+/* Appends to `path`, which is made when it is not there; on failure lines go where they went
+ * before, at first to standard error. */
 int log_open(const char *path, struct cella_error *err) __attribute__((warn_unused_result));
+/* Back to standard error. */
 void log_close(void);
-/* The same path again, of which somebody may have taken the file away. */
-void log_reopen(void);
 void log_set_format(enum log_format format);
 
 /* One line; what would break it becomes '?'.  `about` may be NULL. */

@@ -73,6 +73,7 @@ int main(int argc, char **argv)
         settings_done(&settings);
         return report(&err);
     }
+    log_set_format((enum log_format)settings.log_format);
     int code = 0;
     if (server_open(&settings, &server, &err) < 0 || server_run(&server, &err) < 0) {
         code = report(&err);

@@ -10,6 +10,7 @@
 #include "front/serve/listen.h"
 #include "front/serve/log.h"
 #include "front/serve/openapi.h"
+#include "front/serve/reload.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,7 +55,7 @@ static void raise_descriptors(void)
     }
 }
 
-int server_open(const struct settings *settings, struct server *server, struct cella_error *err)
+int server_open(struct settings *settings, struct server *server, struct cella_error *err)
 {
     *server = (struct server){.settings = settings, .state_fd = -1};
     TAILQ_INIT(&server->idle);
@@ -391,7 +392,7 @@ static void on_signal(void *context)
     struct signalfd_siginfo info;
     while (read(loop_socket(server->signals), &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP) {
-            log_reopen();
+            reload(server);
         } else if (server->state != SERVER_DRAINING) {
             begin_end(server);
         } else {

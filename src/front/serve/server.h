@@ -45,7 +45,7 @@ struct listener {
 };
 
 struct server {
-    const struct settings *settings;
+    struct settings *settings;
     enum server_state state;
     int state_fd; /* the state directory, held */
     struct loop *loop;
@@ -75,7 +75,7 @@ struct server {
 };
 
 /* Holds the state directory, opens the engine and the sockets. */
-int server_open(const struct settings *settings, struct server *server, struct cella_error *err)
+int server_open(struct settings *settings, struct server *server, struct cella_error *err)
     __attribute__((warn_unused_result));
 /* Until it was told to end, and has. */
 int server_run(struct server *server, struct cella_error *err) __attribute__((warn_unused_result));

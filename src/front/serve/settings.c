@@ -26,28 +26,28 @@
 
 /* ---- the table ---- */
 
+enum change { CHANGE_START, CHANGE_BOUND, CHANGE_LIVE };
+
 struct row {
     const char *name;
     const char *fallback;
-    int (*read)(const char *text, struct values_bounds bounds, void *ret_value,
+    int (*read)(const char *text, const struct values_rule *rule, void *ret_value,
                 struct cella_error *err);
-    struct values_bounds bounds;
+    struct values_rule rule;
     size_t offset, size; /* in struct settings */
     enum values_form form;
-    bool is_live;
+    enum change change;
 };
 
-#define CHANGE_LIVE  true
-#define CHANGE_START false
-#define ROW(x, id, name_, field, kind, fallback_, min_, max_, change, ...)                         \
+#define ROW(x, id, name_, field, kind, fallback_, min_, max_, change_, argument, ...)              \
     {.name = (name_),                                                                              \
      .fallback = (fallback_),                                                                      \
      .read = values_read_##kind,                                                                   \
-     .bounds = {(min_), (max_)},                                                                   \
+     .rule = {(min_), (max_), (argument)},                                                         \
      .offset = offsetof(struct settings, field),                                                   \
      .size = sizeof(((struct settings *)NULL)->field),                                             \
      .form = VALUES_FORM_##kind,                                                                   \
-     .is_live = CHANGE_##change},
+     .change = CHANGE_##change_},
 static const struct row rows[SETTING_COUNT] = {SETTINGS(ROW, )};
 
 /* Defaults that depend on who we are. */
@@ -115,7 +115,7 @@ static int set_value(struct settings *settings, size_t setting, enum settings_so
     const size_t before = said->text != NULL ? strlen(said->text) + 1 : 0;
     free(said->text);
     said->text = kept; /* which the value may point into */
-    return row->read(kept + before, row->bounds, field_of(settings, setting), err);
+    return row->read(kept + before, &row->rule, field_of(settings, setting), err);
 }
 
 static int set_defaults(struct settings *settings, struct cella_error *err)
@@ -316,7 +316,7 @@ static int check_places(const struct settings *settings, struct cella_error *err
 
 int settings_read(char *const *words, struct settings *ret_settings, struct cella_error *err)
 {
-    struct settings settings = {.config = NULL};
+    struct settings settings = {.words = words};
     if (set_defaults(&settings, err) < 0 || read_config(words, &settings, err) < 0 ||
         read_variables(&settings, err) < 0 || read_words(words, &settings, err) < 0 ||
         check_places(&settings, err) < 0) {
@@ -354,6 +354,17 @@ static const char *text_or_none(const struct settings_said *said)
     return said->text != NULL ? said->text : "";
 }
 
+/* Whether what `fresh` says can take the place of what is in force. */
+static bool can_change(struct settings *settings, struct settings *fresh, size_t setting)
+{
+    static const char nothing[sizeof(struct values_addresses)];
+    const size_t size = rows[setting].size;
+    return rows[setting].change == CHANGE_LIVE ||
+           (rows[setting].change == CHANGE_BOUND &&
+            (memcmp(field_of(settings, setting), nothing, size) == 0) ==
+                (memcmp(field_of(fresh, setting), nothing, size) == 0));
+}
+
 void settings_take(struct settings *settings, struct settings *fresh,
                    void (*tell)(const char *name, const char *text, bool changed))
 {
@@ -361,10 +372,11 @@ void settings_take(struct settings *settings, struct settings *fresh,
         struct settings_said *old = &settings->said[i];
         struct settings_said *new = &fresh->said[i];
         const bool differs = strcmp(text_or_none(old), text_or_none(new)) != 0;
+        const bool changes = !differs || can_change(settings, fresh, i);
         if (differs) {
-            tell(rows[i].name, text_or_none(new), rows[i].is_live);
+            tell(rows[i].name, text_or_none(new), changes);
         }
-        if (!differs || rows[i].is_live) { /* also where only the source is another */
+        if (changes) { /* also where only the source is another */
             swap(field_of(settings, i), field_of(fresh, i), rows[i].size);
             swap(old, new, sizeof(*old));
         }

@@ -33,20 +33,21 @@ struct settings_said {
 struct settings {
     SETTINGS(SETTINGS_FIELD, )
     struct settings_said said[SETTING_COUNT]; /* by enum setting */
+    char *const *words;                       /* the options */
     char *config;                             /* path of the file that was read; NULL: none */
     bool check;                               /* print those in force, and start nothing */
 };
 #undef SETTINGS_FIELD
 
-/* CELLA_ERROR_CALLER for an option or variable that makes no sense; for a file CELLA_ERROR_HOST,
- * with the line. */
+/* `words` must outlive the settings.  CELLA_ERROR_CALLER for an option or variable that makes no
+ * sense; for a file CELLA_ERROR_HOST, with the line. */
 int settings_read(char *const *words, struct settings *ret_settings, struct cella_error *err)
     __attribute__((warn_unused_result));
 void settings_done(struct settings *settings);
 
 /* Puts into `settings` what `fresh` says otherwise, of what can change without another start; then
  * `fresh` has what was there before.  `tell` is called for each difference, `changed` being false
- * for those that cannot. */
+ * for those that cannot; an empty text is that nothing is said. */
 void settings_take(struct settings *settings, struct settings *fresh,
                    void (*tell)(const char *name, const char *text, bool changed));
 

@@ -77,10 +77,10 @@ static int read_address(const char *text, struct values_address *ret_address,
     return 0;
 }
 
-int values_read_LISTEN(const char *text, struct values_bounds bounds, void *ret_value,
+int values_read_LISTEN(const char *text, const struct values_rule *rule, void *ret_value,
                        struct cella_error *err)
 {
-    (void)bounds;
+    (void)rule;
     struct values_addresses *addresses = ret_value;
     for (;;) {
         char one[VALUES_ADDRESS_SIZE];
@@ -110,10 +110,10 @@ int values_read_LISTEN(const char *text, struct values_bounds bounds, void *ret_
 
 /* ---- the others ---- */
 
-int values_read_PATH(const char *text, struct values_bounds bounds, void *ret_value,
+int values_read_PATH(const char *text, const struct values_rule *rule, void *ret_value,
                      struct cella_error *err)
 {
-    (void)bounds;
+    (void)rule;
     if (text[0] == '\0') {
         return serve_fail(err, CELLA_ERROR_CALLER, "must not be empty");
     }
@@ -121,7 +121,7 @@ int values_read_PATH(const char *text, struct values_bounds bounds, void *ret_va
     return 0;
 }
 
-int values_read_SIZE(const char *text, struct values_bounds bounds, void *ret_value,
+int values_read_SIZE(const char *text, const struct values_rule *rule, void *ret_value,
                      struct cella_error *err)
 {
     uint64_t bytes;
@@ -129,18 +129,18 @@ int values_read_SIZE(const char *text, struct values_bounds bounds, void *ret_va
     if (problem != NULL) {
         return serve_fail(err, CELLA_ERROR_CALLER, "%s", problem);
     }
-    if (bytes < bounds.min || bytes > bounds.max) {
+    if (bytes < rule->min || bytes > rule->max) {
         char min[UNITS_TEXT_SIZE];
         char max[UNITS_TEXT_SIZE];
-        units_format_size(bounds.min, min);
-        units_format_size(bounds.max, max);
+        units_format_size(rule->min, min);
+        units_format_size(rule->max, max);
         return serve_fail(err, CELLA_ERROR_CALLER, "must be from %s to %s", min, max);
     }
     *(uint64_t *)ret_value = bytes;
     return 0;
 }
 
-int values_read_TIME(const char *text, struct values_bounds bounds, void *ret_value,
+int values_read_TIME(const char *text, const struct values_rule *rule, void *ret_value,
                      struct cella_error *err)
 {
     uint64_t us;
@@ -148,18 +148,18 @@ int values_read_TIME(const char *text, struct values_bounds bounds, void *ret_va
     if (problem != NULL) {
         return serve_fail(err, CELLA_ERROR_CALLER, "%s", problem);
     }
-    if (us < bounds.min * 1000 || us > bounds.max * 1000) {
+    if (us < rule->min * 1000 || us > rule->max * 1000) {
         char min[UNITS_TEXT_SIZE];
         char max[UNITS_TEXT_SIZE];
-        units_format_time(bounds.min * 1000, min);
-        units_format_time(bounds.max * 1000, max);
+        units_format_time(rule->min * 1000, min);
+        units_format_time(rule->max * 1000, max);
         return serve_fail(err, CELLA_ERROR_CALLER, "must be from %s to %s", min, max);
     }
     *(uint64_t *)ret_value = us / 1000;
     return 0;
 }
 
-int values_read_COUNT(const char *text, struct values_bounds bounds, void *ret_value,
+int values_read_COUNT(const char *text, const struct values_rule *rule, void *ret_value,
                       struct cella_error *err)
 {
     uint64_t count;
@@ -167,10 +167,25 @@ int values_read_COUNT(const char *text, struct values_bounds bounds, void *ret_v
     if (problem != NULL) {
         return serve_fail(err, CELLA_ERROR_CALLER, "%s", problem);
     }
-    if (count < bounds.min || count > bounds.max) {
+    if (count < rule->min || count > rule->max) {
         return serve_fail(err, CELLA_ERROR_CALLER, "must be from %" PRIu64 " to %" PRIu64,
-                          bounds.min, bounds.max);
+                          rule->min, rule->max);
     }
     *(uint64_t *)ret_value = count;
     return 0;
+}
+
+int values_read_WORD(const char *text, const struct values_rule *rule, void *ret_value,
+                     struct cella_error *err)
+{
+    const char *word = rule->words;
+    for (unsigned i = 0; *word != '\0'; i++) {
+        const size_t size = strcspn(word, "|");
+        if (strlen(text) == size && strncmp(text, word, size) == 0) {
+            *(unsigned *)ret_value = i;
+            return 0;
+        }
+        word += size + (word[size] == '|');
+    }
+    return serve_fail(err, CELLA_ERROR_CALLER, "is none of %s", rule->words);
 }

@@ -37,27 +37,32 @@ struct values_addresses {
 #define VALUES_TYPE_SIZE   uint64_t
 #define VALUES_TYPE_TIME   uint64_t
 #define VALUES_TYPE_COUNT  uint64_t
+#define VALUES_TYPE_WORD   unsigned
 
 enum values_form {
     VALUES_FORM_LISTEN, /* a string, or a list of them; a later one is added to those before */
     VALUES_FORM_PATH,   /* a string */
     VALUES_FORM_SIZE,   /* a string with a unit, or a number without */
     VALUES_FORM_TIME = VALUES_FORM_SIZE,
-    VALUES_FORM_COUNT /* a number */
+    VALUES_FORM_COUNT, /* a number */
+    VALUES_FORM_WORD   /* a string */
 };
 
-struct values_bounds {
+/* What it may be. */
+struct values_rule {
     uint64_t min, max; /* both allowed */
+    const char *words; /* of WORD: "text|json" */
 };
 
 #define VALUES_READER(kind)                                                                        \
-    int values_read_##kind(const char *text, struct values_bounds bounds, void *ret_value,         \
+    int values_read_##kind(const char *text, const struct values_rule *rule, void *ret_value,      \
                            struct cella_error *err) __attribute__((warn_unused_result))
 VALUES_READER(LISTEN); /* adds to *ret_value; several with commas between */
 VALUES_READER(PATH);   /* the text itself, which must stay */
 VALUES_READER(SIZE);
 VALUES_READER(TIME);
 VALUES_READER(COUNT);
+VALUES_READER(WORD);
 #undef VALUES_READER
 
 #endif

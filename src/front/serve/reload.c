@@ -1,0 +1,66 @@
+/* See reload.h. */
+#include "front/serve/reload.h"
+
+#include "front/serve/history.h"
+#include "front/serve/log.h"
+#include "front/serve/server.h"
+
+static void tell(const char *name, const char *text, bool changed)
+{
+    if (changed) {
+        log_line("%s is now %s", name, text[0] != '\0' ? text : "what it is by default");
+    } else {
+        log_write(LOG_LEVEL_WARNING, NULL, "%s stays as it is until the server is started again",
+                  name);
+    }
+}
+
+/* The one thing that can fail, and so the first. */
+static int open_log(const struct settings *settings, struct cella_error *err)
+{
+    if (settings->log == NULL) {
+        log_close();
+        return 0;
+    }
+    if (log_open(settings->log, err) < 0) {
+        return -1;
+    }
+    log_line("goes on in a new file");
+    return 0;
+}
+
+static void apply(struct server *server)
+{
+    const struct settings *settings = server->settings;
+    log_set_format((enum log_format)settings->log_format);
+    history_set_bounds(server->history, settings->history_bytes, (unsigned)settings->history_days);
+}
+
+static int take_fresh(struct server *server, struct cella_error *err)
+{
+    struct settings fresh;
+    if (settings_read(server->settings->words, &fresh, err) < 0) {
+        return -1;
+    }
+    const int result = open_log(&fresh, err);
+    if (result == 0) {
+        settings_take(server->settings, &fresh, tell);
+        apply(server);
+        log_line("has read its configuration again");
+    }
+    settings_done(&fresh);
+    return result;
+}
+
+void reload(struct server *server)
+{
+    struct cella_error err;
+    struct cella_error log_err;
+    if (take_fresh(server, &err) == 0) {
+        return;
+    }
+    if (open_log(server->settings, &log_err) < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "goes on in this file: %s", log_err.text);
+    }
+    log_write(LOG_LEVEL_ERROR, NULL, "the configuration stays as it was: %s", err.text);
+}
