@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
-FOR_FRONTS = {"cella/host.h", "cella/policy.h", "cella/wire.h"}
+FOR_FRONTS = {"cella/host.h", "cella/policy.h", "cella/repeat.h", "cella/wire.h"}
 GENERATED = {"filters.h"}  # made by the build, part of isolate/native
 
 

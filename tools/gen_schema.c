@@ -298,6 +298,12 @@ SCHEMA(LIMIT_VALUE)
 
 /* ---- types of a result: words ---- */
 
+SCHEMA(PACE)
+{
+    (void)field;
+    return or_null(must(json_pack("{s:[s, s, s]}", "enum", "normal", "slow", "stuck")));
+}
+
 SCHEMA(STATUS)
 {
     (void)field;
@@ -388,6 +394,7 @@ OBJECT_SCHEMA(USAGE, RESULT_USAGE_FIELDS)
 OBJECT_SCHEMA(one_chunk, RESULT_CHUNK_FIELDS)
 OBJECT_SCHEMA(compile_stage, RESULT_COMPILE_FIELDS)
 OBJECT_SCHEMA(one_limit, RESULT_LIMIT_FIELDS)
+OBJECT_SCHEMA(one_timeout, RESULT_TIMEOUT_FIELDS)
 OBJECT_SCHEMA(one_file, RESULT_FILE_FIELDS)
 OBJECT_SCHEMA(one_frame, RESULT_FRAME_FIELDS)
 
@@ -415,6 +422,11 @@ SCHEMA(COMPILE)
 SCHEMA(LIMIT)
 {
     return or_null(schema_one_limit(field));
+}
+
+SCHEMA(TIMEOUT)
+{
+    return or_null(schema_one_timeout(field));
 }
 
 SCHEMA(DIAGNOSIS)

@@ -31,6 +31,8 @@
 /* Runs at one time, those not yet freed included. */
 #define ENGINE_RUNS_MAX 4096U
 
+#define POLICY_DEFAULT "default"
+
 /* Bytes taken by one read of a pipe: what a pipe holds by default. */
 #define ENGINE_READ_SIZE ((size_t)64 * 1024)
 
@@ -64,6 +66,7 @@ struct cella_run {
     const struct runtime *runtime;   /* NULL for a command */
     struct diagnose_sources sources;
     size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
+    bool repeatable;       /* it can leave nothing outside of its sandboxes */
     bool done;             /* the result is complete */
     bool abandoned;        /* the caller has freed it */
 };

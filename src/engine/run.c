@@ -21,7 +21,9 @@
 #include "engine/engine.h"
 #include "engine/recipe.h"
 #include "isolate/syscall_names.h"
+#include "policy/adaptive.h"
 #include "policy/explain.h"
+#include "policy/plan_limits.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,8 +33,6 @@
 /* Pieces of output whose order is kept for `interleave`.  What comes after so many is added to the
  * last piece of its stream. */
 #define RUN_CHUNKS_MAX 65536U
-
-#define POLICY_DEFAULT "default"
 
 /* What is found out on the way and needed no more once the run is started. */
 struct way {
@@ -49,6 +49,22 @@ static int find_language(struct cella_engine *engine, const struct spec *spec,
                          struct recipe *recipe, struct cella_error *err);
 static int find_policy(struct cella_engine *engine, const struct spec *spec, struct way *way,
                        struct cella_error *err);
+/* Whether nothing that a program does by this plan outlasts its sandbox, or leaves it. */
+static bool leaves_nothing(const struct plan *plan)
+{
+    return plan->network != PLAN_NETWORK_HOST && plan_writable_count(plan) == 0;
+}
+
+static void note_timeout(struct cella_run *run, const struct spec_past *past)
+{
+    run->result.data->timeout = (struct result_timeout){
+        .limit_us = run->run.plan->limits.value[LIMIT_WALL],
+        .expected_us = past->samples > 0 ? past->expected_us : RESULT_UNKNOWN,
+        .samples = past->samples,
+        .pace = "",
+    };
+}
+
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
 static int get_in_line(struct cella_run *run, const struct spec *spec, struct cella_error *err);
 static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err);
@@ -125,6 +141,18 @@ void run_destroy(struct cella_run *run)
     free(run);
 }
 
+static int take_id(struct result *result, const struct spec *spec, struct cella_error *err)
+{
+    result->queued_at_ms = clock_realtime_ms();
+    result->attempts = 1;
+    if (spec->attempt == 0) {
+        return id_make(result->queued_at_ms, result->id, err);
+    }
+    result->attempts = spec->attempt;
+    (void)snprintf(result->id, sizeof(result->id), "%s", spec->id); /* fits */
+    return id_time(spec->id, &result->queued_at_ms);                /* it is one: spec has it */
+}
+
 static int take_request(struct cella_run *run, const struct spec *spec, unsigned flags,
                         struct cella_error *err)
 {
@@ -136,10 +164,9 @@ static int take_request(struct cella_run *run, const struct spec *spec, unsigned
     if (spec_check(spec, err) < 0) {
         return -1;
     }
-    result->queued_at_ms = clock_realtime_ms();
     result->text_errors = spec->text_errors;
     result->interleave = spec->interleave;
-    if (id_make(result->queued_at_ms, result->id, err) < 0) {
+    if (take_id(result, spec, err) < 0) {
         return -1;
     }
     if (spec->tag != NULL && (result->tag = strdup(spec->tag)) == NULL) {
@@ -150,6 +177,7 @@ static int take_request(struct cella_run *run, const struct spec *spec, unsigned
             return error_set_memory(err);
         }
     }
+    run->repeatable = (flags & CELLA_RUN_STDIN_OPEN) == 0; /* what was written is gone */
     if (feed_init(&run->run.feed, spec->stdin_bytes.data, spec->stdin_bytes.size,
                   (flags & CELLA_RUN_STDIN_OPEN) != 0) < 0) {
         return error_set_memory(err);
@@ -201,6 +229,10 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
     }
     run->result.data->waived = run->run.plan->waived;
     digests_text(&run->engine->digests, run->run.plan, run->result.data->plan_digest);
+    run->repeatable = run->repeatable && leaves_nothing(run->run.plan);
+    if (plan_limits_are_adaptive(way->recipe.policy, way->recipe.spec)) {
+        note_timeout(run, &way->recipe.spec->past);
+    }
     if (!runtime_is_compiled(way->recipe.runtime)) {
         return 0;
     }
@@ -208,6 +240,7 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
     if (make_plan(way, POLICY_STAGE_COMPILE, &run->compile.plan, err) < 0) {
         return -1;
     }
+    run->repeatable = run->repeatable && leaves_nothing(run->compile.plan);
     digests_text(&run->engine->digests, run->compile.plan, run->result.data->compile_plan_digest);
     return 0;
 }
@@ -485,11 +518,24 @@ static void settle_error(struct result *result)
     }
 }
 
+/* Of one that took its time: how much that was beside what was expected. */
+static void settle_timeout(struct result *result)
+{
+    struct result_timeout *timeout = &result->timeout;
+    const enum status status = result->run.status;
+    if (timeout->samples > 0 && result->run.usage.wall_us != RESULT_UNKNOWN &&
+        status != STATUS_INTERNAL && status != STATUS_CANCELLED) {
+        timeout->pace =
+            adaptive_pace_word(adaptive_pace(result->run.usage.wall_us, timeout->expected_us));
+    }
+}
+
 /* Nothing of the run is left.  The callback may free it, so it is the last that happens. */
 static void complete(struct cella_run *run)
 {
     struct result *result = run->result.data;
     settle_error(result);
+    settle_timeout(result);
     if (run->run.has_ended) {
         name_refused_calls(result, &run->run.ended);
         run_diagnose(run, ERRORS_IN_RUN);

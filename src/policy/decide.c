@@ -131,6 +131,7 @@ static void decide_limit(struct deciding *deciding, enum limit limit, enum polic
         [PLAN_LIMIT_RUNTIME] = "which the language needs",
         [PLAN_LIMIT_POLICY] = "by default",
         [PLAN_LIMIT_DERIVED] = "from other limits",
+        [PLAN_LIMIT_ADAPTIVE] = "from earlier runs of the same code",
     };
     const bool compiles = stage == POLICY_STAGE_COMPILE;
     const struct spec *spec = deciding->spec;
@@ -152,6 +153,8 @@ static void decide_limit(struct deciding *deciding, enum limit limit, enum polic
         return;
     }
     /* Others that are refused must not hide this one: those that are good decide what it is. */
+    alone.adaptive_timeout = spec->adaptive_timeout;
+    alone.past = spec->past;
     limits_init(&alone.limits);
     limits_init(&alone.compile_limits);
     for (enum limit i = 0; i < LIMIT_COUNT; i++) {
@@ -294,6 +297,12 @@ static void tell_rest(struct deciding *deciding)
     give(deciding, "one_processor", "", "one_processor", NULL, "%s",
          policy->one_processor ? "yes" : "no");
     give(deciding, "cold_start", "", "cold_start", NULL, "%s", policy->cold_start ? "yes" : "no");
+    give(deciding, "adaptive_timeout",
+         deciding->spec->adaptive_timeout == SPEC_ADAPTIVE_UNSET ? ""
+         : deciding->spec->adaptive_timeout == SPEC_ADAPTIVE_ON  ? "yes"
+                                                                 : "no",
+         "adaptive_timeout", NULL, "%s",
+         plan_limits_are_adaptive(policy, deciding->spec) ? "yes" : "no");
     for (size_t i = 0; i < policy->preload_count; i++) {
         if (deciding->runtime != NULL &&
             strcmp(policy->preload[i].name, deciding->runtime->name) == 0) {

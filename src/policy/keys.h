@@ -32,6 +32,8 @@
       "keep all processes of a run on one processor, which they cannot leave")                     \
     X(cold_start, "cold_start", "true or false", "false", "`true`",                                \
       "start every program anew, never as the child of a warm interpreter")                        \
+    X(adaptive_timeout, "adaptive_timeout", "true or false", "false", "the base's",                \
+      "the limit of wall-clock time follows what the same code took, unless the request says no")  \
     X(preload, "preload", "mapping of languages to lists", "{}", "anything",                       \
       "modules that the language's warm interpreters load too, where they are installed")          \
     X(compile_cache, "compile_cache", "`none`, `tenant` or `shared`", "tenant", "less",            \

@@ -9,6 +9,7 @@
 
 #include "base/cpus.h"
 #include "base/error.h"
+#include "policy/adaptive.h"
 #include "request/limit_value.h"
 
 #include <inttypes.h>
@@ -24,6 +25,8 @@ const char *plan_limit_source_text(enum plan_limit_source source)
         return "runtime";
     case PLAN_LIMIT_POLICY:
         return "policy";
+    case PLAN_LIMIT_ADAPTIVE:
+        return "earlier runs";
     case PLAN_LIMIT_DERIVED:
         break;
     }
@@ -125,6 +128,24 @@ int plan_limit_check(const struct policy *policy, const struct spec *spec, enum 
                : check_asked(policy, limit, stage, asked, plan_limit_cap(caps->value[limit]), err);
 }
 
+bool plan_limits_are_adaptive(const struct policy *policy, const struct spec *spec)
+{
+    return spec->adaptive_timeout == SPEC_ADAPTIVE_ON ||
+           (spec->adaptive_timeout == SPEC_ADAPTIVE_UNSET && policy->adaptive_timeout);
+}
+
+/* What the request asks for, or else the cap, is the most that it may become. */
+static void adapt(const struct policy *policy, const struct spec *spec, struct plan_limit *wall)
+{
+    if (plan_limits_are_adaptive(policy, spec)) {
+        const uint64_t most =
+            spec->limits.value[LIMIT_WALL] == LIMIT_UNSET ? wall->cap : wall->value;
+        const struct spec_past *past = &spec->past;
+        wall->value = min_of(most, adaptive_limit(past->samples > 0 ? past->expected_us : 0));
+        wall->source = PLAN_LIMIT_ADAPTIVE;
+    }
+}
+
 int plan_limits(const struct policy *policy, const struct spec *spec, const struct runtime *runtime,
                 enum policy_stage stage, struct plan_limit ret_limits[LIMIT_COUNT],
                 struct cella_error *err)
@@ -158,6 +179,9 @@ int plan_limits(const struct policy *policy, const struct spec *spec, const stru
                 (default_value == LIMIT_DERIVED) == (derived == 1)) {
                 fill_default(limit, default_value, needs.value[limit], limits);
             }
+        }
+        if (derived == 0 && !compiles) {
+            adapt(policy, spec, &limits[LIMIT_WALL]);
         }
     }
     memcpy(ret_limits, limits, sizeof(limits));

@@ -9,10 +9,11 @@
 #include "policy/policy.h"
 
 enum plan_limit_source {
-    PLAN_LIMIT_REQUEST, /* asked for */
-    PLAN_LIMIT_RUNTIME, /* the language needs more than the policy's default */
-    PLAN_LIMIT_POLICY,  /* the policy's default */
-    PLAN_LIMIT_DERIVED, /* from other limits */
+    PLAN_LIMIT_REQUEST,  /* asked for */
+    PLAN_LIMIT_RUNTIME,  /* the language needs more than the policy's default */
+    PLAN_LIMIT_POLICY,   /* the policy's default */
+    PLAN_LIMIT_DERIVED,  /* from other limits */
+    PLAN_LIMIT_ADAPTIVE, /* from what the same code took before (adaptive.h) */
 };
 const char *plan_limit_source_text(enum plan_limit_source source);
 
@@ -24,6 +25,9 @@ struct plan_limit {
 
 /* A cap as it counts: a derived one, of processors, is what this host has. */
 uint64_t plan_limit_cap(uint64_t cap);
+
+/* Whether the limit of wall-clock time is to be found from earlier runs. */
+bool plan_limits_are_adaptive(const struct policy *policy, const struct spec *spec);
 
 /* CELLA_ERROR_POLICY for a request above a cap, CELLA_ERROR_CALLER for one of zero, with the field
  * of the request. */

@@ -108,6 +108,7 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
     policy->host_network = base->host_network;
     policy->one_processor = base->one_processor;
     policy->cold_start = base->cold_start;
+    policy->adaptive_timeout = base->adaptive_timeout;
     policy->compile_cache = base->compile_cache;
     policy->on_output_limit = base->on_output_limit;
     policy->languages.all = base->languages.all;

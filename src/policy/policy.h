@@ -76,6 +76,7 @@ struct policy {
     bool host_network; /* a request may ask for network "host" */
     bool one_processor;
     bool cold_start; /* no zygotes */
+    bool adaptive_timeout;
     enum policy_compile_cache compile_cache;
     struct spec_variable *preload; /* by language: what its zygotes load too, with commas between */
     size_t preload_count;

@@ -255,6 +255,12 @@ READER(cold_start)
     return json_text_read_bool(value, where, &reading->policy->cold_start, err);
 }
 
+READER(adaptive_timeout)
+{
+    struct reading *reading = target;
+    return json_text_read_bool(value, where, &reading->policy->adaptive_timeout, err);
+}
+
 const char *const policy_compile_cache_words[] = {
     [POLICY_CACHE_NONE] = "none",
     [POLICY_CACHE_TENANT] = "tenant",

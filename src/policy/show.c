@@ -168,6 +168,7 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "env", env_tree(tree, policy));
     put(tree, root, "one_processor", json_boolean(policy->one_processor));
     put(tree, root, "cold_start", json_boolean(policy->cold_start));
+    put(tree, root, "adaptive_timeout", json_boolean(policy->adaptive_timeout));
     put(tree, root, "preload", preload_tree(tree, policy));
     put(tree, root, "compile_cache",
         json_string(policy_compile_cache_words[policy->compile_cache]));

@@ -31,6 +31,8 @@
       "drop what is over the limit, or end the run; default: the policy's")                        \
     X(text_errors, "text_errors", TEXT_ERRORS, 0,                                                  \
       "what to do with output that is not UTF-8: encode it, or replace each error by U+FFFD")      \
+    X(adaptive_timeout, "adaptive_timeout", FLAG, 0,                                               \
+      "the limit of wall-clock time follows what the same code took; default: the policy's")       \
     X(interleave, "interleave", FLAG, 0, "also give both streams' chunks in the order read")       \
     X(tag, "tag", TEXT, SPEC_TAG_MAX, "the caller's own mark, given back in the result")
 

@@ -11,6 +11,7 @@
 
 #include "base/attributes.h"
 #include "base/buffer.h"
+#include "base/id.h"
 #include "request/limits.h"
 
 #include <cella/error.h>
@@ -66,7 +67,14 @@ void spec_variables_free(struct spec_variable *variables, size_t count);
 
 enum spec_network { SPEC_NETWORK_NONE, SPEC_NETWORK_HOST, SPEC_NETWORK_ALLOW };
 enum spec_on_output_limit { SPEC_OUTPUT_UNSET, SPEC_OUTPUT_TRUNCATE, SPEC_OUTPUT_STOP };
+enum spec_adaptive { SPEC_ADAPTIVE_UNSET, SPEC_ADAPTIVE_OFF, SPEC_ADAPTIVE_ON };
 enum spec_text_errors { SPEC_TEXT_BASE64, SPEC_TEXT_REPLACE };
+
+/* What the same code took before. */
+struct spec_past {
+    uint64_t expected_us;
+    unsigned samples; /* 0: nobody knows */
+};
 
 struct spec {
     char *language;              /* NULL with a command alone */
@@ -89,8 +97,13 @@ struct spec {
     enum spec_on_output_limit on_output_limit;
     enum spec_text_errors text_errors;
     bool interleave;
-    char *tag;    /* NULL when not given */
-    char *tenant; /* whose it is, as the caller says and never the JSON; NULL: nobody's */
+    char *tag; /* NULL when not given */
+    enum spec_adaptive adaptive_timeout;
+    /* What the caller says and never the JSON: */
+    char *tenant; /* whose it is; NULL: nobody's */
+    struct spec_past past;
+    unsigned attempt; /* which one at the run of that id; 0: the first, and the id is made */
+    char id[ID_SIZE];
 };
 
 /* An empty spec: heap, for the setters below. */

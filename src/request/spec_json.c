@@ -165,6 +165,14 @@ WRITER(network)
     }
 }
 
+WRITER(adaptive_timeout)
+{
+    if (spec->adaptive_timeout != SPEC_ADAPTIVE_UNSET) {
+        json_write_key(writer, name);
+        json_write_bool(writer, spec->adaptive_timeout == SPEC_ADAPTIVE_ON);
+    }
+}
+
 WRITER(interleave)
 {
     json_write_key(writer, name);

@@ -66,6 +66,17 @@ READER(interleave)
     return json_text_read_bool(value, where, &spec->interleave, err);
 }
 
+READER(adaptive_timeout)
+{
+    struct spec *spec = target;
+    bool adaptive;
+    if (json_text_read_bool(value, where, &adaptive, err) < 0) {
+        return -1;
+    }
+    spec->adaptive_timeout = adaptive ? SPEC_ADAPTIVE_ON : SPEC_ADAPTIVE_OFF;
+    return 0;
+}
+
 READER(env)
 {
     if (!json_is_object(value)) {

@@ -57,6 +57,9 @@
     X("protections", PROTECTIONS, result->protections, "what held this run")                       \
     X("waived", PROTECTIONS, result->waived, "what the operator waived")                           \
     X("mechanisms", MECHANISMS, result, "what held each limit; null when nothing was run")         \
+    X("attempts", SIZE, result->attempts,                                                          \
+      "times it was begun: more than 1 when Cella lost it and began it again")                     \
+    X("timeout", TIMEOUT, result, "with adaptive_timeout: its limit, from earlier runs")           \
     X("start", START, result->warm ? "warm" : "cold",                                              \
       "whether the program was started anew or born from a warm one")                              \
     X("backend", BACKEND, "native", "what gave the isolation")                                     \
@@ -74,6 +77,7 @@
     X("usage", USAGE, &stage->usage, "what it used; null where this host does not count it")       \
     X("cpu_ms", MS, result_cpu_us(result), "processor time in all, compiling included")            \
     RESULT_LIMITS_FIELDS(X)                                                                        \
+    X("attempts", SIZE, result->attempts, "times it was begun")                                    \
     X("start", START, result->warm ? "warm" : "cold", "how the program was started")               \
     RESULT_ORIGIN_FIELDS(X)                                                                        \
     X("tag", TEXT_OR_NULL, result->tag, "the caller's own mark")
@@ -103,6 +107,13 @@
     X("name", LIMIT_NAME, limit, "the limit's name")                                               \
     X("value", LIMIT_VALUE, stage, "its value in the unit of its name")                            \
     X("stage", STAGE, result->limit_in_compile, "in which stage it was reached")
+
+#define RESULT_TIMEOUT_FIELDS(X)                                                                   \
+    X("limit_ms", MS, timeout->limit_us, "of wall-clock time, that the run had")                   \
+    X("expected_ms", MS, timeout->expected_us,                                                     \
+      "what nine in ten earlier runs of the same code did not outlast; null without any")          \
+    X("samples", SIZE, timeout->samples, "earlier runs that this is known from")                   \
+    X("pace", PACE, timeout->pace, "of this run against it: slow from 1.5 times, stuck from twice")
 
 #define RESULT_FILE_FIELDS(X)                                                                      \
     X("path", TEXT, file->path, "relative to the workspace")                                       \

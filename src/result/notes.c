@@ -65,6 +65,27 @@ static bool note_no_diagnosis(const struct result *result, char note[RESULT_NOTE
     return result->diagnosis_problem[0] != '\0';
 }
 
+static bool note_pace(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    const struct result_timeout *timeout = &result->timeout;
+    char took[UNITS_TEXT_SIZE], expected[UNITS_TEXT_SIZE];
+    if (timeout->limit_us == 0 || timeout->samples == 0 || timeout->pace[0] == '\0' ||
+        strcmp(timeout->pace, "normal") == 0) {
+        return false;
+    }
+    units_format_time(result->run.usage.wall_us, took);
+    units_format_time(timeout->expected_us, expected);
+    (void)snprintf(note, RESULT_NOTE_MAX, "%s: it took %s, where %s was expected", timeout->pace,
+                   took, expected);
+    return true;
+}
+
+static bool note_attempts(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    (void)snprintf(note, RESULT_NOTE_MAX, "Cella lost it, and began it %u times", result->attempts);
+    return result->attempts > 1;
+}
+
 /* One that somebody else made says what it has said there. */
 static bool read_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX])
 {
@@ -78,8 +99,8 @@ static bool read_note(const struct result *result, size_t index, char ret_note[R
 bool result_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX])
 {
     static bool (*const notes[])(const struct result *result, char note[RESULT_NOTE_MAX]) = {
-        note_supervision, note_stdout_cut, note_stderr_cut, note_limits_survived,
-        note_no_diagnosis};
+        note_supervision,  note_stdout_cut, note_stderr_cut, note_limits_survived,
+        note_no_diagnosis, note_pace,       note_attempts};
     if (result->is_read) {
         return read_note(result, index, ret_note);
     }

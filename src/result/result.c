@@ -13,6 +13,7 @@ struct result *result_create(void)
     struct result *result = calloc(1, sizeof(*result));
     if (result != NULL) {
         result_stage_init(&result->run);
+        result->attempts = 1;
     }
     return result;
 }

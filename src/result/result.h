@@ -93,8 +93,18 @@ struct result_stage {
     uint32_t limits_hit; /* by status_hit_bit(); those survived too */
 };
 
+/* Of a run whose limit of wall-clock time was found from earlier ones of the same code. */
+struct result_timeout {
+    uint64_t limit_us;    /* 0: it was not, and the rest says nothing */
+    uint64_t expected_us; /* RESULT_UNKNOWN: there was none */
+    unsigned samples;     /* how many there were */
+    const char *pace;     /* static: "normal", "slow", "stuck"; "": it has not ended by itself */
+};
+
 struct result {
     char id[32];
+    unsigned attempts; /* times that it was begun, after ours had failed */
+    struct result_timeout timeout;
     struct result_stage run;
     struct result_stage *compile; /* NULL when there was no such stage */
     bool limit_in_compile;        /* run.limit was reached while compiling */

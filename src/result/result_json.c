@@ -272,6 +272,23 @@ static void write_LIMIT(struct json_writer *writer, const struct result *result)
     json_write_close(writer, '}');
 }
 
+static void write_PACE(struct json_writer *writer, const char *pace)
+{
+    json_write_string_or_null(writer, pace);
+}
+
+static void write_TIMEOUT(struct json_writer *writer, const struct result *result)
+{
+    const struct result_timeout *timeout = &result->timeout;
+    if (timeout->limit_us == 0) {
+        json_write_null(writer);
+        return;
+    }
+    json_write_open(writer, '{');
+    RESULT_TIMEOUT_FIELDS(WRITE_FIELD)
+    json_write_close(writer, '}');
+}
+
 /* ---- files and refused calls ---- */
 
 static void write_FILES(struct json_writer *writer, const struct result *result)

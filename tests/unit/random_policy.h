@@ -186,6 +186,7 @@ static void say_key(unsigned key)
     case 8:
         say("one_processor: %s\n", one_in(2) ? "true" : "false");
         say("cold_start: %s\n", one_in(2) ? "true" : "false");
+        say("adaptive_timeout: %s\n", one_in(2) ? "true" : "false");
         say("preload: {%s}\n", one_in(2) ? "" : "python: [numpy, json], ruby: []");
         say("compile_cache: %s\n", one_in(3) ? "none" : one_in(2) ? "tenant" : "shared");
         break;

@@ -23,6 +23,21 @@ static void test_form(void **state)
     assert_memory_equal(id, "01ARYZ6S41", 10); /* the example of the ULID specification */
 }
 
+static void test_its_time(void **state)
+{
+    (void)state;
+    char id[ID_SIZE];
+    struct cella_error err;
+    int64_t time = 0;
+    assert_int_equal(id_make(1469918176385, id, &err), 0);
+    assert_int_equal(id_time(id, &time), 0);
+    assert_int_equal(time, 1469918176385);
+    assert_int_equal(id_time("", &time), -1);
+    assert_int_equal(id_time("01ARYZ6S41", &time), -1);
+    id[3] = 'I'; /* which is no digit there */
+    assert_int_equal(id_time(id, &time), -1);
+}
+
 static void test_sorts_by_time(void **state)
 {
     (void)state;
@@ -59,6 +74,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_form),
+        cmocka_unit_test(test_its_time),
         cmocka_unit_test(test_sorts_by_time),
         cmocka_unit_test(test_unique_within_a_millisecond),
     };

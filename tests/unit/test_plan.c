@@ -84,6 +84,45 @@ static void test_plan_defaults(void **state)
     policy_destroy(policy);
 }
 
+/* From earlier runs, up to what is asked for or else the cap; or what no earlier run says. */
+static void test_plan_adaptive(void **state)
+{
+    static const struct {
+        struct spec_past past;
+        uint64_t asked, cap, wall;
+    } cases[] = {
+        {{0, 0}, LIMIT_UNSET, 300 * LIMIT_SECOND, 30 * LIMIT_SECOND},
+        {{0, 0}, LIMIT_UNSET, 20 * LIMIT_SECOND, 20 * LIMIT_SECOND},
+        {{0, 0}, 7 * LIMIT_SECOND, 300 * LIMIT_SECOND, 7 * LIMIT_SECOND},
+        {{1000, 1}, LIMIT_UNSET, 300 * LIMIT_SECOND, 5 * LIMIT_SECOND},
+        {{1000, 1}, LIMIT_UNSET, 2 * LIMIT_SECOND, 2 * LIMIT_SECOND},
+        {{1000, 1}, 3 * LIMIT_SECOND, 300 * LIMIT_SECOND, 3 * LIMIT_SECOND},
+        {{20 * LIMIT_SECOND, 50}, LIMIT_UNSET, 300 * LIMIT_SECOND, 60 * LIMIT_SECOND},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct policy *policy = shipped_policy("default");
+        struct spec *spec = new_spec();
+        struct plan plan;
+        policy->caps.value[LIMIT_WALL] = cases[i].cap;
+        policy->adaptive_timeout = i % 2 == 0;
+        spec->adaptive_timeout = i % 2 == 0 ? SPEC_ADAPTIVE_UNSET : SPEC_ADAPTIVE_ON;
+        spec->past = cases[i].past;
+        spec->limits.value[LIMIT_WALL] = cases[i].asked;
+        planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+        assert_int_equal(plan.limits.value[LIMIT_WALL], cases[i].wall);
+        assert_int_equal(plan.limits.value[LIMIT_CPU], cases[i].wall);
+        planned(policy, spec, NULL, POLICY_STAGE_COMPILE, &plan);
+        assert_int_equal(plan.limits.value[LIMIT_WALL], 30 * LIMIT_SECOND);
+        spec->adaptive_timeout = SPEC_ADAPTIVE_OFF;
+        spec->limits.value[LIMIT_WALL] = LIMIT_SECOND;
+        planned(policy, spec, NULL, POLICY_STAGE_RUN, &plan);
+        assert_int_equal(plan.limits.value[LIMIT_WALL], LIMIT_SECOND);
+        spec_destroy(spec);
+        policy_destroy(policy);
+    }
+}
+
 static void test_every_cap(void **state)
 {
     (void)state;
@@ -397,10 +436,10 @@ static void test_plan_digest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_plan_defaults),   TEST(test_every_cap),     TEST(test_cap_messages),
-        TEST(test_derived),         TEST(test_runtime_needs), TEST(test_network),
-        TEST(test_on_output_limit), TEST(test_base_mounts),   TEST(test_runtime_mounts),
-        TEST(test_plan_digest),
+        TEST(test_plan_defaults),  TEST(test_plan_adaptive),   TEST(test_every_cap),
+        TEST(test_cap_messages),   TEST(test_derived),         TEST(test_runtime_needs),
+        TEST(test_network),        TEST(test_on_output_limit), TEST(test_base_mounts),
+        TEST(test_runtime_mounts), TEST(test_plan_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

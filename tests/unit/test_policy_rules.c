@@ -122,6 +122,7 @@ static void test_choices(void **state)
     refused("preload: {Python: [a]}\n", "preload.Python must be of lower-case letters", "");
     refused("compile_cache: all\n", "compile_cache must be 'none', 'tenant' or 'shared'", "");
     refused("cold_start: never\n", "cold_start must be true or false", "");
+    refused("adaptive_timeout: 1\n", "adaptive_timeout must be true or false", "");
     refused("one_processor: 1\n", "one_processor must be true or false", "");
     refused("network: {allow: ['example.org:443']}\n",
             "network.allow must be empty: lists of allowed addresses are not available yet", "");
@@ -374,6 +375,10 @@ static void test_loosening(void **state)
               "env.pass[0] gives more than the policy 'base', which has no");
     loosening("env: {allow: [A]}\n", "env: {allow: [A, B]}\n", "env.allow[1] gives more");
     loosening("env: {allow: []}\n", "env: {allow: all}\n", "env.allow gives more");
+    loosening("adaptive_timeout: true\n", "adaptive_timeout: false\n",
+              "adaptive_timeout gives more than the policy 'base', which has true");
+    loosening("adaptive_timeout: false\n", "adaptive_timeout: true\n",
+              "adaptive_timeout gives more than the policy 'base', which has false");
     loosening("one_processor: true\n", "one_processor: false\n",
               "one_processor gives more than the policy 'base', which has true");
     loosening("compile_cache: none\n", "compile_cache: tenant\n",

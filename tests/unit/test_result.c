@@ -349,6 +349,40 @@ static void test_chunks(void **state)
     result_destroy(result);
 }
 
+static void test_timeout(void **state)
+{
+    (void)state;
+    char note[RESULT_NOTE_MAX];
+    struct result *result = result_create();
+    json_t *json = round_trip(result);
+    is_null(json, "timeout");
+    is_number(json, "attempts", 1);
+    json_decref(json);
+    result->attempts = 3;
+    result->run.usage.wall_us = 3000000;
+    result->timeout = (struct result_timeout){
+        .limit_us = 5000000, .expected_us = 1500000, .samples = 7, .pace = "stuck"};
+    json = round_trip(result);
+    is_number(json, "attempts", 3);
+    is_number(json, "timeout.limit_ms", 5000);
+    is_number(json, "timeout.expected_ms", 1500);
+    is_number(json, "timeout.samples", 7);
+    is_text(json, "timeout.pace", "stuck");
+    json_decref(json);
+    assert_true(result_note(result, 0, note));
+    assert_string_equal(note, "stuck: it took 3 s, where 1.5 s was expected");
+    assert_true(result_note(result, 1, note));
+    assert_string_equal(note, "Cella lost it, and began it 3 times");
+    assert_false(result_note(result, 2, note));
+    result->timeout =
+        (struct result_timeout){.limit_us = 5000000, .expected_us = RESULT_UNKNOWN, .pace = ""};
+    json = round_trip(result);
+    is_null(json, "timeout.expected_ms");
+    is_null(json, "timeout.pace");
+    json_decref(json);
+    result_destroy(result);
+}
+
 static void test_files_and_calls(void **state)
 {
     (void)state;
@@ -536,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_mechanisms),      cmocka_unit_test(test_every_status_is_explained),
         cmocka_unit_test(test_limit_values),    cmocka_unit_test(test_output),
         cmocka_unit_test(test_nul_survives),    cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_timeout),         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_files_and_calls), cmocka_unit_test(test_compile_and_error),
         cmocka_unit_test(test_diagnosis),       cmocka_unit_test(test_signals),
         cmocka_unit_test(test_exit_codes),      cmocka_unit_test(test_does_not_fit),

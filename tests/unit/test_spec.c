@@ -59,6 +59,7 @@ static void test_every_field(void **state)
         " \"compile\": {\"args\": [\"-O3\"], \"limits\": {\"wall_ms\": 5000}},"
         " \"network\": {\"allow\": [\"example.org:443\"]}, \"collect\": [\"out/**\"],"
         " \"on_output_limit\": \"stop\", \"text_errors\": \"replace\", \"interleave\": true,"
+        " \"adaptive_timeout\": false,"
         " \"tag\": \"t1\"}");
     assert_string_equal(spec->language, "python");
     assert_int_equal(spec->code.size, 3);
@@ -91,6 +92,7 @@ static void test_every_field(void **state)
     assert_int_equal(spec->on_output_limit, SPEC_OUTPUT_STOP);
     assert_int_equal(spec->text_errors, SPEC_TEXT_REPLACE);
     assert_true(spec->interleave);
+    assert_int_equal(spec->adaptive_timeout, SPEC_ADAPTIVE_OFF);
     assert_string_equal(spec->tag, "t1");
     spec_destroy(spec);
 }
@@ -103,6 +105,7 @@ static void test_defaults_and_nulls(void **state)
               " \"files\": null, \"args\": null, \"env\": null, \"stdin\": null, \"policy\": null,"
               " \"limits\": null, \"compile\": null, \"network\": null, \"collect\": null,"
               " \"on_output_limit\": null, \"text_errors\": null, \"interleave\": null,"
+              " \"adaptive_timeout\": null,"
               " \"tag\": null}");
     assert_null(spec->language);
     assert_null(spec->code.data);
@@ -112,6 +115,7 @@ static void test_defaults_and_nulls(void **state)
     assert_int_equal(spec->on_output_limit, SPEC_OUTPUT_UNSET);
     assert_int_equal(spec->text_errors, SPEC_TEXT_BASE64);
     assert_false(spec->interleave);
+    assert_int_equal(spec->adaptive_timeout, SPEC_ADAPTIVE_UNSET);
     for (int i = 0; i < LIMIT_COUNT; i++) {
         assert_true(spec->limits.value[i] == LIMIT_UNSET);
     }
@@ -189,6 +193,8 @@ static void test_types(void **state)
             "limits.memory_bytes must be more than 0");
     refused(RUN "\"compile\": {\"limits\": {\"cpus\": -1}}}", "compile.limits.cpus",
             "compile.limits.cpus must not be negative");
+    refused(RUN "\"adaptive_timeout\": \"yes\"}", "adaptive_timeout",
+            "adaptive_timeout must be true or false, not a string");
     refused(RUN "\"interleave\": 1}", "interleave",
             "interleave must be true or false, not a number");
     refused(RUN "\"network\": true}", "network", "network must be a string, not a boolean");

@@ -40,6 +40,7 @@ static void test_a_request_goes_round(void **state)
         " \"compile\": {\"args\": [\"-O3\"], \"limits\": {\"wall_ms\": 5000}},"
         " \"network\": {\"allow\": [\"example.org:443\"]}, \"collect\": [\"out/**\"],"
         " \"on_output_limit\": \"stop\", \"text_errors\": \"replace\", \"interleave\": true,"
+        " \"adaptive_timeout\": true,"
         " \"tag\": \"t\"}";
     struct cella_request *request = NULL, *again = NULL;
     struct cella_error err;
