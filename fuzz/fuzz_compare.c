@@ -1,7 +1,7 @@
 /*
  * Any two texts, by every rule: a text is always equal to itself, what is equal by one rule is so
- * by every one that is less strict, and a difference lies where it says.  The first byte of the input
- * chooses the tolerance, the first byte 0xff parts the texts.
+ * by every one that is less strict, and a difference lies where it says.  The first byte of the
+ * input chooses the tolerance, the first byte 0xff parts the texts.
  */
 #include "front/serve/compare.h"
 

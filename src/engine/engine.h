@@ -153,6 +153,13 @@ int run_explain(struct cella_engine *engine, const struct spec *spec, char **ret
 int run_refused_result(const struct cella_error *error, struct result **ret_result,
                        struct cella_error *err) MUST_CHECK;
 
+/* ---- repeat.c ---- */
+
+/* With its plan made: its limit of time was found from these. */
+void repeat_expect(struct cella_run *run, const struct spec_past *past);
+/* With its outcome known: how that is beside what was expected. */
+void repeat_settle(struct cella_run *run);
+
 /* ---- diagnosis.c ---- */
 
 /* A stage has ended: if it ended badly, the result learns why.  Where the program's own words say

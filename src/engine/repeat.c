@@ -1,4 +1,4 @@
-/* The public functions of repeat.h. */
+/* The public functions of repeat.h, and what a run has to say of earlier ones. */
 #include "base/error.h"
 #include "engine/engine.h"
 #include "policy/adaptive.h"
@@ -97,6 +97,31 @@ double cella_result_wall_ms(const struct cella_result *result)
 {
     const uint64_t wall_us = result->data->run.usage.wall_us;
     return wall_us == RESULT_UNKNOWN ? -1 : (double)wall_us / US_IN_MS;
+}
+
+/* ---- the run itself ---- */
+
+void repeat_expect(struct cella_run *run, const struct spec_past *past)
+{
+    run->result.data->timeout = (struct result_timeout){
+        .limit_us = run->run.plan->limits.value[LIMIT_WALL],
+        .expected_us = past->samples > 0 ? past->expected_us : RESULT_UNKNOWN,
+        .samples = past->samples,
+        .pace = "",
+    };
+}
+
+/* Of one that took its time: how much that was beside what was expected. */
+void repeat_settle(struct cella_run *run)
+{
+    struct result *result = run->result.data;
+    struct result_timeout *timeout = &result->timeout;
+    const enum status status = result->run.status;
+    if (timeout->samples > 0 && result->run.usage.wall_us != RESULT_UNKNOWN &&
+        status != STATUS_INTERNAL && status != STATUS_CANCELLED) {
+        timeout->pace =
+            adaptive_pace_word(adaptive_pace(result->run.usage.wall_us, timeout->expected_us));
+    }
 }
 
 /* ---- runs that were lost ---- */

@@ -21,7 +21,6 @@
 #include "engine/engine.h"
 #include "engine/recipe.h"
 #include "isolate/syscall_names.h"
-#include "policy/adaptive.h"
 #include "policy/explain.h"
 #include "policy/plan_limits.h"
 
@@ -53,16 +52,6 @@ static int find_policy(struct cella_engine *engine, const struct spec *spec, str
 static bool leaves_nothing(const struct plan *plan)
 {
     return plan->network != PLAN_NETWORK_HOST && plan_writable_count(plan) == 0;
-}
-
-static void note_timeout(struct cella_run *run, const struct spec_past *past)
-{
-    run->result.data->timeout = (struct result_timeout){
-        .limit_us = run->run.plan->limits.value[LIMIT_WALL],
-        .expected_us = past->samples > 0 ? past->expected_us : RESULT_UNKNOWN,
-        .samples = past->samples,
-        .pace = "",
-    };
 }
 
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
@@ -231,7 +220,7 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
     digests_text(&run->engine->digests, run->run.plan, run->result.data->plan_digest);
     run->repeatable = run->repeatable && leaves_nothing(run->run.plan);
     if (plan_limits_are_adaptive(way->recipe.policy, way->recipe.spec)) {
-        note_timeout(run, &way->recipe.spec->past);
+        repeat_expect(run, &way->recipe.spec->past);
     }
     if (!runtime_is_compiled(way->recipe.runtime)) {
         return 0;
@@ -518,24 +507,12 @@ static void settle_error(struct result *result)
     }
 }
 
-/* Of one that took its time: how much that was beside what was expected. */
-static void settle_timeout(struct result *result)
-{
-    struct result_timeout *timeout = &result->timeout;
-    const enum status status = result->run.status;
-    if (timeout->samples > 0 && result->run.usage.wall_us != RESULT_UNKNOWN &&
-        status != STATUS_INTERNAL && status != STATUS_CANCELLED) {
-        timeout->pace =
-            adaptive_pace_word(adaptive_pace(result->run.usage.wall_us, timeout->expected_us));
-    }
-}
-
 /* Nothing of the run is left.  The callback may free it, so it is the last that happens. */
 static void complete(struct cella_run *run)
 {
     struct result *result = run->result.data;
     settle_error(result);
-    settle_timeout(result);
+    repeat_settle(run);
     if (run->run.has_ended) {
         name_refused_calls(result, &run->run.ended);
         run_diagnose(run, ERRORS_IN_RUN);
