@@ -1,6 +1,7 @@
 /* See answer.h. */
 #include "front/serve/answer.h"
 
+#include "front/serve/contract.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
@@ -45,7 +46,8 @@ static void begin(struct exchange *exchange, int status, const char *type)
 {
     const struct http_head *head = &exchange->head;
     char parent[TRACE_PARENT_SIZE];
-    const bool is_looked_at = status == 200 && strchr(head->path + 1, '/') == NULL;
+    const bool is_looked_at =
+        status == 200 && strcmp(head->method, "POST") != 0 && strchr(head->path + 1, '/') == NULL;
     exchange->answer = (struct answer){.status = status};
     metrics_count_response(&exchange->server->metrics, status);
     add_date(&exchange->answer);
@@ -54,6 +56,7 @@ static void begin(struct exchange *exchange, int status, const char *type)
     trace_parent(&exchange->trace, parent);
     add(&exchange->answer, "X-Request-Id: %s\r\ntraceparent: %s\r\n", exchange->trace.request_id,
         parent);
+    add(&exchange->answer, "%s", exchange->contract != NULL ? exchange->contract->fields : "");
     if (!is_looked_at) { /* those who look after the server do it all the time */
         struct log_about about = exchange_about(exchange);
         about.status = status;
@@ -96,27 +99,37 @@ void answer_accepted(struct exchange *exchange, const char *path, const char *id
     end(exchange, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
 }
 
+/* As a contract has it, or as a problem.  Without a body when memory is short: the status says
+ * enough. */
+static const char *make_problem(const struct exchange *exchange, const struct cella_error *error,
+                                int *status, struct buffer *ret_body)
+{
+    struct cella_error failure;
+    const char *title = *status == 0 ? NULL : http_reason(*status);
+    buffer_init(ret_body, 0);
+    if (*status == 0) {
+        *status = cella_error_http_status(error->kind);
+    }
+    if (exchange->contract != NULL) {
+        exchange->contract->refuse(error, status, ret_body);
+        return "application/json";
+    }
+    (void)cella_problem_json(error, title, *status, &ret_body->data, &ret_body->size, &failure);
+    return "application/problem+json";
+}
+
 /* `more` are further lines of the head, or "". */
 static void send_problem(struct exchange *exchange, int status, const struct cella_error *error,
                          const char *more)
 {
-    struct cella_error failure;
-    char *json = NULL;
-    size_t size = 0;
-    const char *title = status == 0 ? NULL : http_reason(status);
-    if (status == 0) {
-        status = cella_error_http_status(error->kind);
-    }
-    if (cella_problem_json(error, title, status, &json, &size, &failure) < 0) {
-        json = NULL; /* memory is short: the status says enough */
-        size = 0;
-    }
-    begin(exchange, status, "application/problem+json");
+    struct buffer body;
+    const char *type = make_problem(exchange, error, &status, &body);
+    begin(exchange, status, type);
     if (status == 429 || status == 503) {
         add(&exchange->answer, "Retry-After: %d\r\n", SERVER_RETRY_SECONDS);
     }
     add(&exchange->answer, "%s", more);
-    end(exchange, json, size);
+    end(exchange, body.data, body.size);
 }
 
 void answer_problem(struct exchange *exchange, int status, const struct cella_error *error)

@@ -59,6 +59,7 @@ struct exchange {
     struct trace trace;
     char run_id[EXCHANGE_RUN_ID_MAX]; /* of the run that it has begun, or "" */
     const struct api_route *route; /* what there is at its path; NULL: not yet known, or nothing */
+    const struct contract *contract; /* in whose form it is answered; NULL: in Cella's own */
     char *body;
     size_t body_size;
     size_t body_capacity; /* counted in the server's body_bytes */

@@ -128,7 +128,7 @@ static void on_message(struct exchange *exchange, bool is_text, const char *data
         result = is_text ? take_frame(exchange->job, data, size, &error)
                          : job_write(exchange->job, data, size, &error);
     } else if (is_text) {
-        result = job_start(exchange, data, size, JOB_TALKS, &id, &error);
+        result = job_start(exchange, data, size, JOB_TALKS, NULL, &id, &error);
     } else {
         result = serve_fail(&error, CELLA_ERROR_CALLER, "the first message is no text");
         (void)serve_hint(&error, "send a request as JSON first");

@@ -30,6 +30,7 @@ struct job {
     struct exchange *exchange;
     struct cella_run *run;
     enum job_way way;
+    struct job_form form;
     const char *tenant;
     struct trace trace; /* of the request, which may be over before the run is */
     char *request;      /* for the history; NULL: it has it already */
@@ -48,6 +49,8 @@ struct job {
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size);
 static void on_done(void *context, struct cella_run *run);
+static void answer(struct exchange *exchange, const struct cella_result *result,
+                   const void *context);
 
 static struct log_about about_job(const struct job *job)
 {
@@ -109,34 +112,43 @@ static int remember(struct job *job, const char *json, size_t size, struct cella
 static void free_job(struct job *job)
 {
     cella_run_free(job->run);
+    free(job->form.context);
     free(job->request);
     free(job->input);
     free(job);
 }
 
-int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
-              const char **ret_id, struct cella_error *err)
+/* Whether one more is taken. */
+static int check_load(const struct server *server, struct cella_error *err)
 {
-    struct server *server = exchange->server;
-    json = json != NULL ? json : ""; /* no body */
     if (server->job_count >= SERVER_JOBS_MAX) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
                          SERVER_JOBS_MAX);
         return serve_hint(err, "try again when some have ended");
     }
-    if (server->answer_bytes > SERVER_ANSWERS_MAX) {
-        return too_many_wait(err);
-    }
+    return server->answer_bytes > SERVER_ANSWERS_MAX ? too_many_wait(err) : 0;
+}
+
+int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
+              const struct job_form *form, const char **ret_id, struct cella_error *err)
+{
+    static const struct job_form own = {.answer = answer};
+    struct server *server = exchange->server;
     struct job *job = calloc(1, sizeof(*job));
+    form = form != NULL ? form : &own;
     if (job == NULL) {
+        free(form->context);
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     *job = (struct job){.server = server,
                         .way = way,
+                        .form = *form,
                         .tenant = exchange_tenant(exchange),
                         .trace = exchange->trace,
                         .began_ms = server_now_ms()};
-    if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
+    json = json != NULL ? json : ""; /* no body */
+    if (check_load(server, err) < 0 || start(job, json, size, err) < 0 ||
+        remember(job, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
@@ -207,9 +219,17 @@ static void on_output(void *context, struct cella_run *run, enum cella_stream st
     exchange_resume(job->exchange);
 }
 
-/* The whole result, or what went wrong on our side. */
-static void answer(struct exchange *exchange, const struct cella_result *result)
+int job_check_room(const struct server *server, size_t size, struct cella_error *err)
 {
+    const bool fits = size <= SMALL_ANSWER || server->answer_bytes <= SERVER_ANSWERS_MAX;
+    return fits ? 0 : too_many_wait(err);
+}
+
+/* The whole result, or what went wrong on our side. */
+static void answer(struct exchange *exchange, const struct cella_result *result,
+                   const void *context)
+{
+    (void)context;
     const struct cella_error *error = cella_result_error(result);
     struct cella_error failure;
     char *json;
@@ -222,9 +242,8 @@ static void answer(struct exchange *exchange, const struct cella_result *result)
         answer_problem(exchange, 0, &told);
     } else if (cella_result_json(result, &json, &size, &failure) < 0) {
         answer_problem(exchange, 0, &failure);
-    } else if (size > SMALL_ANSWER && exchange->server->answer_bytes > SERVER_ANSWERS_MAX) {
+    } else if (job_check_room(exchange->server, size, &failure) < 0) {
         free(json);
-        (void)too_many_wait(&failure);
         answer_problem(exchange, 0, &failure);
     } else {
         answer_json(exchange, 200, json, size);
@@ -245,7 +264,7 @@ static void on_done(void *context, struct cella_run *run)
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", cella_run_id(run), cella_result_status(result));
     if (job->way == JOB_ANSWERS) {
-        answer(job->exchange, result);
+        job->form.answer(job->exchange, result, job->form.context);
     }
     const struct history_run remembered = {cella_run_id(run), job->tenant, job->request,
                                            job->request_size};

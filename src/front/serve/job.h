@@ -21,10 +21,22 @@ enum job_way {
     JOB_STAYS,   /* nobody waits: the result goes into the history */
 };
 
+/* An answer in another form than the result itself, for JOB_ANSWERS. */
+struct job_form {
+    /* Answers the exchange; the result may also be that of a failure of ours. */
+    void (*answer)(struct exchange *exchange, const struct cella_result *result,
+                   const void *context);
+    void *context; /* malloc'ed: job_start() takes it, also when it fails */
+};
+
 /* Starts a run that the exchange asks for; *ret_id belongs to it.  With JOB_STAYS it is in
- * the history when this returns 0. */
+ * the history when this returns 0.  `form` NULL: the result is the answer. */
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
-              const char **ret_id, struct cella_error *err) __attribute__((warn_unused_result));
+              const struct job_form *form, const char **ret_id, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* Whether there is room now for an answer of that size.  -1 with CELLA_ERROR_BUSY. */
+int job_check_room(const struct server *server, size_t size, struct cella_error *err)
+    __attribute__((warn_unused_result));
 /* Ends its run, if it still goes on.  NULL is fine. */
 void job_destroy(struct job *job);
 

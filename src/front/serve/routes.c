@@ -3,6 +3,7 @@
 
 #include "front/serve/answer.h"
 #include "front/serve/api.h"
+#include "front/serve/contract.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
@@ -97,11 +98,40 @@ static bool has_method(const struct api_route *route, const char *method)
            (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
-static const struct api_route *find(const struct http_head *head)
+/* In whose form a path is answered, also when there is nothing at it.  NULL: in Cella's own. */
+static const struct contract *contract_of(const char *path)
 {
-    for (size_t i = 0; i < api_route_count; i++) {
-        if (has_path(&api_routes[i], head->path) && has_method(&api_routes[i], head->method)) {
-            return &api_routes[i];
+    for (size_t i = 0; contracts[i] != NULL; i++) {
+        const struct contract *contract = contracts[i];
+        if (contract->below != NULL &&
+            strncmp(path, contract->below, strlen(contract->below)) == 0) {
+            return contract;
+        }
+        for (size_t n = 0; n < contract->route_count; n++) {
+            if (has_path(&contract->routes[n], path)) {
+                return contract;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The routes among which a request's is looked for. */
+static const struct api_route *routes_of(const struct exchange *exchange, size_t *ret_count)
+{
+    const struct contract *contract = exchange->contract;
+    *ret_count = contract != NULL ? contract->route_count : api_route_count;
+    return contract != NULL ? contract->routes : api_routes;
+}
+
+static const struct api_route *find(const struct exchange *exchange)
+{
+    size_t count = 0;
+    const struct api_route *routes = routes_of(exchange, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (has_path(&routes[i], exchange->head.path) &&
+            has_method(&routes[i], exchange->head.method)) {
+            return &routes[i];
         }
     }
     return NULL;
@@ -113,10 +143,12 @@ static int refuse_way(struct exchange *exchange)
     struct cella_error error;
     const char *path = exchange->head.path;
     char allow[64] = "";
-    for (size_t i = 0; i < api_route_count; i++) {
-        if (has_path(&api_routes[i], path)) {
+    size_t count = 0;
+    const struct api_route *routes = routes_of(exchange, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (has_path(&routes[i], path)) {
             const char *method =
-                strcmp(api_routes[i].method, "GET") == 0 ? "GET, HEAD" : api_routes[i].method;
+                strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
             const size_t length = strlen(allow);
             (void)snprintf(allow + length, sizeof(allow) - length, "%s%s", length > 0 ? ", " : "",
                            method);
@@ -134,10 +166,11 @@ static int refuse_way(struct exchange *exchange)
 
 int routes_check(struct exchange *exchange)
 {
+    exchange->contract = contract_of(exchange->head.path);
     if (check_client(exchange) < 0) {
         return -1;
     }
-    const struct api_route *route = find(&exchange->head);
+    const struct api_route *route = find(exchange);
     exchange->route = route;
     if (route == NULL) {
         return refuse_way(exchange);

@@ -57,7 +57,7 @@ void runs_post(struct exchange *exchange)
         answer_problem(exchange, 0, &error);
         return;
     }
-    if (job_start(exchange, exchange->body, exchange->body_size, way, &id, &error) < 0) {
+    if (job_start(exchange, exchange->body, exchange->body_size, way, NULL, &id, &error) < 0) {
         answer_problem(exchange, 0, &error);
     } else if (way == JOB_STREAMS) {
         answer_events(exchange);

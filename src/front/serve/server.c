@@ -10,6 +10,7 @@
 #include "front/serve/listen.h"
 #include "front/serve/log.h"
 #include "front/serve/openapi.h"
+#include "front/serve/piston.h"
 #include "front/serve/reload.h"
 
 #include <assert.h>
@@ -113,6 +114,7 @@ void server_close(struct server *server)
     }
     close_engine(server);
     history_close(server->history);
+    piston_names_destroy(server->piston);
     loop_destroy(server->loop);
     free(server->openapi);
     if (server->state_fd >= 0) {

@@ -35,6 +35,7 @@ enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 struct connection;
 struct history;
 struct job;
+struct piston_names;
 TAILQ_HEAD(connection_list, connection);
 TAILQ_HEAD(job_list, job);
 
@@ -56,6 +57,7 @@ struct server {
     struct metrics metrics;
     char *openapi; /* the document, made once */
     size_t openapi_size;
+    struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
