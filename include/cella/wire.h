@@ -34,6 +34,11 @@ CELLA_API int cella_result_summary_json(const struct cella_result *result, char 
 /* The id that its result will have; it belongs to the run. */
 CELLA_API const char *cella_run_id(const struct cella_run *run);
 
+/* What its policy lets a history keep of it, besides the summary. */
+#define CELLA_KEEP_CODE   1U /* the request */
+#define CELLA_KEEP_OUTPUT 2U /* the result */
+CELLA_API unsigned cella_run_keeps(const struct cella_run *run);
+
 /* What is kept so far of a stream of the program, valid until the engine works again. */
 CELLA_API const char *cella_run_output(const struct cella_run *run, enum cella_stream stream,
                                        size_t *ret_size);

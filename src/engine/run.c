@@ -24,6 +24,8 @@
 #include "policy/explain.h"
 #include "policy/plan_limits.h"
 
+#include <cella/wire.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +218,8 @@ static int make_plans(struct cella_run *run, const struct way *way, struct cella
     if (make_plan(way, POLICY_STAGE_RUN, &run->run.plan, err) < 0) {
         return -1;
     }
+    run->keeps = (way->recipe.policy->history_code ? CELLA_KEEP_CODE : 0) |
+                 (way->recipe.policy->history_output ? CELLA_KEEP_OUTPUT : 0);
     run->result.data->waived = run->run.plan->waived;
     digests_text(&run->engine->digests, run->run.plan, run->result.data->plan_digest);
     run->repeatable = run->repeatable && leaves_nothing(run->run.plan);

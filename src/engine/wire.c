@@ -73,6 +73,11 @@ int cella_result_summary_json(const struct cella_result *result, char **ret_json
 
 /* ---- a run on its way ---- */
 
+unsigned cella_run_keeps(const struct cella_run *run)
+{
+    return run->keeps;
+}
+
 const char *cella_run_id(const struct cella_run *run)
 {
     return run->result.data->id;

@@ -311,6 +311,10 @@ static void tell_rest(struct deciding *deciding)
     }
     give(deciding, "compile_cache", "", "compile_cache", NULL, "%s",
          policy_compile_cache_words[policy->compile_cache]);
+    give(deciding, "history.code", "", "history.code", NULL, "%s",
+         policy->history_code ? "kept" : "not kept");
+    give(deciding, "history.output", "", "history.output", NULL, "%s",
+         policy->history_output ? "kept" : "not kept");
     give(deciding, "control_groups", "", "control_groups", NULL, "%s",
          request_choice_word(policy_control_groups_words, (int)policy->control_groups));
     for (enum protection i = 0; i < PROTECTION_COUNT; i++) {

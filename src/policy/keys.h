@@ -38,6 +38,7 @@
       "modules that the language's warm interpreters load too, where they are installed")          \
     X(compile_cache, "compile_cache", "`none`, `tenant` or `shared`", "tenant", "less",            \
       "compilations used again: none, those of the same tenant, or everybody's")                   \
+    X(history, "history", "mapping", "", "", "what a server's history keeps of a run")             \
     X(control_groups, "control_groups", "`preferred` or `required`", "preferred", "`required`",    \
       "required: refuse a host on which limits are held by supervision alone")                     \
     X(on_output_limit, "on_output_limit", "`truncate` or `stop`", "truncate", "`stop`",            \
@@ -87,6 +88,12 @@
     X(env_allow, "allow", "list of names, or `all`", "all", "some of the base's",                  \
       "variables that a request may set; `[]`: none")
 
+#define POLICY_HISTORY_KEYS(X)                                                                     \
+    X(history_code, "code", "true or false", "true", "`false`",                                    \
+      "the request: its code, files, arguments and input")                                         \
+    X(history_output, "output", "true or false", "true", "`false`",                                \
+      "the result: output, files, diagnosis; without it only the summary stays")
+
 /* Every table, with what stands before its names: for the reference. */
 #define POLICY_KEY_TABLES(X)                                                                       \
     X("", POLICY_KEYS)                                                                             \
@@ -95,6 +102,7 @@
     X("network.", POLICY_NETWORK_KEYS)                                                             \
     X("syscalls.", POLICY_SYSCALLS_KEYS)                                                           \
     X("mounts[].", POLICY_MOUNT_KEYS)                                                              \
-    X("env.", POLICY_ENV_KEYS)
+    X("env.", POLICY_ENV_KEYS)                                                                     \
+    X("history.", POLICY_HISTORY_KEYS)
 
 #endif

@@ -110,6 +110,8 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
     policy->cold_start = base->cold_start;
     policy->adaptive_timeout = base->adaptive_timeout;
     policy->compile_cache = base->compile_cache;
+    policy->history_code = base->history_code;
+    policy->history_output = base->history_output;
     policy->on_output_limit = base->on_output_limit;
     policy->languages.all = base->languages.all;
     policy->commands.all = base->commands.all;
@@ -134,6 +136,8 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
 static void set_defaults(struct policy *policy)
 {
     policy->compile_cache = POLICY_CACHE_TENANT;
+    policy->history_code = true;
+    policy->history_output = true;
     policy->loopback = true;
     policy->on_output_limit = SPEC_OUTPUT_TRUNCATE;
     policy->languages.all = true;

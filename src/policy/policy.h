@@ -78,6 +78,8 @@ struct policy {
     bool cold_start; /* no zygotes */
     bool adaptive_timeout;
     enum policy_compile_cache compile_cache;
+    bool history_code;             /* a server's history keeps the request */
+    bool history_output;           /* and the result, beyond its summary */
     struct spec_variable *preload; /* by language: what its zygotes load too, with commas between */
     size_t preload_count;
     enum spec_on_output_limit on_output_limit; /* STOP binds; TRUNCATE when a request is silent */

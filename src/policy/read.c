@@ -280,6 +280,24 @@ READER(compile_cache)
     return 0;
 }
 
+READER(history_code)
+{
+    struct reading *reading = target;
+    return json_text_read_bool(value, where, &reading->policy->history_code, err);
+}
+
+READER(history_output)
+{
+    struct reading *reading = target;
+    return json_text_read_bool(value, where, &reading->policy->history_output, err);
+}
+
+READER(history)
+{
+    static const struct json_field fields[] = {POLICY_HISTORY_KEYS(FIELD)};
+    return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
+}
+
 READER(loopback)
 {
     struct reading *reading = target;

@@ -172,6 +172,10 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "preload", preload_tree(tree, policy));
     put(tree, root, "compile_cache",
         json_string(policy_compile_cache_words[policy->compile_cache]));
+    json_t *history = json_object();
+    put(tree, history, "code", json_boolean(policy->history_code));
+    put(tree, history, "output", json_boolean(policy->history_output));
+    put(tree, root, "history", history);
     put(tree, root, "control_groups",
         json_string(request_choice_word(policy_control_groups_words, (int)policy->control_groups)));
     put(tree, root, "on_output_limit",

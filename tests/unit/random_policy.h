@@ -192,6 +192,8 @@ static void say_key(unsigned key)
         break;
     case 9:
         say("control_groups: %s\n", one_in(2) ? "preferred" : "required");
+        say("history: {code: %s, output: %s}\n", one_in(2) ? "true" : "false",
+            one_in(2) ? "true" : "false");
         break;
     case 10:
         say("on_output_limit: %s\n", one_in(2) ? "truncate" : "stop");

@@ -123,6 +123,8 @@ static void test_choices(void **state)
     refused("compile_cache: all\n", "compile_cache must be 'none', 'tenant' or 'shared'", "");
     refused("cold_start: never\n", "cold_start must be true or false", "");
     refused("adaptive_timeout: 1\n", "adaptive_timeout must be true or false", "");
+    refused("history: {code: 1}\n", "history.code must be true or false", "");
+    refused("history: none\n", "history must be an object", "");
     refused("one_processor: 1\n", "one_processor must be true or false", "");
     refused("network: {allow: ['example.org:443']}\n",
             "network.allow must be empty: lists of allowed addresses are not available yet", "");
@@ -387,6 +389,10 @@ static void test_loosening(void **state)
               "compile_cache gives more than the policy 'base', which has tenant");
     loosening("cold_start: true\n", "cold_start: false\n",
               "cold_start gives more than the policy 'base', which has true");
+    loosening("history: {code: false}\n", "history: {code: true}\n",
+              "history.code gives more than the policy 'base', which has false");
+    loosening("history: {output: false}\n", "history: {code: false, output: true}\n",
+              "history.output gives more than the policy 'base', which has false");
     loosening("control_groups: required\n", "control_groups: preferred\n",
               "control_groups gives more than the policy 'base', which has 'required'");
     loosening("on_output_limit: stop\n", "on_output_limit: truncate\n",
@@ -413,6 +419,8 @@ static void test_tightening(void **state)
         {"waive: []\n", "env: {allow: [], set: {A: x}}\n"},
         {"env: {pass: [A]}\n", "env: {pass: []}\n"},
         {"waive: []\n", "one_processor: true\ncontrol_groups: required\non_output_limit: stop\n"},
+        {"waive: []\n", "history: {code: false, output: false}\n"},
+        {"history: {code: false}\n", "history: {output: false}\n"},
         {"waive: [seccomp, keyring]\n", "waive: [keyring]\n"},
         {"waive: []\n", "limits: {cpus: {cap: 1}}\n"},
         {"network: {host: true}\n", "network: {host: false}\n"},
