@@ -62,12 +62,9 @@ struct cella_run {
     struct stage *now;               /* the one that is at work, or waits for room */
     struct admission_tenant *tenant; /* whose it is, for admission; NULL: not yet there */
     uint64_t turn;                   /* in the line of admission; 0: none yet */
+    unsigned keeps;                  /* CELLA_KEEP_..., by its policy */
     bool begun;                      /* its first stage has had room */
     const struct runtime *runtime;   /* NULL for a command */
-    struct stage *now;             /* the one that is at work, or waits for room */
-    unsigned keeps;                /* CELLA_KEEP_..., by its policy */
-    uint64_t turn;                 /* in the line of admission; 0: none yet */
-    const struct runtime *runtime; /* NULL for a command */
     struct diagnose_sources sources;
     size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
     bool repeatable;       /* it can leave nothing outside of its sandboxes */

@@ -1,4 +1,5 @@
 """What the server remembers of its runs: lists, results fetched later, and what becomes of them."""
+import hashlib
 import json
 import os
 import signal
@@ -6,10 +7,11 @@ import sqlite3
 import subprocess
 
 import pytest
-from program import IS_ROOT, valid
+from program import CELLA, IS_ROOT, valid
 from server import Server, UnixConnection, wait_until
 
 LATER = {"Prefer": "respond-async"}
+RECORD = {"tenant", "request_id", "trace_id", "request_digest"}  # what is known besides the result
 SLEEP = {"language": "bash", "code": "echo begun; sleep 60"}
 
 
@@ -158,7 +160,10 @@ def test_a_list_is_filtered(server, some, query, found):
 def test_a_summary_is_what_the_result_says(server, some):
     summary = listed(server, "?tag=two")[0][0]
     result = server.ask("GET", f"/v1/runs/{some[1]}")[2]
-    assert summary == {name: result[name] for name in summary}
+    usage = result["usage"]
+    assert summary.pop("cpu_ms") == pytest.approx(usage["user_ms"] + usage["system_ms"])
+    assert summary == {name: result[name] for name in summary.keys() - RECORD} | {
+        name: summary[name] for name in RECORD}
     assert {"id", "status", "usage", "limit", "language", "policy", "queued_at", "tag"} <= summary.keys()
     assert not {"stdout", "stderr", "files"} & summary.keys()
 
@@ -188,6 +193,89 @@ def test_a_list_goes_on_where_it_stopped(server, some):
 ])
 def test_queries_that_make_no_sense(server, query, text):
     assert server.problem("GET", "/v1/runs" + query)[:2] == (400, text)
+
+
+def test_who_asked_for_it_and_what_for(server):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    body = b'{ "language": "bash",\n  "code": "echo asked" }'
+    headers = {"X-Request-Id": "asked:1", "traceparent": f"00-{trace}-b7ad6b7169203331-00"}
+    digest = hashlib.sha256(body).hexdigest()
+    for way in ({}, LATER):
+        connection = UnixConnection(server.socket)
+        id_ = server.ask("POST", "/v1/runs", body, headers | way, connection)[2]["id"]
+        result_at(server, f"/v1/runs/{id_}", connection)
+        summary = listed(server, "?limit=1", connection)[0][0]
+        assert {name: summary[name] for name in RECORD | {"id"}} == {
+            "id": id_, "tenant": "local", "request_id": "asked:1", "trace_id": trace, "request_digest": digest}
+    assert server.run(language="bash", code=":")[0] == 200
+    assert listed(server, "?limit=1")[0][0]["tenant"] is None
+
+
+def test_the_digest_of_its_plan_is_that_of_explain(server):
+    plan = subprocess.run([CELLA, "explain", "-l", "bash", "-c", ":"], capture_output=True, text=True).stdout
+    summary = server.run(language="bash", code=":")[2]
+    assert f"  plan       {summary['plan_digest']}\n" in plan
+    assert listed(server, "?limit=1")[0][0]["plan_digest"] == summary["plan_digest"]
+
+
+def test_a_run_whose_client_went_away_is_remembered(server):
+    connection = server.connect()
+    connection.request("POST", "/v1/runs", json.dumps(SLEEP | {"tag": "left"}), {"Content-Type": "application/json"})
+    wait_until(lambda: server.ask("GET", "/metrics")[2].count(b"cella_jobs 1\n"))
+    connection.close()
+    wait_until(lambda: [run["status"] for run in listed(server, "?tag=left")[0]] == ["cancelled"])
+
+
+# ---- what a policy lets it keep ----
+
+
+@pytest.fixture(scope="module")
+def keeping(tmp_path_factory):
+    """A server with policies that keep less."""
+    config = tmp_path_factory.mktemp("config")
+    (config / "cella" / "policies").mkdir(parents=True)
+    for name, rule in {"nocode": "code: false", "nooutput": "output: false",
+                       "nothing": "code: false, output: false"}.items():
+        (config / "cella" / "policies" / f"{name}.yaml").write_text(f"extends: default\nhistory: {{{rule}}}\n")
+    with Server(environment={"XDG_CONFIG_HOME": str(config)}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("policy, found", [
+    ("default", "code out err"), ("nocode", "out err"), ("nooutput", "code"), ("nothing", "")])
+def test_what_is_kept(keeping, policy, found):
+    words = {"code": f"c{policy}", "out": f"o{policy}", "err": f"e{policy}"}
+    code = f"#{words['code']}\nx() {{ echo o$1; echo e$1 >&2; }}; x {policy}; exit 4"
+    body = json.dumps({"language": "bash", "code": code, "policy": policy, "stdin": "s" + policy})
+    result = keeping.ask("POST", "/v1/runs", body)[2]
+    assert (result["exit_code"], result["stdout"]) == (4, words["out"] + "\n")
+    status, _, kept = keeping.ask("GET", f"/v1/runs/{result['id']}")
+    if "out" in found:
+        assert (status, kept) == (200, result)
+    else:
+        assert (status, kept["detail"]) == (
+            410, f"the result of {result['id']} was not kept: its policy wants no output in the history")
+    for kind, word in words.items():
+        assert ids(keeping, "?q=" + word) == ([result["id"]] if kind in found.split() else [])
+    summary = listed(keeping, f"?policy={policy}")[0][0]
+    assert (summary["status"], summary["exit_code"]) == ("exit", 4)
+    assert summary["request_digest"] == hashlib.sha256(body.encode()).hexdigest()
+    state = b"".join(path.read_bytes() for path in (keeping.directory / "state").glob("history.db*"))
+    for kind, word in (words | {"stdin": "s" + policy}).items():
+        is_kept = ("code" if kind in ("code", "stdin") else "out") in found.split()
+        assert (word.encode() in state) == is_kept, kind
+
+
+def test_what_is_not_kept_cannot_be_fetched_later(keeping):
+    for policy in ("nooutput", "nothing"):
+        status, text, hint = keeping.problem(
+            "POST", "/v1/runs", {"language": "bash", "code": ":", "policy": policy}, LATER)
+        assert (status, text) == (
+            403, "the policy wants no output in the history, so no result can be fetched later")
+        assert "respond-async" in hint
+    path = later(keeping, language="bash", code="echo later", policy="nocode")
+    assert result_at(keeping, path)["stdout"] == "later\n"
+    wait_until(keeping.is_idle)
 
 
 # ---- whose they are ----
@@ -298,6 +386,30 @@ def test_a_file_of_another_version(tmp_path):
     database.execute("PRAGMA user_version = 99")
     database.close()
     assert "history.db was written by another version of Cella" in broken(tmp_path)
+
+
+def test_a_file_of_the_first_version(tmp_path):
+    """Is brought to the newest; what it has, it keeps."""
+    with Server(directory=tmp_path) as server:
+        done = server.run(language="bash", code="echo old")[2]
+        own = server.run(UnixConnection(server.socket), language="bash", code="echo own")[2]
+    with sqlite3.connect(tmp_path / "state" / "history.db") as database:
+        database.executescript("""
+            CREATE TABLE old(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL,
+                added_at INTEGER NOT NULL, bytes INTEGER NOT NULL, summary TEXT,
+                status TEXT AS (summary ->> '$.status') STORED, request TEXT, result TEXT);
+            INSERT INTO old(number, id, tenant, added_at, bytes, summary, request, result)
+                SELECT number, id, tenant, added_at, bytes, summary, request, result FROM runs;
+            INSERT INTO old(id, tenant, added_at, bytes, request) VALUES('lost', '', 0, 2, '{}');
+            DROP TABLE runs; ALTER TABLE old RENAME TO runs; PRAGMA user_version = 1""")
+    database.close()
+    for _ in range(2):
+        with Server(directory=tmp_path) as server:
+            assert server.ask("GET", f"/v1/runs/{done['id']}")[2] == done
+            assert result_at(server, "/v1/runs/lost")["status"] == "internal"
+            runs = {run["id"]: run for run in listed(server, "", UnixConnection(server.socket))[0]}
+            assert [runs[id_]["tenant"] for id_ in (done["id"], own["id"])] == [None, "local"]
+            assert runs[own["id"]]["request_digest"] is None
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can mount a small disk")

@@ -47,7 +47,7 @@ void exchange_destroy(struct exchange *exchange)
         return;
     }
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
-    job_destroy(exchange->job);
+    job_leave(exchange->job);
     exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);
     free(exchange->in);

@@ -26,18 +26,20 @@
 #define RESULT_BYTES_MAX ((size_t)4 << 20)
 /* Rows that go in one turn: others want their turn too. */
 #define FORGOTTEN_AT_ONCE 16
-#define FORMAT            1 /* of the tables below */
 #define DAY_SECONDS       86400
 
+/* The format of the file is a number in it, so that a later Cella knows what it reads. */
+#define FORMAT 2
+
 static const char tables[] =
-    "PRAGMA journal_mode = WAL;"
-    "PRAGMA synchronous = NORMAL;"
-    "CREATE TABLE IF NOT EXISTS runs("
+    "CREATE TABLE runs("
     " number INTEGER PRIMARY KEY,"
     " id TEXT NOT NULL UNIQUE,"
     " tenant TEXT NOT NULL,"
     " added_at INTEGER NOT NULL," /* Unix time */
     " bytes INTEGER NOT NULL,"
+    " kept INTEGER NOT NULL," /* CELLA_KEEP_..., by its policy */
+    " record TEXT NOT NULL,"
     " summary TEXT," /* NULL: still on its way */
     " status TEXT AS (summary ->> '$.status') STORED,"
     " language TEXT AS (summary ->> '$.language.name') STORED,"
@@ -45,32 +47,46 @@ static const char tables[] =
     " tag TEXT AS (summary ->> '$.tag') STORED,"
     " queued_at TEXT AS (summary ->> '$.queued_at') STORED,"
     " wall_ms REAL AS (summary ->> '$.usage.wall_ms') STORED,"
-    " request TEXT,"
-    " result TEXT);"
+    " request TEXT NOT NULL," /* 'null': not kept */
+    " result TEXT);"          /* '': not kept */
     "CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(code, stdout, stderr);";
+
+/* From format 1, which had no records. */
+static const char before_tables[] = "ALTER TABLE runs RENAME TO runs_1;";
+static const char behind_tables[] =
+    "INSERT INTO runs(number, id, tenant, added_at, bytes, kept, record, summary, request, result)"
+    " SELECT number, id, tenant, added_at, bytes, 3,"
+    " json_object('tenant', nullif(tenant, ''), 'request_id', NULL, 'trace_id', NULL, "
+    "'request_digest', NULL),"
+    " summary, request, result FROM runs_1;"
+    "DROP TABLE runs_1;";
 
 /* Of a tenant and a time. */
 #define WITHIN                                                                                     \
     " AND (?1 IS NULL OR tenant = ?1)"                                                             \
     " AND (?2 IS NULL OR queued_at >= ?2) AND (?3 IS NULL OR queued_at < ?3)"
+/* Of a list: those before ?8, and at most ?9 of them. */
+#define FILTERED                                                                                   \
+    " FROM runs WHERE summary IS NOT NULL"                                                         \
+    " AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR language = ?2)"                           \
+    " AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR tag = ?4)"                                \
+    " AND (?5 IS NULL OR queued_at >= ?5) AND (?6 IS NULL OR queued_at < ?6)"                      \
+    " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"                \
+    " AND (?8 IS NULL OR id < ?8) AND (?10 IS NULL OR tenant = ?10) ORDER BY id DESC LIMIT ?9"
 
 static const char *const statements[STATEMENT_COUNT] = {
-    [ACCEPT] = "INSERT INTO runs(id, tenant, added_at, bytes, request)"
-               " VALUES(?1, ?6, ?2, length(?3), ?3)",
-    [ADD] = "INSERT INTO runs(id, tenant, added_at, bytes, request, summary, result)"
-            " VALUES(?1, ?6, ?2, length(?3) + length(?5), ?3, ?4, ?5) RETURNING number, bytes",
+    [ACCEPT] = "INSERT INTO runs(id, tenant, added_at, bytes, request, kept, record)"
+               " VALUES(?1, ?6, ?2, length(?3), ?3, ?7, ?8)",
+    [ADD] = "INSERT INTO runs(id, tenant, added_at, bytes, request, kept, record, summary, result)"
+            " VALUES(?1, ?6, ?2, length(?3) + length(?5), ?3, ?7, ?8, ?4, ?5)"
+            " RETURNING number, bytes",
     [FINISH] = "UPDATE runs SET bytes = bytes + length(?5), summary = ?4, result = ?5"
                " WHERE id = ?1 RETURNING number, length(?5)",
     [SEARCHABLE] = "INSERT INTO texts(rowid, code, stdout, stderr) SELECT number,"
                    " substr(request ->> '$.code', 1, ?4), ?2, ?3 FROM runs WHERE number = ?1",
-    [FIND] = "SELECT result FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
-    [LIST] =
-        "SELECT id, summary FROM runs WHERE summary IS NOT NULL"
-        " AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR language = ?2)"
-        " AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR tag = ?4)"
-        " AND (?5 IS NULL OR queued_at >= ?5) AND (?6 IS NULL OR queued_at < ?6)"
-        " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"
-        " AND (?8 IS NULL OR id < ?8) AND (?10 IS NULL OR tenant = ?10) ORDER BY id DESC LIMIT ?9",
+    [FIND] = "SELECT result, kept FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
+    [LIST] = "SELECT id, summary, record" FILTERED,
+    [EXPORT] = "SELECT id, summary, record, request, result" FILTERED,
     [COUNT] = "SELECT status, count(*) FROM runs WHERE summary IS NOT NULL" WITHIN
               " GROUP BY status ORDER BY status",
     [TIMES] = "SELECT wall_ms, count(*) OVER () FROM runs WHERE wall_ms IS NOT NULL" WITHIN
@@ -108,8 +124,8 @@ static int run_text(struct history *history, const char *sql)
     return sqlite3_exec(history->database, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
-/* Its own number, so that a later Cella knows what it reads. */
-static int check_format(struct history *history, const char *path, struct cella_error *err)
+static int read_format(struct history *history, const char *path, int *ret_format,
+                       struct cella_error *err)
 {
     sqlite3_stmt *statement = NULL;
     int format = -1;
@@ -122,18 +138,32 @@ static int check_format(struct history *history, const char *path, struct cella_
     if (format < 0) {
         return history_failed(history, "be read", err);
     }
-    if (format != 0 && format != FORMAT) {
+    if (format > FORMAT) {
         (void)serve_fail(err, CELLA_ERROR_HOST, "%s was written by another version of Cella", path);
         return serve_hint(err, "move it away, or choose another state directory");
     }
+    *ret_format = format;
     return 0;
 }
 
-static int prepare(struct history *history, struct cella_error *err)
+/* All of it or, when this process or its host ends meanwhile, none. */
+static int make_tables(struct history *history, int format)
 {
-    char format[40];
-    (void)snprintf(format, sizeof(format), "PRAGMA user_version = %d", FORMAT);
-    if (run_text(history, tables) < 0 || run_text(history, format) < 0) {
+    char version[40];
+    (void)snprintf(version, sizeof(version), "PRAGMA user_version = %d", FORMAT);
+    return format == FORMAT || (run_text(history, "BEGIN IMMEDIATE") == 0 &&
+                                (format == 0 || run_text(history, before_tables) == 0) &&
+                                run_text(history, tables) == 0 &&
+                                (format == 0 || run_text(history, behind_tables) == 0) &&
+                                run_text(history, version) == 0 && run_text(history, "COMMIT") == 0)
+               ? 0
+               : -1;
+}
+
+static int prepare(struct history *history, int format, struct cella_error *err)
+{
+    if (run_text(history, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL") < 0 ||
+        make_tables(history, format) < 0) {
         return history_failed(history, "be made", err);
     }
     for (int i = 0; i < STATEMENT_COUNT; i++) {
@@ -189,6 +219,7 @@ int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
                  struct history **ret_history, struct cella_error *err)
 {
     char *path = NULL;
+    int format = 0;
     if (max_bytes == 0) {
         *ret_history = NULL;
         return 0;
@@ -208,10 +239,10 @@ int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
                    ? 0
                    : history_failed(history, "be opened", err);
     if (code == 0) {
-        code = check_format(history, path, err);
+        code = read_format(history, path, &format, err);
     }
     if (code == 0) {
-        code = prepare(history, err);
+        code = prepare(history, format, err);
     }
     if (code == 0) {
         code = tell_lost(history, err);
@@ -287,11 +318,15 @@ static void forget_old(struct history *history)
 /* What a row has of a run from its beginning. */
 static void bind_run(sqlite3_stmt *statement, const struct history_run *run)
 {
+    static const char none[] = "null";
     history_bind(statement, 1, run->id, strlen(run->id));
-    if (run->request != NULL) {
+    if (!run->is_accepted) {
         (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)time(NULL));
-        history_bind(statement, 3, run->request, run->request_size);
+        history_bind(statement, 3, run->request != NULL ? run->request : none,
+                     run->request != NULL ? run->request_size : sizeof(none) - 1);
         history_bind(statement, 6, run->tenant, strlen(run->tenant));
+        (void)sqlite3_bind_int64(statement, 7, run->keeps);
+        history_bind(statement, 8, run->record, strlen(run->record));
     }
 }
 
@@ -335,27 +370,46 @@ static int add_row(struct history *history, sqlite3_stmt *statement, sqlite3_int
     return added && end == SQLITE_OK ? 0 : -1;
 }
 
-/* Its JSON is no shorter. */
-static size_t output_size(const struct cella_result *result)
+/* Whether the result may be kept; its JSON is no shorter than its output.  One that was accepted
+ * for later is never too long. */
+static bool is_kept(const struct history_run *run, const struct cella_result *result)
 {
     size_t out = 0, error = 0;
     (void)cella_result_stdout(result, &out);
     (void)cella_result_stderr(result, &error);
-    return out + error;
+    return (run->keeps & CELLA_KEEP_OUTPUT) != 0 &&
+           (run->is_accepted || out + error <= RESULT_BYTES_MAX);
+}
+
+/* What of the run is found by its words.  The request is there already. */
+static int make_searchable(struct history *history, const struct history_run *run,
+                           const struct cella_result *result, sqlite3_int64 number)
+{
+    sqlite3_stmt *statement = history->statements[SEARCHABLE];
+    size_t size = 0;
+    (void)sqlite3_bind_int64(statement, 1, number);
+    if ((run->keeps & CELLA_KEEP_OUTPUT) != 0) {
+        const char *text = cella_result_stdout(result, &size);
+        bind_searched(statement, 2, text, size);
+        text = cella_result_stderr(result, &size);
+        bind_searched(statement, 3, text, size);
+    }
+    (void)sqlite3_bind_int(statement, 4, SEARCHED_BYTES_MAX);
+    return step(statement);
 }
 
 static int add(struct history *history, const struct history_run *run,
                const struct cella_result *result, struct cella_error *err)
 {
-    sqlite3_stmt *statement = history->statements[run->request != NULL ? ADD : FINISH];
+    sqlite3_stmt *statement = history->statements[run->is_accepted ? FINISH : ADD];
     char *summary = NULL, *json = NULL;
-    size_t summary_size = 0, json_size = 0, size = 0;
+    size_t summary_size = 0, json_size = 0;
     sqlite3_int64 number = 0;
     int code = cella_result_summary_json(result, &summary, &summary_size, err);
-    if (code == 0 && (run->request == NULL || output_size(result) <= RESULT_BYTES_MAX)) {
+    if (code == 0 && is_kept(run, result)) {
         code = cella_result_json(result, &json, &json_size, err);
     }
-    if (code == 0 && run->request != NULL && json_size > RESULT_BYTES_MAX) {
+    if (code == 0 && !run->is_accepted && json_size > RESULT_BYTES_MAX) {
         json_size = 0; /* somebody has it, and others want their turn */
     }
     if (code == 0) {
@@ -363,14 +417,7 @@ static int add(struct history *history, const struct history_run *run,
         history_bind(statement, 4, summary, summary_size);
         history_bind(statement, 5, json != NULL ? json : "", json_size);
         code = add_row(history, statement, &number);
-        sqlite3_stmt *searchable = history->statements[SEARCHABLE];
-        (void)sqlite3_bind_int64(searchable, 1, number);
-        const char *text = cella_result_stdout(result, &size);
-        bind_searched(searchable, 2, text, size);
-        text = cella_result_stderr(result, &size);
-        bind_searched(searchable, 3, text, size);
-        (void)sqlite3_bind_int(searchable, 4, SEARCHED_BYTES_MAX);
-        if (code < 0 || step(searchable) < 0) {
+        if (code < 0 || make_searchable(history, run, result, number) < 0) {
             code = history_failed(history, "be written", err);
         }
     }

@@ -11,6 +11,7 @@
 #define SERVE_HISTORY_H
 
 #include <cella/cella.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,24 +32,34 @@ void history_close(struct history *history);
 
 struct history_run {
     const char *id;
-    const char *tenant;  /* whose it is, and who alone finds it */
-    const char *request; /* JSON */
+    const char *tenant; /* whose it is, and who alone finds it */
+    /* Who asked for it and what for, as a JSON object: "tenant", "request_id", ... */
+    const char *record;
+    unsigned keeps;      /* CELLA_KEEP_..., of its policy: what is not to be kept never gets here */
+    bool is_accepted;    /* history_accept() has had it; then the rest is there already: */
+    const char *request; /* JSON; NULL: not to be kept */
     size_t request_size;
 };
 
 /* One that has just begun.  When this returns 0 the kernel has it. */
 int history_accept(struct history *history, const struct history_run *run, struct cella_error *err)
     __attribute__((warn_unused_result));
-/* One that has ended; with `request` NULL it was accepted before. */
+/* One that has ended. */
 int history_add(struct history *history, const struct history_run *run,
                 const struct cella_result *result, struct cella_error *err)
     __attribute__((warn_unused_result));
 
-/* The result of a run, malloc'ed.  Returns 1 for it; 0 when there is no such run; 1 with *ret_json
- * NULL when it is still on its way, and empty when it was too large to be kept.  `tenant` NULL: of
- * all. */
-int history_find(struct history *history, const char *id, const char *tenant, char **ret_json,
-                 size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+enum history_found {
+    HISTORY_NONE,
+    HISTORY_PENDING,   /* it is still on its way */
+    HISTORY_TOO_LARGE, /* its result was not kept for that */
+    HISTORY_NOT_KEPT,  /* or because its policy wants none kept */
+    HISTORY_RESULT,
+};
+/* The result of a run, malloc'ed where there is one.  `tenant` NULL: of all. */
+int history_find(struct history *history, const char *id, const char *tenant,
+                 enum history_found *ret_found, char **ret_json, size_t *ret_size,
+                 struct cella_error *err) __attribute__((warn_unused_result));
 
 /* NULL: any. */
 struct history_query {

@@ -13,6 +13,7 @@ enum statement {
     SEARCHABLE,
     FIND,
     LIST,
+    EXPORT,
     COUNT,
     TIMES,
     LOST,

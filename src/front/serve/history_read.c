@@ -2,6 +2,7 @@
 #include "front/serve/fail.h"
 #include "front/serve/history_file.h"
 
+#include <cella/wire.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,27 +17,41 @@ static void bind_or_any(sqlite3_stmt *statement, int place, const char *text)
     }
 }
 
-int history_find(struct history *history, const char *id, const char *tenant, char **ret_json,
-                 size_t *ret_size, struct cella_error *err)
+/* Of a row of FIND. */
+static enum history_found look_at(sqlite3_stmt *statement)
+{
+    if (sqlite3_column_type(statement, 0) == SQLITE_NULL) {
+        return HISTORY_PENDING;
+    }
+    if (sqlite3_column_bytes(statement, 0) > 0) {
+        return HISTORY_RESULT;
+    }
+    return (sqlite3_column_int(statement, 1) & (int)CELLA_KEEP_OUTPUT) != 0 ? HISTORY_TOO_LARGE
+                                                                            : HISTORY_NOT_KEPT;
+}
+
+int history_find(struct history *history, const char *id, const char *tenant,
+                 enum history_found *ret_found, char **ret_json, size_t *ret_size,
+                 struct cella_error *err)
 {
     if (history == NULL) {
+        *ret_found = HISTORY_NONE;
         return 0;
     }
     sqlite3_stmt *statement = history->statements[FIND];
     history_bind(statement, 1, id, strlen(id));
     bind_or_any(statement, 2, tenant);
     const int state = sqlite3_step(statement);
-    int found = state == SQLITE_ROW ? 1 : 0;
+    int code = 0;
+    enum history_found found = state == SQLITE_ROW ? look_at(statement) : HISTORY_NONE;
     if (state != SQLITE_ROW && state != SQLITE_DONE) {
-        found = history_failed(history, "be read", err);
-    } else if (found && sqlite3_column_type(statement, 0) == SQLITE_NULL) {
-        *ret_json = NULL;
-    } else if (found) {
+        code = history_failed(history, "be read", err);
+    } else if (found == HISTORY_RESULT) {
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
         char *json = text != NULL ? malloc(size + 1) : NULL;
         if (json == NULL) {
-            found = serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+            code = serve_fail(err, CELLA_ERROR_HOST, "memory is short");
         } else {
             memcpy(json, text, size);
             json[size] = '\0';
@@ -46,7 +61,10 @@ int history_find(struct history *history, const char *id, const char *tenant, ch
     }
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
-    return found;
+    if (code == 0) {
+        *ret_found = found;
+    }
+    return code;
 }
 
 /* ---- lists ---- */
@@ -71,6 +89,15 @@ static char *quote(const char *words)
     return quoted;
 }
 
+/* One object, but for its end: the summary and then the record, which is not empty. */
+static void write_run(sqlite3_stmt *statement, FILE *out)
+{
+    const char *summary = (const char *)sqlite3_column_text(statement, 1);
+    const char *record = (const char *)sqlite3_column_text(statement, 2);
+    (void)fprintf(out, "%.*s,%.*s", sqlite3_column_bytes(statement, 1) - 1, summary,
+                  sqlite3_column_bytes(statement, 2) - 2, record + 1);
+}
+
 /* The rows, and the id of the last one where there may be more. */
 static int write_rows(sqlite3_stmt *statement, unsigned count, FILE *out)
 {
@@ -79,8 +106,11 @@ static int write_rows(sqlite3_stmt *statement, unsigned count, FILE *out)
     int state;
     (void)fputs("{\"runs\":[", out);
     while ((state = sqlite3_step(statement)) == SQLITE_ROW) {
-        (void)fprintf(out, "%s%s", rows > 0 ? "," : "",
-                      (const char *)sqlite3_column_text(statement, 1));
+        if (rows > 0) {
+            (void)fputc(',', out);
+        }
+        write_run(statement, out);
+        (void)fputc('}', out);
         (void)snprintf(last, sizeof(last), "%s", (const char *)sqlite3_column_text(statement, 0));
         rows++;
     }

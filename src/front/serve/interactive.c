@@ -110,7 +110,7 @@ static void refuse(struct exchange *exchange, const struct cella_error *error)
         text_size = asprintf(&text, "{\"type\":\"problem\",\"problem\":%.*s}", (int)size, problem);
         free(problem);
     }
-    job_destroy(exchange->job);
+    job_leave(exchange->job);
     websocket_send(exchange, text_size > 0 ? text : NULL, text_size > 0 ? (size_t)text_size : 0);
     websocket_close(exchange,
                     error->kind == CELLA_ERROR_BUSY               ? WEBSOCKET_TRY_AGAIN

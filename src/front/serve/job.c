@@ -6,6 +6,7 @@
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/log.h"
+#include "front/serve/record.h"
 #include "front/serve/websocket.h"
 
 #include <cella/wire.h>
@@ -31,12 +32,12 @@ struct job {
     struct cella_run *run;
     enum job_way way;
     struct job_form form;
-    const char *tenant;
-    struct trace trace; /* of the request, which may be over before the run is */
-    char *request;      /* for the history; NULL: it has it already */
+    struct record record;
+    char *request; /* for the history; NULL: not to be kept, or it has it already */
     size_t request_size;
     uint64_t began_ms;
     bool is_done;
+    bool is_left;       /* nobody waits for it any more: it was told to end */
     enum job_step step; /* what is to be told next */
     size_t told[2];     /* bytes of each stream */
     uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */
@@ -54,10 +55,10 @@ static void answer(struct exchange *exchange, const struct cella_result *result,
 
 static struct log_about about_job(const struct job *job)
 {
-    return (struct log_about){.request_id = job->trace.request_id,
-                              .trace_id = job->trace.id,
+    return (struct log_about){.request_id = job->record.trace.request_id,
+                              .trace_id = job->record.trace.id,
                               .run = cella_run_id(job->run),
-                              .tenant = job->tenant};
+                              .tenant = job->record.tenant};
 }
 
 /* ---- beginning and end ---- */
@@ -85,20 +86,43 @@ static int start(struct job *job, const char *json, size_t size, struct cella_er
     return result;
 }
 
+/* One that is fetched later is in the history before its acceptance is told. */
+static int remember_now(struct job *job, const char *json, size_t size, struct cella_error *err)
+{
+    const unsigned keeps = cella_run_keeps(job->run);
+    char *record = record_json(&job->record);
+    if (record == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    if ((keeps & CELLA_KEEP_OUTPUT) == 0) {
+        free(record);
+        (void)serve_fail(err, CELLA_ERROR_POLICY,
+                         "the policy wants no output in the history, so no result can be fetched "
+                         "later");
+        return serve_hint(err, "ask without `Prefer: respond-async`");
+    }
+    const struct history_run run = {
+        .id = cella_run_id(job->run),
+        .tenant = job->record.tenant,
+        .record = record,
+        .keeps = keeps,
+        .request = (keeps & CELLA_KEEP_CODE) != 0 ? json : NULL,
+        .request_size = size,
+    };
+    const int code = history_accept(job->server->history, &run, err);
+    free(record);
+    return code;
+}
+
 /* What the history will have of the request. */
 static int remember(struct job *job, const char *json, size_t size, struct cella_error *err)
 {
-    struct server *server = job->server;
     if (job->way == JOB_STAYS) {
-        const struct history_run run = {cella_run_id(job->run), job->tenant, json, size};
-        return history_accept(server->history, &run, err);
+        return remember_now(job, json, size, err);
     }
-    if (server->history == NULL) {
+    if (job->server->history == NULL || size > REMEMBERED_REQUEST_MAX ||
+        (cella_run_keeps(job->run) & CELLA_KEEP_CODE) == 0) {
         return 0;
-    }
-    if (size > REMEMBERED_REQUEST_MAX) {
-        json = "null";
-        size = strlen(json);
     }
     job->request = malloc(size);
     if (job->request == NULL) {
@@ -140,15 +164,14 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
         free(form->context);
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    *job = (struct job){.server = server,
-                        .way = way,
-                        .form = *form,
-                        .tenant = exchange_tenant(exchange),
-                        .trace = exchange->trace,
-                        .began_ms = server_now_ms()};
+    *job = (struct job){.server = server, .way = way, .form = *form, .began_ms = server_now_ms()};
     json = json != NULL ? json : ""; /* no body */
-    if (check_load(server, err) < 0 || start(job, json, size, err) < 0 ||
-        remember(job, json, size, err) < 0) {
+    if (check_load(server, err) < 0) {
+        free_job(job);
+        return -1;
+    }
+    record_init(&job->record, exchange_tenant(exchange), &exchange->trace, json, size);
+    if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
@@ -169,11 +192,6 @@ void job_destroy(struct job *job)
         return;
     }
     struct server *server = job->server;
-    if (!job->is_done) {
-        const struct log_about about = about_job(job);
-        log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", cella_run_id(job->run),
-                  server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
-    }
     if (job->exchange != NULL) {
         job->exchange->job = NULL;
     }
@@ -182,11 +200,27 @@ void job_destroy(struct job *job)
     free_job(job);
 }
 
+void job_leave(struct job *job)
+{
+    if (job == NULL || job->is_done) {
+        job_destroy(job);
+        return;
+    }
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", cella_run_id(job->run),
+              job->server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
+    job->exchange->job = NULL;
+    job->exchange = NULL;
+    job->is_left = true;
+    job->input_size = 0; /* nobody is there to be read from again */
+    cella_run_cancel(job->run);
+}
+
 int job_cancel(struct server *server, const char *id, const char *tenant)
 {
     for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
         if (!job->is_done && strcmp(cella_run_id(job->run), id) == 0 &&
-            (tenant == NULL || strcmp(job->tenant, tenant) == 0)) {
+            (tenant == NULL || strcmp(job->record.tenant, tenant) == 0)) {
             cella_run_cancel(job->run);
             return 0;
         }
@@ -216,7 +250,9 @@ static void on_output(void *context, struct cella_run *run, enum cella_stream st
     if (job->since[stream] == 0) {
         job->since[stream] = job->pieces;
     }
-    exchange_resume(job->exchange);
+    if (!job->is_left) {
+        exchange_resume(job->exchange);
+    }
 }
 
 int job_check_room(const struct server *server, size_t size, struct cella_error *err)
@@ -250,6 +286,27 @@ static void answer(struct exchange *exchange, const struct cella_result *result,
     }
 }
 
+static int put_into_history(const struct job *job, const struct cella_result *result,
+                            struct cella_error *err)
+{
+    char *record = record_json(&job->record);
+    if (record == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    const struct history_run run = {
+        .id = cella_run_id(job->run),
+        .tenant = job->record.tenant,
+        .record = record,
+        .keeps = cella_run_keeps(job->run),
+        .is_accepted = job->way == JOB_STAYS,
+        .request = job->request,
+        .request_size = job->request_size,
+    };
+    const int code = history_add(job->server->history, &run, result, err);
+    free(record);
+    return code;
+}
+
 static void on_done(void *context, struct cella_run *run)
 {
     struct job *job = context;
@@ -263,15 +320,13 @@ static void on_done(void *context, struct cella_run *run)
     metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", cella_run_id(run), cella_result_status(result));
-    if (job->way == JOB_ANSWERS) {
+    if (job->way == JOB_ANSWERS && !job->is_left) {
         job->form.answer(job->exchange, result, job->form.context);
     }
-    const struct history_run remembered = {cella_run_id(run), job->tenant, job->request,
-                                           job->request_size};
-    if (history_add(server->history, &remembered, result, &err) < 0) {
+    if (put_into_history(job, result, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", cella_run_id(run), err.text);
     }
-    if (job->way == JOB_STREAMS || job->way == JOB_TALKS) {
+    if ((job->way == JOB_STREAMS || job->way == JOB_TALKS) && !job->is_left) {
         exchange_resume(job->exchange);
         return;
     }

@@ -37,8 +37,10 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
 /* Whether there is room now for an answer of that size.  -1 with CELLA_ERROR_BUSY. */
 int job_check_room(const struct server *server, size_t size, struct cella_error *err)
     __attribute__((warn_unused_result));
-/* Ends its run, if it still goes on.  NULL is fine. */
+/* Ends its run, if it still goes on, without a word.  NULL is fine, here and below. */
 void job_destroy(struct job *job);
+/* Nobody waits for it any more: its run is told to end, and remembered when it has. */
+void job_leave(struct job *job);
 
 /* The next event, malloc'ed, or none while nothing happens: *ret_size 0.  Returns 0, without one,
  * when all were given, and the job is gone; else 1. */

@@ -201,29 +201,49 @@ static void answer_id(struct exchange *exchange, const char *id)
     answer_json(exchange, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
 }
 
-void runs_get(struct exchange *exchange)
+static void answer_gone(struct exchange *exchange, const char *id, enum history_found found)
 {
-    const char *id = exchange->head.path + strlen(RUNS "/");
     struct cella_error error;
-    char *json = NULL;
-    size_t size = 0;
-    const int found =
-        history_find(exchange->server->history, id, exchange_sees(exchange), &json, &size, &error);
-    if (found < 0) {
-        answer_problem(exchange, 0, &error);
-    } else if (found == 0) {
-        answer_none(exchange, "known", id);
-    } else if (json == NULL) {
-        answer_id(exchange, id);
-    } else if (size == 0) {
-        free(json);
+    if (found == HISTORY_TOO_LARGE) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the result of %.64s was too large to be kept",
                          id);
         (void)serve_hint(&error, "begin runs whose result is to be fetched later with "
                                  "`Prefer: respond-async`");
-        answer_problem(exchange, 410, &error);
     } else {
+        (void)serve_fail(&error, CELLA_ERROR_CALLER,
+                         "the result of %.64s was not kept: its policy wants no output in the "
+                         "history",
+                         id);
+    }
+    answer_problem(exchange, 410, &error);
+}
+
+void runs_get(struct exchange *exchange)
+{
+    const char *id = exchange->head.path + strlen(RUNS "/");
+    struct cella_error error;
+    enum history_found found;
+    char *json = NULL;
+    size_t size = 0;
+    if (history_find(exchange->server->history, id, exchange_sees(exchange), &found, &json, &size,
+                     &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    switch (found) {
+    case HISTORY_NONE:
+        answer_none(exchange, "known", id);
+        break;
+    case HISTORY_PENDING:
+        answer_id(exchange, id);
+        break;
+    case HISTORY_TOO_LARGE:
+    case HISTORY_NOT_KEPT:
+        answer_gone(exchange, id, found);
+        break;
+    case HISTORY_RESULT:
         answer_json(exchange, 200, json, size);
+        break;
     }
 }
 
