@@ -5,6 +5,7 @@
 #ifndef FRONT_PLACES_H
 #define FRONT_PLACES_H
 
+#include <cella/error.h>
 #include <limits.h>
 #include <stdbool.h>
 
@@ -18,5 +19,9 @@ bool place_of_state(char ret_path[PATH_MAX]);
 bool place_of_config(char ret_path[PATH_MAX]);
 /* "DIRECTORY/NAME", when the directory is an absolute path, as the XDG specification wants it. */
 bool place_beneath(const char *directory, const char *name, char ret_path[PATH_MAX]);
+
+/* The directory, which is made, for us alone, with those above it where they are not there. */
+int place_open_directory(const char *path, struct cella_error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -25,6 +25,8 @@
       "list | check FILE | show NAME | test NAME [FILE | - | -c CODE] [-- ARGS...]",               \
       "list policies, check one, print what it says, or what it makes of a program")               \
     X(SERVE, serve, "", "run programs for others on this host, over HTTP")                         \
+    X(KEY, key, "create NAME | list | revoke NAME",                                                \
+      "make, list and revoke the keys by which others may use a server")                           \
     X(POOL, pool, "", "print what a server has made ahead of need")                                \
     X(DOCTOR, doctor, "", "print what this host offers, what is missing and how to get it")        \
     X(VERSION, version, "", "print the version")                                                   \
@@ -107,10 +109,24 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
     X(CHECK, "check", 0, NULL, NONE, ON(SERVE), OPTION_OWN, "",                                    \
       "start nothing: say what is wrong with the settings, or print those in force")               \
     SETTINGS(OPTION_OF_SETTING, X)                                                                 \
+    X(KEY_STATE, "state", 0, "DIR", DIRECTORY, ON(KEY), OPTION_OWN, "",                            \
+      "the server's state directory ($CELLA_STATE, else /var/lib/cella for root, else below "      \
+      "$XDG_STATE_HOME)")                                                                          \
+    X(KEY_POLICY, "key-policy", 0, "NAME", POLICY, ON(KEY), OPTION_OWN, "",                        \
+      "a policy that the key may use; the first is its default (default; repeatable)")             \
+    X(RATE, "rate", 0, "COUNT", NONE, ON(KEY), OPTION_OWN, "",                                     \
+      "requests a second, as 10; or a minute or an hour, as 100/m or 1000/h (no limit)")           \
+    X(CONCURRENCY, "concurrency", 0, "COUNT", NONE, ON(KEY), OPTION_OWN, "",                       \
+      "runs at one time, those that wait included (no limit)")                                     \
+    X(CPU_SECONDS, "cpu-seconds-per-day", 0, "COUNT", NONE, ON(KEY), OPTION_OWN, "",               \
+      "processor seconds that runs may take in a day, UTC (no limit)")                             \
+    X(METRICS, "metrics", 0, NULL, NONE, ON(KEY), OPTION_OWN, "",                                  \
+      "the key may read /metrics and /v1/pools too, which tell of everybody's runs")               \
     X(QUIET, "quiet", 'q', NULL, NONE, ON(RUN), OPTION_OWN, "",                                    \
       "no verdict and no notes on standard error")                                                 \
-    X(JSON, "json", 0, NULL, NONE, ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(POOL) | ON(DOCTOR),   \
-      OPTION_OWN, "", "print the result as JSON and nothing else")                                 \
+    X(JSON, "json", 0, NULL, NONE,                                                                 \
+      ON(RUN) | ON(LANGUAGES) | ON(POLICY) | ON(POOL) | ON(DOCTOR) | ON(KEY), OPTION_OWN, "",      \
+      "print the result as JSON and nothing else")                                                 \
     X(NAMES, "names", 0, NULL, NONE, ON(LANGUAGES) | ON(POLICY), OPTION_OWN, "",                   \
       "print the names alone")                                                                     \
     X(HELP, "help", 'h', NULL, NONE, ON_ALL, OPTION_OWN, "", "print help")

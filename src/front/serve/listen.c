@@ -1,6 +1,7 @@
 /* See listen.h. */
 #include "front/serve/listen.h"
 
+#include "front/places.h"
 #include "front/serve/fail.h"
 
 #include <errno.h>
@@ -16,45 +17,11 @@
 
 #define BACKLOG 512 /* connections that wait to be accepted */
 
-/* ---- directories ---- */
-
-/* mkdir -p, for us alone. */
-static int make_directories(const char *path, struct cella_error *err)
-{
-    char part[PATH_MAX];
-    size_t size = strlen(path);
-    if (size == 0 || size >= sizeof(part)) {
-        errno = size == 0 ? ENOENT : ENAMETOOLONG;
-        return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot make the directory %s", path);
-    }
-    for (size_t i = 1; i <= size; i++) {
-        if (path[i] != '/' && path[i] != '\0') {
-            continue;
-        }
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST) {
-            return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot make the directory %s", part);
-        }
-    }
-    return 0;
-}
-
-static int open_directory(const char *path, struct cella_error *err)
-{
-    if (make_directories(path, err) < 0) {
-        return -1;
-    }
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot open the directory %s", path);
-    }
-    return fd;
-}
+/* ---- the state directory ---- */
 
 int listen_hold_state(const char *path, struct cella_error *err)
 {
-    int fd = open_directory(path, err);
+    int fd = place_open_directory(path, err);
     if (fd < 0) {
         return -1;
     }
@@ -162,7 +129,7 @@ int listen_unix(const char *path, int state, struct cella_error *err)
         return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot listen on %s", path);
     }
     (void)snprintf(directory, sizeof(directory), "%.*s", size, slash == NULL ? "." : path);
-    int held = open_directory(directory, err);
+    int held = place_open_directory(directory, err);
     if (held < 0) {
         return -1;
     }
