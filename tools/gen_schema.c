@@ -509,9 +509,10 @@ static json_t *request_schema(void)
     json_t *schema = object_of(fields, ARRAY_LENGTH(fields), 0);
     /* Exactly one of the two; null counts as absent. */
     set(schema, "oneOf",
-        json_pack("[{s:[s], s:{s:{s:s}}}, {s:[s], s:{s:{s:s, s:i}}}]", "required", "language",
-                  "properties", "language", "type", "string", "required", "command", "properties",
-                  "command", "type", "array", "minItems", 1));
+        json_pack("[{s:[s], s:{s:{s:s}}}, {s:[s], s:{s:{s:s, s:i, s:{s:s}}}}]", "required",
+                  "language", "properties", "language", "type", "string", "required", "command",
+                  "properties", "command", "type", "array", "minItems", 1, "items", "type",
+                  "string"));
     return whole("A request to Cella", schema);
 }
 

@@ -1,0 +1,228 @@
+"""The documents that the server gives of itself, held against linters and against the server.
+
+Prism, a proxy, stands between the client here and the server, and answers with a violation whenever
+the one or the other does what the document does not say.
+"""
+import http.client
+import json
+import re
+import socket
+import subprocess
+
+import pytest
+
+from npm import npm_modules
+from program import BUILD, ROOT
+from server import Server, wait_until
+
+TOOLS = ["@stoplight/spectral-cli@6.16.3", "@stoplight/prism-cli@5.14.2"]
+VIOLATIONS = "https://stoplight.io/prism/errors"
+
+PYTHON = {"language": "python", "code": "print(1)"}
+# What is asked for, and the status of the answer, by the name of what handles it.
+GOOD = [
+    ("runs_post", 200, PYTHON, {}),
+    ("runs_post", 200, {**PYTHON, "files": [{"path": "a", "content": "b"}], "collect": ["*"],
+                        "limits": {"wall_ms": 2000}, "interleave": True, "tag": "mine"}, {}),
+    ("runs_post", 200, {"language": "c", "code": "int main(void) { return x; }"}, {}),
+    ("runs_post", 200, {"language": "python", "code": "1/0"}, {}),
+    ("runs_post", 200, {"command": ["/bin/sh", "-c", "kill -9 $$"]}, {}),
+    ("runs_post", 200, {"language": "bash", "code": "sleep 9", "limits": {"wall_ms": 100}}, {}),
+    ("runs_post", 200, PYTHON, {"Accept": "text/event-stream"}),
+    ("runs_post", 202, PYTHON, {"Prefer": "respond-async"}),
+    ("runs_post", 400, {"language": "pyhton", "code": ""}, {}),
+    ("runs_post", 403, {**PYTHON, "limits": {"memory_bytes": 2 ** 40}}, {}),
+    ("runs_get", 404, None, {}),
+    ("runs_delete", 404, None, {}),
+    ("interactive_get", 426, None, {}),
+    ("runs_list", 200, None, {}),
+    ("runs_count", 200, None, {}),
+    ("information_languages", 200, None, {}),
+    ("information_policies", 200, None, {}),
+    ("information_pools", 200, None, {}),
+    ("information_health", 200, None, {}),
+    ("information_readiness", 200, None, {}),
+    ("information_version", 200, None, {}),
+    ("information_metrics", 200, None, {}),
+    ("information_openapi", 200, None, {}),
+]
+
+
+@pytest.fixture(scope="module", name="tools")
+def tools_():
+    return npm_modules(*TOOLS)
+
+
+@pytest.fixture(scope="module", name="server")
+def server_():
+    with Server("--pool-memory", "64m") as server:
+        yield server
+
+
+@pytest.fixture(scope="module", name="document")
+def document_(server):
+    return server.ask("GET", "/openapi.json")[2]
+
+
+def operations(document):
+    """Method, path and operation by name."""
+    return {operation["operationId"]: (method.upper(), path, operation)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()}
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Prism:
+    """Two of them: one refuses wrong requests, and one lets them through to see their answers."""
+
+    def __init__(self, tools, document, server, directory):
+        file = directory / "openapi.json"
+        file.write_text(json.dumps(document))
+        self.strict, self.lenient = free_port(), free_port()
+        program = tools / ".bin" / "prism"
+        self.processes = [
+            subprocess.Popen([program, "proxy", file, f"http://127.0.0.1:{server.port}", "--errors",
+                              "--port", str(port), *more], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for port, more in ((self.strict, []), (self.lenient, ["--validate-request", "false"]))]
+
+    def wait(self):
+        for port in (self.strict, self.lenient):
+            wait_until(lambda port=port: not socket.socket().connect_ex(("127.0.0.1", port)), 60)
+
+    def ask(self, port, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        given = {"Content-Type": "application/json"} if body is not None else {}
+        text = body if body is None else json.dumps(body)
+        connection.request(method, path, text, {**given, **(headers or {})})
+        response = connection.getresponse()
+        data = response.read()
+        connection.close()
+        return response.status, data
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module", name="prism")
+def prism_(tools, document, server, tmp_path_factory):
+    prism = Prism(tools, document, server, tmp_path_factory.mktemp("prism"))
+    try:
+        prism.wait()
+        yield prism
+    finally:
+        prism.end()
+
+
+def lint(tools, document, directory):
+    """What Spectral has to say of it, by tests/spectral.yaml."""
+    file = directory / "document.json"
+    found = directory / "found.json"
+    file.write_text(json.dumps(document, indent=1))
+    done = subprocess.run([tools / ".bin" / "spectral", "lint", "--format", "json",
+                           "--output", found, "--ruleset", ROOT / "tests" / "spectral.yaml", file],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=60, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return [(problem["code"], problem["message"], problem["path"])
+            for problem in json.loads(found.read_text())]
+
+
+def test_openapi_is_clean(tools, document, tmp_path):
+    assert not lint(tools, document, tmp_path)
+
+
+def test_the_linter_finds_something(tools, document, tmp_path):
+    broken = json.loads(json.dumps(document))
+    broken["paths"]["/healthz"]["get"]["summary"] = 5
+    assert "oas3-schema" in {code for code, _, _ in lint(tools, broken, tmp_path)}
+
+
+def test_the_document_is_what_the_program_prints(document):
+    printed = subprocess.run([BUILD / "cella-serve", "openapi"], stdout=subprocess.PIPE,
+                             timeout=30, check=True).stdout
+    assert json.loads(printed) == document
+
+
+def test_names_are_unique_and_methods_there(server, document):
+    """The server refuses a method that the document does not have, and takes no other path."""
+    names = [operation["operationId"] for methods in document["paths"].values()
+             for operation in methods.values()]
+    assert len(names) == len(set(names))
+    for path, methods in document["paths"].items():
+        wanted = {method.upper() for method in methods}
+        status, headers, _ = server.ask("BREW", re.sub(r"\{.*?\}", "x", path))
+        assert status == 405
+        assert set(headers["Allow"].split(", ")) >= wanted, path  # "{id}" stands for others too
+
+
+def test_every_parameter_behind_the_question_mark_is_known(server, document):
+    values = {"since": "2026-01-01", "until": "2026-01-02", "limit": "5"}
+    for method, path, operation in operations(document).values():
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "query" and method == "GET" and "{" not in path:
+                name = parameter["name"]
+                status, _, data = server.ask(method, f"{path}?{name}={values.get(name, 'x')}")
+                assert status == 200, data
+
+
+def test_the_server_does_what_the_document_says(prism, document):
+    known = operations(document)
+    for name, wanted, body, headers in GOOD:
+        method, path, operation = known[name]
+        path = re.sub(r"\{.*?\}", "none", path)
+        status, data = prism.ask(prism.strict, method, path, body, headers)
+        assert VIOLATIONS.encode() not in data, (method, path, data)
+        assert status == wanted, (method, path, data)
+        assert str(status) in operation["responses"]
+
+
+def test_every_route_was_driven(document):
+    driven = {name for name, status, _, _ in GOOD if status < 300 or status == 426}
+    driven |= {"runs_get", "runs_delete"}  # below
+    assert driven == set(operations(document))
+
+
+def test_a_run_from_its_acceptance_to_its_end(prism):
+    request = {"language": "bash", "code": "sleep 30"}
+    status, data = prism.ask(prism.strict, "POST", "/v1/runs", request, {"Prefer": "respond-async"})
+    assert status == 202, data
+    path = f"/v1/runs/{json.loads(data)['id']}"
+    assert prism.ask(prism.strict, "GET", path)[0] == 202
+    assert prism.ask(prism.strict, "DELETE", path)[0] == 202
+    wait_until(lambda: prism.ask(prism.strict, "GET", path)[0] != 202)
+    status, data = prism.ask(prism.strict, "GET", path)
+    assert (status, json.loads(data)["status"]) == (200, "cancelled"), data
+    status, data = prism.ask(prism.strict, "GET", "/v1/runs?limit=1000")
+    assert status == 200, data
+
+
+@pytest.mark.parametrize("method, path, body, headers, wanted", [
+    ("POST", "/v1/runs", {"language": "python", "code": 1}, {}, 400),
+    ("POST", "/v1/runs", {"language": "cobol", "code": ""}, {}, 400),
+    ("POST", "/v1/runs", {}, {"Content-Type": "text/plain"}, 415),
+    ("GET", "/v1/runs?limit=0", None, {}, 400),
+    ("GET", "/v1/runs?since=yesterday", None, {}, 400),
+    ("GET", "/v1/runs?what=x", None, {}, 400),
+    ("GET", "/v1/stats?until=x", None, {}, 400),
+    ("GET", "/healthz", None, {"Origin": "http://elsewhere.example"}, 403),
+])
+def test_refusals_are_as_the_document_says(prism, method, path, body, headers, wanted):
+    status, data = prism.ask(prism.lenient, method, path, body, headers)
+    assert VIOLATIONS.encode() not in data, data
+    assert (status, json.loads(data)["status"]) == (wanted, wanted), data
+
+
+@pytest.mark.parametrize("body", [{"language": "python", "code": 1}, {"code": "print(1)"},
+                                  {**PYTHON, "what": 1}, {**PYTHON, "limits": {"wall_ms": -1}}])
+def test_the_document_refuses_what_the_server_refuses(prism, server, body):
+    status, data = prism.ask(prism.strict, "POST", "/v1/runs", body)
+    assert status == 422 and VIOLATIONS.encode() in data
+    assert server.ask("POST", "/v1/runs", body)[0] == 400
