@@ -37,6 +37,11 @@ int cella_engine_check(const struct cella_engine *engine, struct cella_error *er
     return -1;
 }
 
+int cella_engine_ping(struct cella_engine *engine, struct cella_error *err)
+{
+    return engine_ping(engine, err);
+}
+
 int cella_engine_fd(const struct cella_engine *engine)
 {
     return engine->epoll_fd;

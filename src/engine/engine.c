@@ -321,6 +321,10 @@ static void handle_keeper(struct cella_engine *engine, uint32_t events, bool die
             warm_message(engine, &message.frame.pool_state);
             continue;
         }
+        if (message.frame.header.type == KEEPER_PONG) {
+            engine->pinged = false;
+            continue;
+        }
         struct stage *stage = find_stage(engine, message.frame.header.run);
         if (stage != NULL) {
             stage_message(stage, &message);
@@ -337,6 +341,23 @@ static void handle_keeper(struct cella_engine *engine, uint32_t events, bool die
     } else if ((events & EPOLLOUT) != 0) {
         send_waiting(engine);
     }
+}
+
+/* Where its socket is full it is asked another time: one that hangs keeps it full. */
+int engine_ping(struct cella_engine *engine, struct cella_error *err)
+{
+    if (engine->lost.kind != CELLA_ERROR_NONE) {
+        *err = engine->lost;
+        return -1;
+    }
+    if (engine->pinged) {
+        return 0;
+    }
+    if (keeper_client_ping(engine->keeper, err) == 1) {
+        engine->pinged = true;
+        return 1;
+    }
+    return 0;
 }
 
 /* ---- policies ---- */

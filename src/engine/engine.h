@@ -82,6 +82,7 @@ struct cella_engine {
     struct stage_source wake_source;   /* admission's descriptor */
     struct stage_source warm_source;   /* warm's timer */
     bool keeper_full;                  /* its socket takes nothing for now */
+    bool pinged;                       /* it was, and has not answered */
     struct cella_error lost; /* why the keeper is lost; kind CELLA_ERROR_NONE while it is not */
     struct runtime_set *runtimes;
     struct {
@@ -120,6 +121,8 @@ int engine_step(struct cella_engine *engine, int timeout_ms, struct cella_error 
 /* Sends what of this stage waits to be sent, now or, when the keeper's socket is full, as soon as
  * it is not: then in the order in which runs were started. */
 void engine_send(struct cella_engine *engine, struct stage *stage);
+/* As cella_engine_ping(). */
+int engine_ping(struct cella_engine *engine, struct cella_error *err) MUST_CHECK;
 /* The keeper's socket takes nothing now: a step follows when it does. */
 void engine_wait_for_room(struct cella_engine *engine);
 

@@ -420,7 +420,9 @@ void stage_message(struct stage *stage, struct keeper_message *message)
     case KEEPER_STOP:
     case KEEPER_POOL:
     case KEEPER_POOL_STATE: /* a pool's */
-    case KEEPER_HELLO:      /* the client lets none of them through */
+    case KEEPER_PING:
+    case KEEPER_PONG:  /* the keeper's own */
+    case KEEPER_HELLO: /* the client lets none of them through */
         assert(false);
     }
 }

@@ -223,6 +223,12 @@ static struct run *find_run(const struct keeper *keeper, uint64_t id)
     return NULL;
 }
 
+static void answer_ping(struct keeper *keeper)
+{
+    const struct keeper_ping pong = {.header = {KEEPER_PONG, KEEPER_PROTOCOL_VERSION, 0}};
+    wire_send(&keeper->wire, &pong, sizeof(pong), NULL, 0);
+}
+
 static int handle_engine(struct keeper *keeper)
 {
     static union wire_request request; /* a plan is too large for comfort on a stack */
@@ -246,6 +252,9 @@ static int handle_engine(struct keeper *keeper)
         break;
     case KEEPER_POOL:
         set_pool(keeper, &request.pool, pack);
+        break;
+    case KEEPER_PING:
+        answer_ping(keeper);
         break;
     default:
         result = find_run(keeper, request.header.run) == NULL

@@ -9,6 +9,7 @@
  *                                        or REFUSED
  *   STOP    run                          STARTED   the program's first instruction
  *   POOL    plan, size (1 descriptor)    POOL_STATE  whenever it changes
+ *   PING                                 PONG      it is at work, and does not hang
  *                                        NOTICE    a limit was reached; the run is being stopped
  *                                        ENDED     every process of the run is dead
  * POOL makes a pool, sets its size, or with size 0 gives it up; a CREATE may name one to take its
@@ -22,13 +23,14 @@
 
 #include <cella/error.h>
 
-#define KEEPER_PROTOCOL_VERSION  2U
+#define KEEPER_PROTOCOL_VERSION  3U
 #define KEEPER_REFUSED_CALLS_MAX 32
 
 enum keeper_frame_type {
     KEEPER_CREATE = 1,
     KEEPER_STOP,
     KEEPER_POOL,
+    KEEPER_PING,
     KEEPER_HELLO = 16, /* first frame from the keeper */
     KEEPER_CREATED,
     KEEPER_REFUSED,
@@ -36,6 +38,7 @@ enum keeper_frame_type {
     KEEPER_NOTICE,
     KEEPER_ENDED,
     KEEPER_POOL_STATE,
+    KEEPER_PONG,
 };
 
 struct keeper_frame_header {
@@ -51,6 +54,10 @@ struct keeper_create {
 };
 
 struct keeper_stop {
+    struct keeper_frame_header header;
+};
+
+struct keeper_ping { /* PONG is the same */
     struct keeper_frame_header header;
 };
 

@@ -83,6 +83,8 @@ static bool is_well_formed(const union wire_request *request, size_t size, int p
         return size == sizeof(request->pool);
     case KEEPER_STOP:
         return size == sizeof(request->stop) && pack < 0;
+    case KEEPER_PING:
+        return size == sizeof(request->ping) && pack < 0;
     default:
         return false;
     }

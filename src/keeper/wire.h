@@ -30,6 +30,7 @@ union wire_request {
     struct keeper_create create;
     struct keeper_stop stop;
     struct keeper_pool pool;
+    struct keeper_ping ping;
 };
 
 void wire_init(struct wire *wire, int socket);

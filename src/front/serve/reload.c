@@ -56,7 +56,15 @@ void reload(struct server *server)
 {
     struct cella_error err;
     struct cella_error log_err;
-    if (take_fresh(server, &err) == 0) {
+    const bool was_ready = server->state == SERVER_READY;
+    if (was_ready) {
+        notify_reloading(&server->notify);
+    }
+    const int result = take_fresh(server, &err);
+    if (was_ready) {
+        notify_send(&server->notify, "READY=1", NULL);
+    }
+    if (result == 0) {
         return;
     }
     if (open_log(server->settings, &log_err) < 0) {

@@ -7,6 +7,7 @@
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/job.h"
+#include "front/serve/life.h"
 #include "front/serve/listen.h"
 #include "front/serve/log.h"
 #include "front/serve/openapi.h"
@@ -31,7 +32,7 @@
  * when there is one again. */
 #define ACCEPT_PAUSE_MS 200U
 /* Watches besides the connections: listeners, the engine, signals. */
-#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + 8U)
+#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 8U)
 
 static int open_engine(struct server *server, struct cella_error *err);
 static int open_listeners(struct server *server, struct cella_error *err);
@@ -58,18 +59,20 @@ static void raise_descriptors(void)
 
 int server_open(struct settings *settings, struct server *server, struct cella_error *err)
 {
-    *server = (struct server){.settings = settings, .state_fd = -1};
+    *server = (struct server){.settings = settings, .state_fd = -1, .notify.socket = -1};
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
     metrics_init(&server->metrics);
     raise_descriptors();
     server->state_fd = listen_hold_state(settings->state, err);
-    if (server->state_fd < 0 || openapi_json(&server->openapi, &server->openapi_size, err) < 0 ||
+    if (server->state_fd < 0 || notify_open(&server->notify, err) < 0 ||
+        openapi_json(&server->openapi, &server->openapi_size, err) < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
-        watch_signals(server, err) < 0 || open_listeners(server, err) < 0) {
+        watch_signals(server, err) < 0 || open_listeners(server, err) < 0 ||
+        life_watch(server, err) < 0) {
         return -1;
     }
     return open_engine(server, err);
@@ -79,7 +82,7 @@ static void close_listeners(struct server *server)
 {
     for (size_t i = 0; i < server->listener_count; i++) {
         loop_close(server->listeners[i].watch);
-        if (server->listeners[i].is_local) {
+        if (server->listeners[i].is_local && server->listeners[i].is_ours) {
             (void)unlink(server->settings->socket); /* else the next start removes it */
         }
     }
@@ -116,6 +119,7 @@ void server_close(struct server *server)
     history_close(server->history);
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
+    notify_close(&server->notify);
     free(server->openapi);
     if (server->state_fd >= 0) {
         (void)close(server->state_fd);
@@ -144,6 +148,14 @@ static void fail_server(struct server *server, const struct cella_error *error)
 
 /* ---- the engine ---- */
 
+static void set_state(struct server *server, enum server_state state, const char *status)
+{
+    static const char *const words[] = {
+        [SERVER_STARTING] = "", [SERVER_READY] = "READY=1", [SERVER_DRAINING] = "STOPPING=1"};
+    server->state = state;
+    notify_send(&server->notify, words[state], status);
+}
+
 static void on_trial_done(void *context, struct cella_run *run)
 {
     struct server *server = context;
@@ -168,7 +180,7 @@ static int start_trial(struct server *server, struct cella_error *err)
     cella_request_destroy(request);
     if (result < 0 && err->kind == CELLA_ERROR_POLICY) {
         log_line("ready, untried: %s", err->text); /* the operator wants no commands to be run */
-        server->state = SERVER_READY;
+        set_state(server, SERVER_READY, "takes runs");
         return 0;
     }
     return result;
@@ -189,8 +201,8 @@ static void take_trial(struct server *server)
     if (!good) {
         fail_server(server, &error);
     } else if (server->state == SERVER_STARTING) {
-        server->state = SERVER_READY;
         log_line("ready");
+        set_state(server, SERVER_READY, "takes runs");
     }
 }
 
@@ -227,7 +239,7 @@ static void on_engine(void *context)
         return;
     }
     log_line("starts a new keeper: %s", err.text);
-    server->state = SERVER_STARTING;
+    set_state(server, SERVER_STARTING, "starts a new keeper");
     replace_engine(server);
 }
 
@@ -315,11 +327,12 @@ static void on_pause_over(void *context)
     loop_set_reading(listener->watch, true);
 }
 
-static int add_listener(struct server *server, int fd, bool is_local, struct cella_error *err)
+static int add_listener(struct server *server, int fd, bool is_local, bool is_ours,
+                        struct cella_error *err)
 {
     static const struct loop_events events = {.readable = on_connections, .timeout = on_pause_over};
     struct listener *listener = &server->listeners[server->listener_count];
-    *listener = (struct listener){.server = server, .is_local = is_local};
+    *listener = (struct listener){.server = server, .is_local = is_local, .is_ours = is_ours};
     listener->watch = loop_add_descriptor(server->loop, fd, &events, listener);
     if (listener->watch == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "cannot watch a socket");
@@ -339,25 +352,45 @@ static void log_listening(int fd, const char *text)
     }
 }
 
-static int open_listeners(struct server *server, struct cella_error *err)
+/* Each where none of its kind was passed to us. */
+static int open_own(struct server *server, bool local, bool tcp, struct cella_error *err)
 {
     const struct settings *settings = server->settings;
-    int fd = listen_unix(settings->socket, server->state_fd, err);
-    if (fd < 0 || add_listener(server, fd, true, err) < 0) {
-        return -1;
+    if (local) {
+        const int fd = listen_unix(settings->socket, server->state_fd, err);
+        if (fd < 0 || add_listener(server, fd, true, true, err) < 0) {
+            return -1;
+        }
+        log_line("listens on %s", settings->socket);
     }
-    log_line("listens on %s", settings->socket);
-    for (size_t i = 0; i < settings->listen.count; i++) {
-        fd = listen_tcp(&settings->listen.items[i], err);
+    for (size_t i = 0; tcp && i < settings->listen.count; i++) {
+        const int fd = listen_tcp(&settings->listen.items[i], err);
         if (fd < 0) {
             return -1;
         }
         log_listening(fd, settings->listen.items[i].text);
-        if (add_listener(server, fd, false, err) < 0) {
+        if (add_listener(server, fd, false, true, err) < 0) {
             return -1;
         }
     }
     return 0;
+}
+
+static int open_listeners(struct server *server, struct cella_error *err)
+{
+    struct activation activation;
+    if (activation_take(&activation, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < activation.count; i++) {
+        const struct activation_socket *passed = &activation.items[i];
+        if (add_listener(server, passed->fd, passed->is_local, false, err) < 0) {
+            return -1;
+        }
+        log_line("listens on %s, which was passed to it", passed->text);
+    }
+    return open_own(server, !activation_has(&activation, true), !activation_has(&activation, false),
+                    err);
 }
 
 /* ---- signals and the end ---- */
@@ -378,7 +411,7 @@ static void cancel_runs(struct server *server)
 static void begin_end(struct server *server)
 {
     log_line("ends: %u runs are on their way", server->job_count);
-    server->state = SERVER_DRAINING;
+    set_state(server, SERVER_DRAINING, "lets runs end");
     close_listeners(server);
     if (server->settings->drain_ms == 0) {
         cancel_runs(server);

@@ -7,8 +7,10 @@
 #ifndef SERVE_SERVER_H
 #define SERVE_SERVER_H
 
+#include "front/serve/activation.h"
 #include "front/serve/loop.h"
 #include "front/serve/metrics.h"
+#include "front/serve/notify.h"
 #include "front/serve/settings.h"
 
 #include <cella/cella.h>
@@ -42,7 +44,8 @@ TAILQ_HEAD(job_list, job);
 struct listener {
     struct server *server;
     struct loop_watch *watch;
-    bool is_local; /* the Unix socket */
+    bool is_local; /* a Unix socket */
+    bool is_ours;  /* it was not passed to us: its file is ours to remove */
 };
 
 struct server {
@@ -51,7 +54,9 @@ struct server {
     int state_fd; /* the state directory, held */
     struct loop *loop;
     struct loop_watch *signals;
-    struct listener listeners[VALUES_ADDRESSES_MAX + 1];
+    struct notify notify;
+    struct loop_watch *life; /* the timer of its signs; NULL: nobody wants any */
+    struct listener listeners[VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 1];
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;

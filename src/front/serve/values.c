@@ -26,6 +26,18 @@ static int not_loopback(struct cella_error *err)
     return serve_hint(err, "listen on 127.0.0.1 or [::1]");
 }
 
+bool values_is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof(v6));
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+    }
+    struct sockaddr_in v4;
+    memcpy(&v4, address, sizeof(v4));
+    return address->sa_family == AF_INET && ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 static bool read_port(const char *text, in_port_t *ret_port)
 {
     char *end = NULL;
@@ -58,9 +70,6 @@ static int read_address(const char *text, struct values_address *ret_address,
         if (inet_pton(AF_INET6, host + 1, &address.address.v6.sin6_addr) != 1) {
             return bad_address(err);
         }
-        if (!IN6_IS_ADDR_LOOPBACK(&address.address.v6.sin6_addr)) {
-            return not_loopback(err);
-        }
     } else {
         address.address.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
         address.size = sizeof(address.address.v4);
@@ -69,9 +78,9 @@ static int read_address(const char *text, struct values_address *ret_address,
         } else if (inet_pton(AF_INET, host, &address.address.v4.sin_addr) != 1) {
             return bad_address(err);
         }
-        if (ntohl(address.address.v4.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET) {
-            return not_loopback(err);
-        }
+    }
+    if (!values_is_loopback(&address.address.any)) {
+        return not_loopback(err);
     }
     *ret_address = address;
     return 0;

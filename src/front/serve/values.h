@@ -10,6 +10,7 @@
 
 #include <cella/cella.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ struct values_addresses {
     struct values_address items[VALUES_ADDRESSES_MAX];
     size_t count;
 };
+
+/* Whether only programs of this host can reach it. */
+bool values_is_loopback(const struct sockaddr *address);
 
 /* Of each kind: the type of its field, how it may stand in a file, and its reader. */
 #define VALUES_TYPE_LISTEN struct values_addresses

@@ -331,6 +331,14 @@ int keeper_client_stop(struct keeper_client *client, uint64_t run, struct cella_
     return send_frame(client, &message, err);
 }
 
+int keeper_client_ping(struct keeper_client *client, struct cella_error *err)
+{
+    struct keeper_ping frame = {.header = {KEEPER_PING, KEEPER_PROTOCOL_VERSION, 0}};
+    struct iovec part = {&frame, sizeof(frame)};
+    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    return send_frame(client, &message, err);
+}
+
 /* ---- receiving ---- */
 
 /* Moves the descriptors that came into the message; -1 when more came than belong to it. */
@@ -383,6 +391,8 @@ static size_t frame_size(uint32_t type)
         return sizeof(struct keeper_ended);
     case KEEPER_POOL_STATE:
         return sizeof(struct keeper_pool_state);
+    case KEEPER_PONG:
+        return sizeof(struct keeper_ping);
     default:
         return 0;
     }

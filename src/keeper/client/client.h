@@ -37,6 +37,7 @@ struct keeper_message {
         struct keeper_notice notice;
         struct keeper_ended ended;
         struct keeper_pool_state pool_state;
+        struct keeper_ping pong;
     } frame;
     /* With KEEPER_CREATED, the receiver's to close: all four, or all -1 when this process has no
      * room for more descriptors. */
@@ -68,6 +69,8 @@ int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t siz
                        const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
 int keeper_client_stop(struct keeper_client *client, uint64_t run,
                        struct cella_error *err) MUST_CHECK;
+
+int keeper_client_ping(struct keeper_client *client, struct cella_error *err) MUST_CHECK;
 
 /* Returns 1 with a frame, 0 when none is there, -1 when the keeper is lost. */
 int keeper_client_receive(struct keeper_client *client, struct keeper_message *ret_message,

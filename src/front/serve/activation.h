@@ -1,0 +1,33 @@
+/*
+ * Sockets that whoever has started this server has opened for it and listens on already: what
+ * systemd calls socket activation, sd_listen_fds(3).
+ */
+#ifndef SERVE_ACTIVATION_H
+#define SERVE_ACTIVATION_H
+
+#include "front/serve/values.h"
+
+#include <cella/cella.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ACTIVATION_SOCKETS_MAX VALUES_ADDRESSES_MAX
+
+struct activation_socket {
+    int fd;
+    bool is_local;                    /* a Unix socket */
+    char text[UNITS_TEXT_SIZE + 128]; /* its address, for people */
+};
+
+struct activation {
+    struct activation_socket items[ACTIVATION_SOCKETS_MAX];
+    size_t count;
+};
+
+/* The environment's variables are then taken away.  CELLA_ERROR_HOST for a descriptor that is no
+ * socket that listens, or one that others than this host's programs could reach. */
+int activation_take(struct activation *ret_activation, struct cella_error *err)
+    __attribute__((warn_unused_result));
+bool activation_has(const struct activation *activation, bool is_local);
+
+#endif
