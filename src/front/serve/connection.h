@@ -44,6 +44,7 @@ struct connection {
     bool is_idle;                   /* on that list of the server's */
     bool is_local;                  /* by the Unix socket */
     bool is_stranger;               /* there, and neither our user nor root */
+    bool is_used;                   /* by a request of HTTP/1.1: no other protocol can begin */
     bool is_ending;                 /* what the client still sends is dropped */
 };
 

@@ -14,7 +14,9 @@
 
 struct exchange *exchange_create(struct connection *connection)
 {
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct exchange *exchange = connection->server->exchange_count < SERVER_EXCHANGES_MAX
+                                    ? calloc(1, sizeof(*exchange))
+                                    : NULL;
     if (exchange == NULL) {
         return NULL;
     }
@@ -23,6 +25,7 @@ struct exchange *exchange_create(struct connection *connection)
         free(exchange);
         return NULL;
     }
+    connection->server->exchange_count++;
     exchange->connection = connection;
     exchange->server = connection->server;
     exchange->head = (struct http_head){.method = "-", .path = "-", .query = ""};
@@ -47,6 +50,7 @@ void exchange_destroy(struct exchange *exchange)
         return;
     }
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
+    exchange->server->exchange_count--;
     job_leave(exchange->job);
     exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);

@@ -53,6 +53,7 @@ struct exchange {
     struct server *server;
     enum exchange_state state;
     int32_t stream; /* HTTP/2: the number of its own */
+    bool is_over;   /* and it has ended: nobody waits for the answer any more, or all has it */
     char *in;       /* HTTP_HEAD_MAX bytes for the head */
     size_t in_size;
     struct http_head head; /* texts lie in `in` */
@@ -66,6 +67,7 @@ struct exchange {
     struct job *job;      /* what the request is about; NULL: no run */
     struct answer answer;
     uint64_t began_ms;
+    uint64_t moved_ms; /* HTTP/2: when the client last took something of the answer */
 };
 
 /* ---- for what brings them ---- */

@@ -6,6 +6,7 @@
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/http.h"
+#include "front/serve/http2.h"
 #include "front/serve/log.h"
 
 #include <stdio.h>
@@ -62,11 +63,35 @@ static void handle(struct exchange *exchange)
     exchange_handle(exchange);
 }
 
+/* Whether the head is what HTTP/2 begins with. */
+static bool is_preface(const struct exchange *exchange)
+{
+    return !exchange->connection->is_used && exchange->in_size == strlen(HTTP2_PREFACE) &&
+           memcmp(exchange->in, HTTP2_PREFACE, exchange->in_size) == 0;
+}
+
+static void begin_http2(struct exchange *exchange)
+{
+    static const char preface[] = HTTP2_PREFACE;
+    struct connection *connection = exchange->connection;
+    exchange_destroy(exchange);
+    if (http2_begin(connection) < 0) {
+        connection_give_up(connection);
+        return;
+    }
+    connection->protocol->received(connection, preface, sizeof(preface) - 1);
+}
+
 static void take_whole_head(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     struct http_refusal refusal;
     struct cella_error error;
+    if (is_preface(exchange)) {
+        begin_http2(exchange);
+        return;
+    }
+    connection->is_used = true;
     if (http_parse_head(exchange->in, exchange->in_size, &exchange->head, &refusal) < 0) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "%s", refusal.text);
         answer_problem(exchange, refusal.status, &error);

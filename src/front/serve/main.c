@@ -4,7 +4,7 @@
  *
  *   loop.c        descriptors, sockets and timers, by libwebsockets
  *   server.c      the engine, who connects, how it ends
- *   connection.c  a socket, on which http1.c speaks: it reads requests (http.c)
+ *   connection.c  a socket, on which http1.c or http2.c speaks: it reads requests (http.c)
  *   exchange.c    one request and its answer; what there is at its path (routes.c) gives it
  *   api.c         the table of what there is, of which openapi.c makes its description
  *   runs.c        the routes of runs

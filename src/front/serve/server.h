@@ -21,6 +21,8 @@
  * which is everybody's on this host, leaves some to the Unix socket. */
 #define SERVER_CONNECTIONS_MAX     1000U
 #define SERVER_TCP_CONNECTIONS_MAX 900U
+/* Requests that are on their way or answered, at one time: HTTP/2 has many on a connection. */
+#define SERVER_EXCHANGES_MAX 4096U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
 #define SERVER_JOBS_MAX 256U
 /* Bodies that are on their way or being read, together. */
@@ -72,6 +74,7 @@ struct server {
     struct connection_list busy;
     unsigned connection_count;
     unsigned tcp_count; /* of them */
+    unsigned exchange_count;
     struct job_list jobs;
     unsigned job_count;
     size_t body_bytes;
