@@ -133,7 +133,7 @@ class Server:
         connection.request(method, path, body, {**given, **(headers or {})})
         response = connection.getresponse()
         data = response.read()
-        if data and "json" in (response.getheader("Content-Type") or ""):
+        if data and (response.getheader("Content-Type") or "").endswith(("/json", "+json")):
             data = json.loads(data)
         return response.status, response.headers, data
 

@@ -36,6 +36,7 @@ GOOD = [
     ("runs_delete", 404, None, {}),
     ("interactive_get", 426, None, {}),
     ("runs_list", 200, None, {}),
+    ("runs_export", 200, None, {}),
     ("runs_count", 200, None, {}),
     ("information_languages", 200, None, {}),
     ("information_policies", 200, None, {}),

@@ -1,7 +1,9 @@
 """What the server remembers of its runs: lists, results fetched later, and what becomes of them."""
 import hashlib
+import http.client
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -276,6 +278,102 @@ def test_what_is_not_kept_cannot_be_fetched_later(keeping):
     path = later(keeping, language="bash", code="echo later", policy="nocode")
     assert result_at(keeping, path)["stdout"] == "later\n"
     wait_until(keeping.is_idle)
+
+
+# ---- exported ----
+
+
+def exported(server, query="", connection=None):
+    status, headers, body = server.ask("GET", "/v1/runs/export" + query, connection=connection)
+    assert (status, headers["Content-Type"]) == (200, "application/x-ndjson"), body
+    assert body == b"" or body.endswith(b"\n")
+    return [json.loads(line) for line in body.splitlines()]
+
+
+def test_all_are_exported(server, some):
+    """What a list says of each, and what was asked for and came of it."""
+    body = '{"language":\r\n"bash",\n\t"code": "echo lines; echo \\"two\\""}'
+    server.ask("POST", "/v1/runs", body)
+    own = UnixConnection(server.socket)
+    server.run(own, language="bash", code="echo own")
+    everything = exported(server, connection=own)
+    assert [run["id"] for run in everything] == ids(server, "?limit=1000", own)
+    for run in everything:
+        request, result = run.pop("request"), run.pop("result")
+        assert run == listed(server, f"?limit=1&after={run['id']}0", own)[0][0]
+        assert request is None or {"language", "code"} <= request.keys()
+        if result is not None:
+            valid(result)
+            assert (result["id"], result["status"]) == (run["id"], run["status"])
+    assert exported(server)[0]["request"] == json.loads(body)
+    assert "own" not in {(run["result"] or {"stdout": ""})["stdout"].strip() for run in exported(server)}
+
+
+@pytest.mark.parametrize("query", ["tag=one", "language=bash&status=exit", "q=alpha+beta", "since=2999-01-01"])
+def test_an_export_is_filtered(server, some, query):
+    assert [run["id"] for run in exported(server, "?" + query)] == ids(server, "?limit=1000&" + query)
+
+
+def test_an_export_has_no_pages(server):
+    assert server.problem("GET", "/v1/runs/export?limit=3")[:2] == (400, "'limit' is not known behind the '?'")
+    assert server.problem("POST", "/v1/runs/export", {})[0] == 405
+    status, headers, body = server.ask("HEAD", "/v1/runs/export")
+    assert (status, body) == (200, b"")
+
+
+def test_an_export_says_where_it_ends(server):
+    """And the connection goes on behind it."""
+    connection = server.connect()
+    assert exported(server, "?tag=nobody", connection) == []
+    assert len(exported(server, "", connection)) > 3
+    assert server.ask("GET", "/healthz", connection=connection)[0] == 200
+    with server.raw() as bare:
+        bare.sendall(b"GET /v1/runs/export?limit= HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = b"".join(iter(lambda: bare.recv(65536), b""))
+    head, _, lines = answer.partition(b"\r\n\r\n")
+    assert b"400" in head  # an empty limit is none that an export knows
+    with server.raw() as bare:
+        bare.sendall(b"GET /v1/runs/export HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = b"".join(iter(lambda: bare.recv(65536), b""))
+    head, _, lines = answer.partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding" not in head and b"Content-Length" not in head
+    assert [json.loads(line) for line in lines.splitlines()] == exported(server)
+
+
+def test_an_export_is_consistent_while_runs_are_added(tmp_path):
+    """It is read slowly, in pieces; what comes meanwhile is not in it, and the server holds little."""
+    with Server("--history", "64m", directory=tmp_path) as server:
+        code = "print('x' * 300_000)"
+        before = [server.run(language="python", code=code)[2]["id"] for _ in range(40)]
+        connection = server.connect()
+        connection.request("GET", "/v1/runs/export")
+        response = connection.getresponse()
+        first = response.readline()
+        later = [server.run(language="bash", code="echo new")[2]["id"] for _ in range(3)]
+        held = re.search(r"^cella_answer_bytes (\d+)$", server.ask("GET", "/metrics")[2].decode(), re.M)
+        assert 0 < int(held[1]) < 2 << 20
+        lines = [first, *response.read().splitlines()]
+        assert [json.loads(line)["id"] for line in lines] == before[::-1]
+        assert set(later) <= set(ids(server))
+        wait_until(lambda: b"\ncella_answer_bytes 0\n" in server.ask("GET", "/metrics")[2])
+
+
+def test_an_export_that_breaks_off_does_not_look_whole(tmp_path):
+    with Server(directory=tmp_path) as server:
+        for _ in range(30):
+            server.run(language="python", code="print('x' * 900_000)", limits={"stdout_bytes": 1 << 20})
+        connection = server.connect()
+        connection.request("GET", "/v1/runs/export")
+        response = connection.getresponse()
+        response.readline()
+        with sqlite3.connect(tmp_path / "state" / "history.db") as database:
+            database.execute("ALTER TABLE runs RENAME TO gone")
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
+        assert server.logged("error: an export ends early: the history cannot be read") == 1
+        assert server.ask("GET", "/healthz")[0] == 200
+        with sqlite3.connect(tmp_path / "state" / "history.db") as database:
+            database.execute("ALTER TABLE gone RENAME TO runs")
 
 
 # ---- whose they are ----

@@ -161,6 +161,15 @@ void answer_websocket(struct exchange *exchange, const char *accept)
     exchange_send(exchange);
 }
 
+void answer_pieces(struct exchange *exchange, const char *type, const struct pieces *pieces)
+{
+    exchange->pieces = *pieces;
+    begin(exchange, 200, type);
+    exchange->answer.has_pieces = strcmp(exchange->head.method, "HEAD") != 0;
+    exchange->answer.is_framed = true;
+    exchange_send(exchange);
+}
+
 /* Without a length: events say by themselves whether all have come. */
 void answer_events(struct exchange *exchange)
 {

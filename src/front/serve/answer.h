@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct exchange;
+struct pieces;
 
 /* Takes `json`, which is malloc'ed. */
 void answer_json(struct exchange *exchange, int status, char *json, size_t size);
@@ -20,6 +21,8 @@ void answer_accepted(struct exchange *exchange, const char *path, const char *id
 void answer_problem(struct exchange *exchange, int status, const struct cella_error *error);
 /* Of a method that the path does not have: `allow` are those that it has. */
 void answer_not_allowed(struct exchange *exchange, const char *allow);
+/* The head of an answer of that media type, which comes in pieces. */
+void answer_pieces(struct exchange *exchange, const char *type, const struct pieces *pieces);
 /* The head of server-sent events, which its job gives then. */
 void answer_events(struct exchange *exchange);
 /* That the connection is a WebSocket from now on; `accept` as in RFC 6455. */

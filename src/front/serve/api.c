@@ -79,6 +79,9 @@ static const struct api_body request = JSON_OF("Request");
 /* Good ones of a single route are written there. */
 #define GOOD(schema, meaning) (&(const struct api_answer){200, 0, JSON_OF(schema), meaning, {NULL}})
 
+#define GOOD_LINES(schema, meaning)                                                                \
+    (&(const struct api_answer){200, 0, {"application/x-ndjson", schema}, meaning, {NULL}})
+
 static const struct api_answer result = {
     200, 0, JSON_OF("Result"), "the program ran, however it ended", {NULL}};
 static const struct api_answer events = {
@@ -117,7 +120,11 @@ static const struct api_answer no_websocket = {
     426, 0, PROBLEM, "it is asked for otherwise than by a WebSocket", {NULL}};
 static const struct api_answer none = {404, 0, PROBLEM, "there is no such run", {NULL}};
 static const struct api_answer not_kept = {
-    410, 0, PROBLEM, "the result was too large to be kept", {NULL}};
+    410,
+    0,
+    PROBLEM,
+    "the result was not kept: it was too large, or its policy wants none kept",
+    {NULL}};
 static const struct api_answer not_ready = {
     503, 0, PROBLEM, "the server starts, or is about to end", {&retry_after}};
 
@@ -160,6 +167,14 @@ const struct api_route api_routes[] = {
      .summary = "The runs that there were, the newest first",
      .parameters = {&status, &language, &policy, &tag, &since, &until, &words, &after, &limit},
      .answers = {GOOD("RunList", "a page of them")}},
+    {.method = "GET",
+     .path = RUNS "/export",
+     HANDLED_BY(runs_export),
+     .group = "runs",
+     .summary = "All of them, with request and result, as JSON lines",
+     .parameters = {&status, &language, &policy, &tag, &since, &until, &words, &after},
+     .answers = {GOOD_LINES("Text", "a line for each, the newest first, as a list has it and with "
+                                    "`request` and `result`, null where they were not kept")}},
     {.method = "GET",
      .path = RUNS "/interactive",
      HANDLED_BY(interactive_get),

@@ -54,6 +54,9 @@ void exchange_destroy(struct exchange *exchange)
     job_leave(exchange->job);
     exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);
+    if (exchange->pieces.context != NULL) {
+        exchange->pieces.done(exchange->pieces.context);
+    }
     free(exchange->in);
     free(exchange);
 }
@@ -130,9 +133,15 @@ bool exchange_next_piece(struct exchange *exchange)
     char *piece = NULL;
     size_t size = 0;
     exchange_set_body(exchange, NULL, 0);
-    const bool more = exchange->job != NULL && job_next(exchange->job, &piece, &size) != 0;
+    int more = 0;
+    if (exchange->pieces.context != NULL) {
+        more = exchange->pieces.next(exchange->pieces.context, &piece, &size);
+    } else if (exchange->job != NULL) {
+        more = job_next(exchange->job, &piece, &size);
+    }
+    exchange->answer.is_broken = more < 0;
     exchange_set_body(exchange, piece, size);
-    return more;
+    return more > 0;
 }
 
 void exchange_set_body(struct exchange *exchange, char *body, size_t size)

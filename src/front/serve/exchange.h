@@ -35,6 +35,14 @@ enum exchange_state {
 
 #define ANSWER_FIELDS_MAX 1024U
 
+/* Where the pieces of an answer come from, when it is not the exchange's job. */
+struct pieces {
+    /* The next one, malloc'ed: 1; 0 when there is none any more; -1 when that was not all. */
+    int (*next)(void *context, char **ret_text, size_t *ret_size);
+    void (*done)(void *context);
+    void *context; /* NULL: there are none */
+};
+
 struct answer {
     int status;
     char fields[ANSWER_FIELDS_MAX]; /* header fields, each "Name: value\r\n" */
@@ -43,6 +51,8 @@ struct answer {
     char *body;    /* malloc'ed: all of it, or the piece that is sent now */
     size_t body_size;
     size_t sent;     /* of the body */
+    bool is_framed;  /* its end must be told from the connection's */
+    bool is_broken;  /* there would be more, which cannot be had: no end of it may be told */
     bool has_pieces; /* there may be more of it, which nobody has counted: exchange_next_piece() */
     bool is_early;   /* given before all of the request was read */
 };
@@ -65,6 +75,7 @@ struct exchange {
     size_t body_size;
     size_t body_capacity; /* counted in the server's body_bytes */
     struct job *job;      /* what the request is about; NULL: no run */
+    struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;
     uint64_t moved_ms; /* HTTP/2: when the client last took something of the answer */

@@ -72,12 +72,23 @@ struct history_query {
     const char *until; /* before that */
     const char *text;  /* words that stand one after the other in code or output */
     const char *after; /* the id of the last one that was told before */
-    unsigned count;
+    unsigned count;    /* 0: all of them */
 };
 
 /* {"runs": [summaries, the newest first], "next": an id for `after`, or null}, malloc'ed. */
 int history_list(struct history *history, const struct history_query *query, char **ret_json,
                  size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
+/* All of them, each on a line as JSON: what a list says of it, "request" and "result", which are
+ * null where they were not kept.  Next gives some lines at a time, malloc'ed: 1; 0 behind the last;
+ * -1 when they cannot be read. */
+struct history_export;
+int history_export_open(struct history *history, const struct history_query *query,
+                        struct history_export **ret_export, struct cella_error *err)
+    __attribute__((warn_unused_result));
+int history_export_next(struct history_export *export, char **ret_text, size_t *ret_size,
+                        struct cella_error *err) __attribute__((warn_unused_result));
+void history_export_close(struct history_export *export);
 
 /* {"runs", "statuses": {WORD: how many}, "rates": {"success", "failure", "timeout", "internal"},
  * "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times, malloc'ed; the rest

@@ -5,6 +5,7 @@
 #include "front/serve/history.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 
 enum statement {
     ACCEPT,
@@ -34,6 +35,13 @@ struct history {
 
 /* What SQLite said last.  Returns -1. */
 int history_failed(const struct history *history, const char *what, struct cella_error *err);
+
+/* LIST or EXPORT with what is asked for.  history_unbind() ends it; `query` must stay until then. */
+int history_bind_query(struct history *history, enum statement which,
+                       const struct history_query *query, struct cella_error *err);
+void history_unbind(struct history *history, enum statement which);
+/* Of a row of these one JSON object, but for its last brace: the summary and the record. */
+void history_write_run(sqlite3_stmt *statement, FILE *out);
 
 /* A text that stays until the statement is reset. */
 static inline void history_bind(sqlite3_stmt *statement, int place, const char *text, size_t size)

@@ -89,8 +89,37 @@ static char *quote(const char *words)
     return quoted;
 }
 
-/* One object, but for its end: the summary and then the record, which is not empty. */
-static void write_run(sqlite3_stmt *statement, FILE *out)
+int history_bind_query(struct history *history, enum statement which,
+                       const struct history_query *query, struct cella_error *err)
+{
+    sqlite3_stmt *statement = history->statements[which];
+    bind_or_any(statement, 1, query->status);
+    bind_or_any(statement, 2, query->language);
+    bind_or_any(statement, 3, query->policy);
+    bind_or_any(statement, 4, query->tag);
+    bind_or_any(statement, 5, query->since);
+    bind_or_any(statement, 6, query->until);
+    if (query->text != NULL) {
+        char *words = quote(query->text);
+        if (words == NULL) {
+            return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+        }
+        (void)sqlite3_bind_text(statement, 7, words, -1, free);
+    }
+    bind_or_any(statement, 8, query->after);
+    (void)sqlite3_bind_int64(statement, 9, query->count > 0 ? (sqlite3_int64)query->count : -1);
+    bind_or_any(statement, 10, query->tenant);
+    return 0;
+}
+
+void history_unbind(struct history *history, enum statement which)
+{
+    (void)sqlite3_reset(history->statements[which]);
+    (void)sqlite3_clear_bindings(history->statements[which]);
+}
+
+/* Neither part is empty. */
+void history_write_run(sqlite3_stmt *statement, FILE *out)
 {
     const char *summary = (const char *)sqlite3_column_text(statement, 1);
     const char *record = (const char *)sqlite3_column_text(statement, 2);
@@ -109,7 +138,7 @@ static int write_rows(sqlite3_stmt *statement, unsigned count, FILE *out)
         if (rows > 0) {
             (void)fputc(',', out);
         }
-        write_run(statement, out);
+        history_write_run(statement, out);
         (void)fputc('}', out);
         (void)snprintf(last, sizeof(last), "%s", (const char *)sqlite3_column_text(statement, 0));
         rows++;
@@ -160,35 +189,18 @@ static int none_kept(struct cella_error *err)
 int history_list(struct history *history, const struct history_query *query, char **ret_json,
                  size_t *ret_size, struct cella_error *err)
 {
-    char *words = query->text != NULL ? quote(query->text) : NULL;
     struct text json;
-    int code = 0;
     if (history == NULL) {
-        free(words);
         return none_kept(err);
     }
-    if (begin_text(&json) == NULL || (query->text != NULL && words == NULL)) {
-        free(words);
-        return end_text(&json, serve_fail(err, CELLA_ERROR_HOST, "memory is short"), ret_json,
-                        ret_size, err);
+    if (begin_text(&json) == NULL) {
+        return end_text(&json, 0, ret_json, ret_size, err);
     }
-    sqlite3_stmt *statement = history->statements[LIST];
-    bind_or_any(statement, 1, query->status);
-    bind_or_any(statement, 2, query->language);
-    bind_or_any(statement, 3, query->policy);
-    bind_or_any(statement, 4, query->tag);
-    bind_or_any(statement, 5, query->since);
-    bind_or_any(statement, 6, query->until);
-    bind_or_any(statement, 7, words);
-    bind_or_any(statement, 8, query->after);
-    (void)sqlite3_bind_int64(statement, 9, query->count);
-    bind_or_any(statement, 10, query->tenant);
-    if (write_rows(statement, query->count, json.file) < 0) {
+    int code = history_bind_query(history, LIST, query, err);
+    if (code == 0 && write_rows(history->statements[LIST], query->count, json.file) < 0) {
         code = history_failed(history, "be read", err);
     }
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    free(words);
+    history_unbind(history, LIST);
     return end_text(&json, code, ret_json, ret_size, err);
 }
 

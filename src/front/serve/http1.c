@@ -27,7 +27,10 @@ struct http1 {
     char head[OWN_HEAD_MAX + ANSWER_FIELDS_MAX]; /* of the answer */
     size_t head_size;
     size_t head_sent;
-    bool closes; /* nothing may follow on this connection */
+    bool closes;     /* nothing may follow on this connection */
+    bool is_chunked; /* the pieces of the answer say how long they are */
+    bool has_begun;  /* and there was one */
+    bool is_over;    /* the end of the answer is on its way */
 };
 
 static void received(struct connection *connection, const char *data, size_t size);
@@ -228,14 +231,17 @@ static void make_head(struct exchange *exchange)
     char own[OWN_HEAD_MAX];
     int size = snprintf(own, sizeof(own), "HTTP/1.1 %d %s\r\n", answer->status,
                         http_reason(answer->status));
-    http1->closes = answer->has_pieces || answer->is_early || !head->keep_alive ||
-                    exchange->server->state == SERVER_DRAINING;
+    http1->is_chunked = answer->has_pieces && answer->is_framed && !head->is_1_0;
+    http1->closes = (answer->has_pieces && !http1->is_chunked) || answer->is_early ||
+                    !head->keep_alive || exchange->server->state == SERVER_DRAINING;
     http1->head_size = 0;
     http1->head_sent = 0;
     add_head(http1, own, (size_t)size);
     add_head(http1, answer->fields, answer->fields_size);
     size = 0;
-    if (!answer->has_pieces) {
+    if (http1->is_chunked) {
+        size = snprintf(own, sizeof(own), "Transfer-Encoding: chunked\r\n");
+    } else if (!answer->has_pieces) {
         size = snprintf(own, sizeof(own), "Content-Length: %zu\r\n", answer->length);
     }
     add_head(http1, own, (size_t)size);
@@ -243,6 +249,21 @@ static void make_head(struct exchange *exchange)
                        : head->is_1_0 ? "Connection: keep-alive\r\n\r\n"
                                       : "\r\n";
     add_head(http1, last, strlen(last));
+}
+
+/* What stands before a piece, and behind the last one: size 0.  The head has been sent. */
+static void make_frame(struct exchange *exchange, size_t size, bool is_last)
+{
+    struct http1 *http1 = exchange->connection->session;
+    http1->head_sent = 0;
+    http1->head_size = 0;
+    if (http1->is_chunked && (size > 0 || is_last)) {
+        const int frame = snprintf(http1->head, sizeof(http1->head), "%s%zx\r\n%s",
+                                   http1->has_begun ? "\r\n" : "", size, is_last ? "\r\n" : "");
+        http1->head_size = (size_t)frame;
+        http1->has_begun = true;
+        http1->is_over = is_last;
+    }
 }
 
 /* Returns -1 when the client takes nothing more. */
@@ -315,17 +336,21 @@ static void has_room(struct connection *connection)
         return;
     }
     const struct answer *answered = &exchange->answer;
-    if (http1->head_sent == http1->head_size && answered->sent == answered->body_size) {
-        if (!exchange_next_piece(exchange)) {
-            finish(exchange);
-            return;
-        }
-        if (answered->body_size == 0) {
-            loop_set_timer(connection->watch, 0); /* the program writes nothing: its limits hold */
-            return;
-        }
+    if (http1->head_sent < http1->head_size || answered->sent < answered->body_size) {
+        resume(exchange);
+        return;
     }
-    resume(exchange);
+    const bool has_more = !http1->is_over && exchange_next_piece(exchange);
+    if (answered->is_broken) {
+        connection_destroy(connection); /* without the end that it would have had */
+    } else if (!has_more && (http1->is_over || !http1->is_chunked)) {
+        finish(exchange);
+    } else if (has_more && answered->body_size == 0) {
+        loop_set_timer(connection->watch, 0); /* the program writes nothing: its limits hold */
+    } else {
+        make_frame(exchange, answered->body_size, !has_more);
+        resume(exchange);
+    }
 }
 
 /* ---- time ---- */

@@ -137,47 +137,81 @@ static int read_count(const struct given *given, unsigned *ret_count, struct cel
     return 0;
 }
 
+/* Which runs are asked for.  The texts lie in `given`. */
+static int read_filters(const struct exchange *exchange, struct given *ret_given,
+                        struct history_query *ret_query, struct cella_error *err)
+{
+    struct history_query query = {.tenant = exchange_sees(exchange)};
+    if (read_query(exchange, ret_given, err) < 0 ||
+        read_time(ret_given, "since", &query.since, err) < 0 ||
+        read_time(ret_given, "until", &query.until, err) < 0) {
+        return -1;
+    }
+    query.status = value_of(ret_given, "status");
+    query.language = value_of(ret_given, "language");
+    query.policy = value_of(ret_given, "policy");
+    query.tag = value_of(ret_given, "tag");
+    query.text = value_of(ret_given, "q");
+    query.after = value_of(ret_given, "after");
+    *ret_query = query;
+    return 0;
+}
+
 void runs_list(struct exchange *exchange)
 {
     struct given given;
     struct cella_error error;
-    struct history_query query = {.tenant = exchange_sees(exchange)};
+    struct history_query query;
     char *json = NULL;
     size_t size = 0;
-    if (read_query(exchange, &given, &error) < 0 ||
-        read_time(&given, "since", &query.since, &error) < 0 ||
-        read_time(&given, "until", &query.until, &error) < 0 ||
-        read_count(&given, &query.count, &error) < 0) {
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    query.status = value_of(&given, "status");
-    query.language = value_of(&given, "language");
-    query.policy = value_of(&given, "policy");
-    query.tag = value_of(&given, "tag");
-    query.text = value_of(&given, "q");
-    query.after = value_of(&given, "after");
-    if (history_list(exchange->server->history, &query, &json, &size, &error) < 0) {
+    if (read_filters(exchange, &given, &query, &error) < 0 ||
+        read_count(&given, &query.count, &error) < 0 ||
+        history_list(exchange->server->history, &query, &json, &size, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }
     answer_json(exchange, 200, json, size);
 }
 
+static int next_lines(void *context, char **ret_text, size_t *ret_size)
+{
+    struct cella_error error;
+    const int more = history_export_next(context, ret_text, ret_size, &error);
+    if (more < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "an export ends early: %s", error.text);
+    }
+    return more;
+}
+
+static void close_export(void *context)
+{
+    history_export_close(context);
+}
+
+void runs_export(struct exchange *exchange)
+{
+    struct given given;
+    struct cella_error error;
+    struct history_query query;
+    struct history_export *export = NULL;
+    if (read_filters(exchange, &given, &query, &error) < 0 ||
+        history_export_open(exchange->server->history, &query, &export, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    const struct pieces pieces = {.next = next_lines, .done = close_export, .context = export};
+    answer_pieces(exchange, "application/x-ndjson", &pieces);
+}
+
 void runs_count(struct exchange *exchange)
 {
     struct given given;
     struct cella_error error;
-    struct history_query query = {.tenant = exchange_sees(exchange)};
+    struct history_query query;
     char *json = NULL;
     size_t size = 0;
-    if (read_query(exchange, &given, &error) < 0 ||
-        read_time(&given, "since", &query.since, &error) < 0 ||
-        read_time(&given, "until", &query.until, &error) < 0) {
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    if (history_count(exchange->server->history, &query, &json, &size, &error) < 0) {
+    if (read_filters(exchange, &given, &query, &error) < 0 ||
+        history_count(exchange->server->history, &query, &json, &size, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }

@@ -12,6 +12,7 @@ struct exchange;
 int runs_check_post(struct exchange *exchange) __attribute__((warn_unused_result));
 void runs_post(struct exchange *exchange);
 void runs_list(struct exchange *exchange);
+void runs_export(struct exchange *exchange);
 void runs_count(struct exchange *exchange);
 void runs_get(struct exchange *exchange);
 void runs_delete(struct exchange *exchange);
