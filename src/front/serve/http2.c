@@ -265,6 +265,9 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
     (void)context;
     if (answer->has_pieces && answer->sent == answer->body_size) {
         if (!exchange_next_piece(exchange)) {
+            if (answer->is_broken) {
+                return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* the stream is reset */
+            }
             *flags |= NGHTTP2_DATA_FLAG_EOF;
             return 0;
         }
