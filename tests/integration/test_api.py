@@ -9,11 +9,14 @@ import re
 import socket
 import subprocess
 
+import jsonschema
 import pytest
+
+import websocket
 
 from npm import npm_modules
 from program import BUILD, ROOT
-from server import Server, wait_until
+from server import Server, events_of, wait_until
 
 TOOLS = ["@stoplight/spectral-cli@6.16.3", "@stoplight/prism-cli@5.14.2"]
 VIOLATIONS = "https://stoplight.io/prism/errors"
@@ -46,6 +49,7 @@ GOOD = [
     ("information_version", 200, None, {}),
     ("information_metrics", 200, None, {}),
     ("information_openapi", 200, None, {}),
+    ("information_asyncapi", 200, None, {}),
 ]
 
 
@@ -63,6 +67,11 @@ def server_():
 @pytest.fixture(scope="module", name="document")
 def document_(server):
     return server.ask("GET", "/openapi.json")[2]
+
+
+@pytest.fixture(scope="module", name="asyncapi")
+def asyncapi_(server):
+    return server.ask("GET", "/asyncapi.json")[2]
 
 
 def operations(document):
@@ -140,16 +149,21 @@ def test_openapi_is_clean(tools, document, tmp_path):
     assert not lint(tools, document, tmp_path)
 
 
+def test_asyncapi_is_clean(tools, asyncapi, tmp_path):
+    assert not lint(tools, asyncapi, tmp_path)
+
+
 def test_the_linter_finds_something(tools, document, tmp_path):
     broken = json.loads(json.dumps(document))
     broken["paths"]["/healthz"]["get"]["summary"] = 5
     assert "oas3-schema" in {code for code, _, _ in lint(tools, broken, tmp_path)}
 
 
-def test_the_document_is_what_the_program_prints(document):
-    printed = subprocess.run([BUILD / "cella-serve", "openapi"], stdout=subprocess.PIPE,
-                             timeout=30, check=True).stdout
-    assert json.loads(printed) == document
+@pytest.mark.parametrize("name", ["openapi", "asyncapi"])
+def test_the_document_is_what_the_program_prints(server, name):
+    printed = subprocess.run([BUILD / "cella-serve", name], stdout=subprocess.PIPE, timeout=30,
+                             check=True).stdout
+    assert json.loads(printed) == server.ask("GET", f"/{name}.json")[2]
 
 
 def test_names_are_unique_and_methods_there(server, document):
@@ -227,3 +241,64 @@ def test_the_document_refuses_what_the_server_refuses(prism, server, body):
     status, data = prism.ask(prism.strict, "POST", "/v1/runs", body)
     assert status == 422 and VIOLATIONS.encode() in data
     assert server.ask("POST", "/v1/runs", body)[0] == 400
+
+
+# ---- events and messages ----
+
+def payload_of(asyncapi, operation, name):
+    """Checks what a message of an operation carries, which must be among those that it has."""
+    channel = asyncapi["operations"][operation]["channel"]["$ref"].rpartition("/")[2]
+    names = [message["$ref"].rpartition("/")[2]
+             for message in asyncapi["operations"][operation]["messages"]]
+    assert name in names
+    payload = asyncapi["channels"][channel]["messages"][name]["payload"]
+    return jsonschema.Draft202012Validator({**payload, "components": asyncapi["components"]})
+
+
+WRITES = "import sys; print('out'); sys.stdout.flush(); sys.stderr.buffer.write(b'\\xff')"
+
+
+def test_events_are_as_the_document_says(server, asyncapi):
+    connection = server.connect()
+    connection.request("POST", "/v1/runs", json.dumps({"language": "python", "code": WRITES}),
+                       {"Content-Type": "application/json", "Accept": "text/event-stream"})
+    seen = set()
+    for name, data in events_of(connection.getresponse()):
+        payload_of(asyncapi, "events", name).validate(data)
+        seen.add(name)
+    assert seen == {"started", "stdout", "stderr", "result"}
+
+
+def talk(server, asyncapi, *messages):
+    """What comes back, by the types of it."""
+    client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/v1/runs/interactive",
+                                         timeout=30)
+    for message in messages:
+        name = message.get("type", "request")
+        if name != "unknown":
+            payload_of(asyncapi, "take", name).validate(message)
+        client.send(json.dumps(message))
+    seen = set()
+    while text := client.recv():
+        frame = json.loads(text)
+        payload_of(asyncapi, "tell", frame["type"]).validate(frame)
+        seen.add(frame["type"])
+    client.close()
+    return seen
+
+
+def test_messages_are_as_the_document_says(server, asyncapi):
+    request = {"language": "python", "code": f"{WRITES}; sys.stdin.read()"}
+    assert talk(server, asyncapi, request, {"type": "stdin", "data": "line"},
+                {"type": "stdin", "data": "AAA=", "encoding": "base64"},
+                {"type": "eof"}) == {"started", "stdout", "stderr", "result"}
+    assert "problem" in talk(server, asyncapi, request, {"type": "unknown"})
+    assert talk(server, asyncapi, {"language": "pyhton", "code": ""}) == {"problem"}
+
+
+def test_the_document_has_every_message(asyncapi):
+    names = {operation: {message["$ref"].rpartition("/")[2] for message in said["messages"]}
+             for operation, said in asyncapi["operations"].items()}
+    assert names == {"events": {"started", "stdout", "stderr", "result"},
+                     "tell": {"started", "stdout", "stderr", "result", "problem"},
+                     "take": {"request", "stdin", "eof"}}

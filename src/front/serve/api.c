@@ -249,7 +249,13 @@ const struct api_route api_routes[] = {
      .path = "/openapi.json",
      HANDLED_BY(information_openapi),
      .group = "server",
-     .summary = "This document",
+     .summary = "What there is by HTTP: this document",
      .answers = {GOOD("Document", "OpenAPI 3.1")}},
+    {.method = "GET",
+     .path = "/asyncapi.json",
+     HANDLED_BY(information_asyncapi),
+     .group = "server",
+     .summary = "What there is by server-sent events and by WebSocket",
+     .answers = {GOOD("Document", "AsyncAPI 3.0")}},
 };
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);

@@ -91,9 +91,19 @@ void information_policies(struct exchange *exchange)
     answer_list(exchange, cella_policies_json);
 }
 
-void information_openapi(struct exchange *exchange)
+static void answer_document(struct exchange *exchange, enum server_document which)
 {
     const struct server *server = exchange->server;
-    char *json = strdup(server->openapi);
-    answer_json(exchange, 200, json, json != NULL ? server->openapi_size : 0);
+    char *json = strdup(server->documents[which]);
+    answer_json(exchange, 200, json, json != NULL ? strlen(json) : 0);
+}
+
+void information_openapi(struct exchange *exchange)
+{
+    answer_document(exchange, SERVER_OPENAPI);
+}
+
+void information_asyncapi(struct exchange *exchange)
+{
+    answer_document(exchange, SERVER_ASYNCAPI);
 }

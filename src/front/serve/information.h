@@ -12,5 +12,6 @@ void information_pools(struct exchange *exchange);
 void information_languages(struct exchange *exchange);
 void information_policies(struct exchange *exchange);
 void information_openapi(struct exchange *exchange);
+void information_asyncapi(struct exchange *exchange);
 
 #endif

@@ -11,10 +11,10 @@
 
 struct exchange;
 
-/* X(id, type, summary) */
+/* X(id, type, schema, form, meaning), as in events.h */
 #define INPUTS(X)                                                                                  \
-    X(STDIN, "stdin", "bytes of standard input: `data`, as text or, with `encoding`, as base64")   \
-    X(EOF, "eof", "the end of standard input")
+    X(STDIN, "stdin", "Input", MEMBERS, "bytes of standard input")                                 \
+    X(EOF, "eof", "Nothing", MEMBERS, "the end of standard input")
 
 /* How long the first message may take. */
 #define INTERACTIVE_FIRST_MS 10000U

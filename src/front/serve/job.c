@@ -2,6 +2,7 @@
 #include "front/serve/job.h"
 
 #include "front/serve/answer.h"
+#include "front/serve/events.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
@@ -415,13 +416,16 @@ static const struct event_form *form_of(const struct job *job)
 }
 
 /* In the place of `json`, which is malloc'ed: a result may be large. */
-static int make_event(const struct job *job, const char *name, char *json, size_t size,
+static int make_event(const struct job *job, enum event event, char *json, size_t size,
                       char **ret_text, size_t *ret_size)
 {
+#define EVENT_NAME(id, name, ...) [EVENT_##id] = (name),
+    static const char *const names[] = {EVENTS(EVENT_NAME)};
+#undef EVENT_NAME
     const struct event_form *form = form_of(job);
     char head[40];
-    const size_t head_size =
-        (size_t)snprintf(head, sizeof(head), "%s%s%s", form->before_name, name, form->behind_name);
+    const size_t head_size = (size_t)snprintf(head, sizeof(head), "%s%s%s", form->before_name,
+                                              names[event], form->behind_name);
     const size_t end_size = strlen(form->end);
     const size_t told = size - form->skipped;
     char *text = realloc(json, head_size + size + end_size);
@@ -447,7 +451,7 @@ static enum cella_stream oldest(const struct job *job)
 /* What comes next of a stream; nothing when the rest may yet become a character. */
 static int make_output(struct job *job, enum cella_stream stream, char **ret_text, size_t *ret_size)
 {
-    static const char *const names[] = {[CELLA_STDOUT] = "stdout", [CELLA_STDERR] = "stderr"};
+    const enum event event = stream == CELLA_STDOUT ? EVENT_STDOUT : EVENT_STDERR;
     struct cella_error err;
     char *json = NULL;
     size_t size, json_size, taken;
@@ -466,14 +470,14 @@ static int make_output(struct job *job, enum cella_stream stream, char **ret_tex
         free(json);
         return 0;
     }
-    return make_event(job, names[stream], json, json_size, ret_text, ret_size);
+    return make_event(job, event, json, json_size, ret_text, ret_size);
 }
 
 static int make_started(struct job *job, char **ret_text, size_t *ret_size)
 {
     char *json = NULL;
     int size = asprintf(&json, "{\"id\":\"%s\"}", cella_run_id(job->run));
-    return size < 0 ? -1 : make_event(job, "started", json, (size_t)size, ret_text, ret_size);
+    return size < 0 ? -1 : make_event(job, EVENT_STARTED, json, (size_t)size, ret_text, ret_size);
 }
 
 static int make_result(struct job *job, char **ret_text, size_t *ret_size)
@@ -484,7 +488,7 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
     if (cella_result_json(cella_run_result(job->run), &json, &size, &err) < 0) {
         return -1;
     }
-    return make_event(job, "result", json, size, ret_text, ret_size);
+    return make_event(job, EVENT_RESULT, json, size, ret_text, ret_size);
 }
 
 /* A character that was cut is told at the end as what it is. */

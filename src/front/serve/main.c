@@ -6,7 +6,7 @@
  *   server.c      the engine, who connects, how it ends
  *   connection.c  a socket, on which http1.c or http2.c speaks: it reads requests (http.c)
  *   exchange.c    one request and its answer; what there is at its path (routes.c) gives it
- *   api.c         the table of what there is, of which openapi.c makes its description
+ *   api.c         the table of what there is, of which openapi.c and asyncapi.c make descriptions
  *   runs.c        the routes of runs
  *   information.c those that tell what there is
  *   interactive.c a run by WebSocket (websocket.c)
@@ -16,6 +16,7 @@
  *
  * It is a client of libcella like any other and includes nothing of it but <cella/...>.
  */
+#include "front/serve/asyncapi.h"
 #include "front/serve/log.h"
 #include "front/serve/openapi.h"
 #include "front/serve/server.h"
@@ -38,13 +39,18 @@ static int report(const struct cella_error *err)
     return cella_error_exit_code(err->kind);
 }
 
-/* `cella-serve openapi`: what GET /openapi.json gives, without a server. */
-static int print_openapi(void)
+/* `cella-serve openapi`: what GET /openapi.json gives, without a server; and asyncapi likewise. */
+static const struct document {
+    const char *name;
+    int (*make)(char **ret_json, size_t *ret_size, struct cella_error *err);
+} documents[] = {{"openapi", openapi_json}, {"asyncapi", asyncapi_json}};
+
+static int print_document(const struct document *document)
 {
     struct cella_error err;
     char *json = NULL;
     size_t size = 0;
-    if (openapi_json(&json, &size, &err) < 0) {
+    if (document->make(&json, &size, &err) < 0) {
         return report(&err);
     }
     const bool good =
@@ -55,8 +61,10 @@ static int print_openapi(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "openapi") == 0) {
-        return print_openapi();
+    for (size_t i = 0; argc == 2 && i < sizeof(documents) / sizeof(documents[0]); i++) {
+        if (strcmp(argv[1], documents[i].name) == 0) {
+            return print_document(&documents[i]);
+        }
     }
     struct settings settings;
     struct server server;

@@ -1,7 +1,4 @@
-/*
- * The OpenAPI 3.1 document, made from the table of routes (api.h), and from the schemas that the
- * request, the result and the problem have (schema/, schemas.json), which are in this program.
- */
+/* The OpenAPI 3.1 document, made from the table of routes (api.h). */
 #ifndef SERVE_OPENAPI_H
 #define SERVE_OPENAPI_H
 

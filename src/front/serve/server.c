@@ -3,6 +3,7 @@
  */
 #include "front/serve/server.h"
 
+#include "front/serve/asyncapi.h"
 #include "front/serve/connection.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
@@ -57,6 +58,15 @@ static void raise_descriptors(void)
     }
 }
 
+static int make_documents(struct server *server, struct cella_error *err)
+{
+    size_t size = 0;
+    return openapi_json(&server->documents[SERVER_OPENAPI], &size, err) < 0 ||
+                   asyncapi_json(&server->documents[SERVER_ASYNCAPI], &size, err) < 0
+               ? -1
+               : 0;
+}
+
 int server_open(struct settings *settings, struct server *server, struct cella_error *err)
 {
     *server = (struct server){.settings = settings, .state_fd = -1, .notify.socket = -1};
@@ -67,7 +77,7 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     raise_descriptors();
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 || notify_open(&server->notify, err) < 0 ||
-        openapi_json(&server->openapi, &server->openapi_size, err) < 0 ||
+        make_documents(server, err) < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
@@ -120,7 +130,9 @@ void server_close(struct server *server)
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
     notify_close(&server->notify);
-    free(server->openapi);
+    for (size_t i = 0; i < SERVER_DOCUMENTS; i++) {
+        free(server->documents[i]);
+    }
     if (server->state_fd >= 0) {
         (void)close(server->state_fd);
     }

@@ -34,6 +34,9 @@
 /* How long a caller is asked to wait when there are too many, in seconds. */
 #define SERVER_RETRY_SECONDS 1
 
+/* What describes the service. */
+enum server_document { SERVER_OPENAPI, SERVER_ASYNCAPI, SERVER_DOCUMENTS };
+
 enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 
 struct connection;
@@ -62,8 +65,7 @@ struct server {
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
-    char *openapi; /* the document, made once */
-    size_t openapi_size;
+    char *documents[SERVER_DOCUMENTS]; /* each made once */
     struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */
     struct cella_engine *engine;
     struct loop_watch *engine_watch;

@@ -1,0 +1,21 @@
+/*
+ * What a run tells on its way: server-sent events of POST /v1/runs, whose data is JSON, and
+ * messages of /v1/runs/interactive, objects with the event's name as their "type".  job.c makes
+ * them, asyncapi.c describes them.
+ */
+#ifndef SERVE_EVENTS_H
+#define SERVE_EVENTS_H
+
+/* X(id, name, schema, form, meaning): of a message the schema says what its MEMBERS are, besides
+ * its type, or what one MEMBER of its name is. */
+#define EVENTS(X)                                                                                  \
+    X(STARTED, "started", "Accepted", MEMBERS, "the run was begun")                                \
+    X(STDOUT, "stdout", "Output", MEMBERS, "the program wrote to its standard output")             \
+    X(STDERR, "stderr", "Output", MEMBERS, "the program wrote to its standard error")              \
+    X(RESULT, "result", "Result", MEMBER, "the run has ended; nothing follows")
+
+#define EVENT_ENUM(id, ...) EVENT_##id,
+enum event { EVENTS(EVENT_ENUM) EVENT_COUNT };
+#undef EVENT_ENUM
+
+#endif
