@@ -539,18 +539,31 @@ def test_a_full_disk_stops_no_run(tmp_path):
 # ---- statistics ----
 
 
+def test_how_many_recovered(tmp_path):
+    """Of those that were begun again: by what the file says of them."""
+    with Server(directory=tmp_path) as server:
+        done = [server.run(language="bash", code=":")[2]["id"] for _ in range(5)]
+    with sqlite3.connect(tmp_path / "state" / "history.db") as database:
+        database.execute("UPDATE runs SET summary = json_set(summary, '$.attempts', 2) WHERE id < ?", (done[3],))
+        database.execute("UPDATE runs SET summary = json_set(summary, '$.status', 'internal') WHERE id = ?", (done[0],))
+    database.close()
+    with Server(directory=tmp_path) as server:
+        assert server.ask("GET", "/v1/stats")[2]["rates"] == {
+            "success": 0.8, "failure": 0.2, "timeout": 0, "internal": 0.2, "recovery": 0.6667}
+
+
 def test_statistics():
     with Server() as server:
         nothing = server.ask("GET", "/v1/stats")[2]
         assert nothing == {"statuses": {}, "runs": 0, "wall_ms": dict.fromkeys(["p50", "p90", "p99", "average"]),
-                           "rates": dict.fromkeys(["success", "failure", "timeout", "internal"])}
+                           "rates": dict.fromkeys(["success", "failure", "timeout", "internal", "recovery"])}
         took = []
         for code in ["exit 0"] * 5 + ["exit 1"] * 3 + ["sleep 9"] * 2:
             took.append(server.run(language="bash", code=code, limits={"wall_ms": 300})[2]["usage"]["wall_ms"])
         stats = server.ask("GET", "/v1/stats")[2]
         assert stats["runs"] == 10
         assert stats["statuses"] == {"ok": 5, "exit": 3, "wall_time": 2}
-        assert stats["rates"] == {"success": 0.5, "failure": 0.5, "timeout": 0.2, "internal": 0}
+        assert stats["rates"] == {"success": 0.5, "failure": 0.5, "timeout": 0.2, "internal": 0, "recovery": None}
         took.sort()
         assert stats["wall_ms"] == {"p50": took[4], "p90": took[8], "p99": took[9],
                                     "average": pytest.approx(sum(took) / 10, abs=0.01)}

@@ -46,6 +46,7 @@ static const char tables[] =
     " policy TEXT AS (summary ->> '$.policy.name') STORED,"
     " tag TEXT AS (summary ->> '$.tag') STORED,"
     " queued_at TEXT AS (summary ->> '$.queued_at') STORED,"
+    " attempts INTEGER AS (summary ->> '$.attempts') STORED,"
     " wall_ms REAL AS (summary ->> '$.usage.wall_ms') STORED,"
     " request TEXT NOT NULL," /* 'null': not kept */
     " result TEXT);"          /* '': not kept */
@@ -87,8 +88,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [FIND] = "SELECT result, kept FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
     [LIST] = "SELECT id, summary, record" FILTERED,
     [EXPORT] = "SELECT id, summary, record, request, result" FILTERED,
-    [COUNT] = "SELECT status, count(*) FROM runs WHERE summary IS NOT NULL" WITHIN
-              " GROUP BY status ORDER BY status",
+    [COUNT] =
+        "SELECT status, count(*), sum(attempts > 1) FROM runs WHERE summary IS NOT NULL" WITHIN
+        " GROUP BY status ORDER BY status",
     [TIMES] = "SELECT wall_ms, count(*) OVER () FROM runs WHERE wall_ms IS NOT NULL" WITHIN
               " ORDER BY wall_ms",
     [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id),"

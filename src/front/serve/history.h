@@ -90,8 +90,8 @@ int history_export_next(struct history_export *export, char **ret_text, size_t *
                         struct cella_error *err) __attribute__((warn_unused_result));
 void history_export_close(struct history_export *export);
 
-/* {"runs", "statuses": {WORD: how many}, "rates": {"success", "failure", "timeout", "internal"},
- * "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times, malloc'ed; the rest
+/* {"runs", "statuses": {WORD: how many}, "rates": {"success", "failure", "timeout", "internal",
+ * "recovery"}, "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times, malloc'ed; the rest
  * of the query does not matter. */
 int history_count(struct history *history, const struct history_query *query, char **ret_json,
                   size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));

@@ -209,6 +209,7 @@ int history_list(struct history *history, const struct history_query *query, cha
 struct counts {
     uint64_t runs;
     uint64_t well, late, ours; /* ok; limits of time; internal */
+    uint64_t again, recovered; /* begun more than once; and ended then by themselves */
 };
 
 static int write_counts(sqlite3_stmt *statement, struct counts *ret_counts, FILE *out)
@@ -224,7 +225,11 @@ static int write_counts(sqlite3_stmt *statement, struct counts *ret_counts, FILE
         counts.well += strcmp(status, "ok") == 0 ? count : 0;
         counts.late +=
             strcmp(status, "wall_time") == 0 || strcmp(status, "cpu_time") == 0 ? count : 0;
-        counts.ours += strcmp(status, "internal") == 0 ? count : 0;
+        const uint64_t again = (uint64_t)sqlite3_column_int64(statement, 2);
+        const bool is_ours = strcmp(status, "internal") == 0;
+        counts.ours += is_ours ? count : 0;
+        counts.again += again;
+        counts.recovered += is_ours ? 0 : again;
     }
     (void)fputs("}", out);
     *ret_counts = counts;
@@ -311,6 +316,8 @@ int history_count(struct history *history, const struct history_query *query, ch
     write_rate("timeout", counts.late, counts.runs, out);
     (void)fputs(",", out);
     write_rate("internal", counts.ours, counts.runs, out);
+    (void)fputs(",", out);
+    write_rate("recovery", counts.recovered, counts.again, out);
     (void)fputs("},", out);
     if (code == 0 && write_times(times, out) < 0) {
         code = history_failed(history, "be read", err);
