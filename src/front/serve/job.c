@@ -6,9 +6,9 @@
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
+#include "front/serve/job_inside.h"
 #include "front/serve/log.h"
 #include "front/serve/record.h"
-#include "front/serve/websocket.h"
 
 #include <cella/wire.h>
 #include <stdint.h>
@@ -21,36 +21,16 @@
 /* A longer request is not remembered with its result, unless it was accepted for later. */
 #define REMEMBERED_REQUEST_MAX ((size_t)1 << 20)
 
+/* Of a longer one no copy is held, so it is not begun again when it is lost. */
+#define REPEATED_REQUEST_MAX ((size_t)1 << 20)
+
 /* Output in one event, at most. */
 #define EVENT_BYTES_MAX ((size_t)32 << 10)
-
-enum job_step { JOB_STARTED, JOB_OUTPUT, JOB_RESULT, JOB_OVER };
-
-struct job {
-    TAILQ_ENTRY(job) link;
-    struct server *server;
-    struct exchange *exchange;
-    struct cella_run *run;
-    enum job_way way;
-    struct job_form form;
-    struct record record;
-    char *request; /* for the history; NULL: not to be kept, or it has it already */
-    size_t request_size;
-    uint64_t began_ms;
-    bool is_done;
-    bool is_left;       /* nobody waits for it any more: it was told to end */
-    enum job_step step; /* what is to be told next */
-    size_t told[2];     /* bytes of each stream */
-    uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */
-    uint64_t pieces;    /* of output, so far: the clock of `since` */
-    char *input;        /* bytes of standard input that wait for room */
-    size_t input_size;
-    bool closes_stdin; /* behind them nothing comes */
-};
 
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size);
 static void on_done(void *context, struct cella_run *run);
+static void on_compiled(void *context, struct cella_run *run);
 static void answer(struct exchange *exchange, const struct cella_result *result,
                    const void *context);
 
@@ -58,7 +38,7 @@ static struct log_about about_job(const struct job *job)
 {
     return (struct log_about){.request_id = job->record.trace.request_id,
                               .trace_id = job->record.trace.id,
-                              .run = cella_run_id(job->run),
+                              .run = job->id,
                               .tenant = job->record.tenant};
 }
 
@@ -69,28 +49,46 @@ static int too_many_wait(struct cella_error *err)
     return serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
 }
 
-static int start(struct job *job, const char *json, size_t size, struct cella_error *err)
+int job_begin(struct job *job, const struct cella_request *request, const struct cella_run *first,
+              struct cella_error *err)
 {
     const struct cella_callbacks callbacks = {
         .size = sizeof(callbacks),
         .context = job,
         .output = job->way == JOB_STREAMS || job->way == JOB_TALKS ? on_output : NULL,
         .done = on_done,
+        .compiled = job->owner.compiled != NULL ? on_compiled : NULL,
     };
-    struct cella_request *request;
-    if (cella_request_parse(json, size, &request, err) < 0) {
-        return -1;
-    }
     const unsigned flags = job->way == JOB_TALKS ? CELLA_RUN_STDIN_OPEN : 0;
-    int result = cella_run_start(job->server->engine, request, flags, &callbacks, &job->run, err);
-    cella_request_destroy(request);
-    return result;
+    const int code =
+        first != NULL
+            ? cella_run_start_compiled(first, request, flags, &callbacks, &job->run, err)
+            : cella_run_start(job->server->engine, request, flags, &callbacks, &job->run, err);
+    if (code == 0) {
+        job->attempts++;
+        job->keeps = cella_run_keeps(job->run);
+        (void)snprintf(job->id, sizeof(job->id), "%s", cella_run_id(job->run)); /* fits */
+    }
+    return code;
+}
+
+/* Takes the request, and keeps it where it may be wanted again. */
+static int start(struct job *job, struct cella_request *request, size_t size,
+                 const struct cella_run *first, struct cella_error *err)
+{
+    const int code = job_begin(job, request, first, err);
+    if (code == 0 && size <= REPEATED_REQUEST_MAX && cella_run_is_repeatable(job->run)) {
+        job->again = request;
+    } else {
+        cella_request_destroy(request);
+    }
+    return code;
 }
 
 /* One that is fetched later is in the history before its acceptance is told. */
 static int remember_now(struct job *job, const char *json, size_t size, struct cella_error *err)
 {
-    const unsigned keeps = cella_run_keeps(job->run);
+    const unsigned keeps = job->keeps;
     char *record = record_json(&job->record);
     if (record == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
@@ -103,7 +101,7 @@ static int remember_now(struct job *job, const char *json, size_t size, struct c
         return serve_hint(err, "ask without `Prefer: respond-async`");
     }
     const struct history_run run = {
-        .id = cella_run_id(job->run),
+        .id = job->id,
         .tenant = job->record.tenant,
         .record = record,
         .keeps = keeps,
@@ -122,7 +120,7 @@ static int remember(struct job *job, const char *json, size_t size, struct cella
         return remember_now(job, json, size, err);
     }
     if (job->server->history == NULL || size > REMEMBERED_REQUEST_MAX ||
-        (cella_run_keeps(job->run) & CELLA_KEEP_CODE) == 0) {
+        (job->keeps & CELLA_KEEP_CODE) == 0) {
         return 0;
     }
     job->request = malloc(size);
@@ -137,6 +135,8 @@ static int remember(struct job *job, const char *json, size_t size, struct cella
 static void free_job(struct job *job)
 {
     cella_run_free(job->run);
+    cella_request_destroy(job->again);
+    cella_result_destroy(job->lost);
     free(job->form.context);
     free(job->request);
     free(job->input);
@@ -171,20 +171,59 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
         free_job(job);
         return -1;
     }
+    struct cella_request *request;
     record_init(&job->record, exchange_tenant(exchange), &exchange->trace, json, size);
-    if (start(job, json, size, err) < 0 || remember(job, json, size, err) < 0) {
+    if (cella_request_parse(json, size, &request, err) < 0 ||
+        start(job, request, size, NULL, err) < 0 || remember(job, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
-    (void)snprintf(exchange->run_id, sizeof(exchange->run_id), "%s", cella_run_id(job->run));
+    (void)snprintf(exchange->run_id, sizeof(exchange->run_id), "%s", job->id);
     TAILQ_INSERT_TAIL(&server->jobs, job, link);
     server->job_count++;
     if (way != JOB_STAYS) {
         job->exchange = exchange;
         exchange->job = job;
     }
-    *ret_id = cella_run_id(job->run);
+    *ret_id = job->id;
     return 0;
+}
+
+int job_start_part(struct server *server, const struct job_owner *owner,
+                   const struct record *record, struct cella_request *request,
+                   const struct cella_run *first, struct job **ret_job, struct cella_error *err)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        cella_request_destroy(request);
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    *job = (struct job){.server = server,
+                        .way = JOB_PART,
+                        .owner = *owner,
+                        .record = *record,
+                        .began_ms = server_now_ms()};
+    if (start(job, request, 0, first, err) < 0) {
+        free_job(job);
+        return -1;
+    }
+    TAILQ_INSERT_TAIL(&server->jobs, job, link);
+    server->job_count++;
+    *ret_job = job;
+    return 0;
+}
+
+struct cella_run *job_run(const struct job *job)
+{
+    return job->run;
+}
+
+struct cella_run *job_take_run(struct job *job)
+{
+    struct cella_run *run = job->run;
+    job->run = NULL;
+    job_destroy(job);
+    return run;
 }
 
 void job_destroy(struct job *job)
@@ -193,6 +232,9 @@ void job_destroy(struct job *job)
         return;
     }
     struct server *server = job->server;
+    if (job->run == NULL && !job->is_done) {
+        server->waiting_count--;
+    }
     if (job->exchange != NULL) {
         job->exchange->job = NULL;
     }
@@ -201,6 +243,8 @@ void job_destroy(struct job *job)
     free_job(job);
 }
 
+static void cancel(struct job *job);
+
 void job_leave(struct job *job)
 {
     if (job == NULL || job->is_done) {
@@ -208,21 +252,34 @@ void job_leave(struct job *job)
         return;
     }
     const struct log_about about = about_job(job);
-    log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", cella_run_id(job->run),
+    log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", job->id,
               job->server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
-    job->exchange->job = NULL;
+    if (job->exchange != NULL) {
+        job->exchange->job = NULL;
+    }
     job->exchange = NULL;
     job->is_left = true;
     job->input_size = 0; /* nobody is there to be read from again */
-    cella_run_cancel(job->run);
+    cancel(job);
+}
+
+/* One that waits to be begun again is over at once. */
+static void cancel(struct job *job)
+{
+    job->is_cancelled = true;
+    if (job->run != NULL) {
+        cella_run_cancel(job->run);
+    } else {
+        job_give_up(job);
+    }
 }
 
 int job_cancel(struct server *server, const char *id, const char *tenant)
 {
     for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
-        if (!job->is_done && strcmp(cella_run_id(job->run), id) == 0 &&
+        if (!job->is_done && strcmp(job->id, id) == 0 &&
             (tenant == NULL || strcmp(job->record.tenant, tenant) == 0)) {
-            cella_run_cancel(job->run);
+            cancel(job);
             return 0;
         }
     }
@@ -231,9 +288,10 @@ int job_cancel(struct server *server, const char *id, const char *tenant)
 
 void job_cancel_all(struct server *server)
 {
+    job_give_up_all(server);
     for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
         if (!job->is_done) {
-            cella_run_cancel(job->run);
+            cancel(job);
         }
     }
 }
@@ -295,10 +353,10 @@ static int put_into_history(const struct job *job, const struct cella_result *re
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     const struct history_run run = {
-        .id = cella_run_id(job->run),
+        .id = job->id,
         .tenant = job->record.tenant,
         .record = record,
-        .keeps = cella_run_keeps(job->run),
+        .keeps = job->keeps,
         .is_accepted = job->way == JOB_STAYS,
         .request = job->request,
         .request_size = job->request_size,
@@ -308,88 +366,49 @@ static int put_into_history(const struct job *job, const struct cella_result *re
     return code;
 }
 
-static void on_done(void *context, struct cella_run *run)
+void job_finish(struct job *job, const struct cella_result *result)
 {
-    struct job *job = context;
     struct server *server = job->server;
-    const struct cella_result *result = cella_run_result(run);
     struct cella_error err;
     job->is_done = true;
+    job->result = result;
     if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
         server->has_worked = true;
     }
     metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
     const struct log_about about = about_job(job);
-    log_write(LOG_LEVEL_INFO, &about, "%s %s", cella_run_id(run), cella_result_status(result));
+    log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
     if (job->way == JOB_ANSWERS && !job->is_left) {
         job->form.answer(job->exchange, result, job->form.context);
     }
     if (put_into_history(job, result, &err) < 0) {
-        log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", cella_run_id(run), err.text);
+        log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", job->id, err.text);
     }
     if ((job->way == JOB_STREAMS || job->way == JOB_TALKS) && !job->is_left) {
         exchange_resume(job->exchange);
-        return;
+    } else if (job->way == JOB_PART && !job->is_left) {
+        job->owner.done(job->owner.context, result); /* whose it is now */
+    } else {
+        job_destroy(job);
+        server_settle(server);
     }
-    job_destroy(job);
-    server_settle(server);
 }
 
-/* ---- standard input ---- */
-
-/* What there is room for; and no more is read from its client before there is room for all. */
-static void feed(struct job *job)
+static void on_done(void *context, struct cella_run *run)
 {
-    struct cella_error err;
-    size_t taken = 0;
-    if (job->input_size > 0 &&
-        cella_run_write_stdin(job->run, job->input, job->input_size, &taken, &err) < 0) {
-        taken = job->input_size; /* the program has no use for it */
+    struct job *job = context;
+    const struct cella_result *result = cella_run_result(run);
+    if (!job_is_lost(job, result)) {
+        job_finish(job, result);
     }
-    job->input_size -= taken;
-    if (job->input_size > 0) {
-        memmove(job->input, job->input + taken, job->input_size);
-        websocket_set_reading(job->exchange, false);
-        return;
-    }
-    free(job->input);
-    job->input = NULL;
-    if (job->closes_stdin) {
-        cella_run_close_stdin(job->run);
-    }
-    websocket_set_reading(job->exchange, true);
 }
 
-int job_write(struct job *job, const void *data, size_t size, struct cella_error *err)
+static void on_compiled(void *context, struct cella_run *run)
 {
-    if (job->closes_stdin) {
-        return serve_fail(err, CELLA_ERROR_CALLER, "standard input comes behind its end");
-    }
-    char *input = realloc(job->input, job->input_size + size + 1); /* bounded: see feed() */
-    if (input == NULL) {
-        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-    }
-    memcpy(input + job->input_size, data, size);
-    job->input = input;
-    job->input_size += size;
-    feed(job);
-    return 0;
-}
-
-void job_close_stdin(struct job *job)
-{
-    job->closes_stdin = true;
-    feed(job);
-}
-
-void job_feed_all(struct server *server)
-{
-    struct job *job;
-    TAILQ_FOREACH(job, &server->jobs, link)
-    {
-        if (job->input_size > 0) {
-            feed(job);
-        }
+    struct job *job = context;
+    (void)run;
+    if (!job->is_left) {
+        job->owner.compiled(job->owner.context);
     }
 }
 
@@ -476,7 +495,7 @@ static int make_output(struct job *job, enum cella_stream stream, char **ret_tex
 static int make_started(struct job *job, char **ret_text, size_t *ret_size)
 {
     char *json = NULL;
-    int size = asprintf(&json, "{\"id\":\"%s\"}", cella_run_id(job->run));
+    int size = asprintf(&json, "{\"id\":\"%s\"}", job->id);
     return size < 0 ? -1 : make_event(job, EVENT_STARTED, json, (size_t)size, ret_text, ret_size);
 }
 
@@ -485,7 +504,7 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
     struct cella_error err;
     char *json;
     size_t size;
-    if (cella_result_json(cella_run_result(job->run), &json, &size, &err) < 0) {
+    if (cella_result_json(job->result, &json, &size, &err) < 0) {
         return -1;
     }
     return make_event(job, EVENT_RESULT, json, size, ret_text, ret_size);
@@ -494,7 +513,8 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
 /* A character that was cut is told at the end as what it is. */
 static void tell_rests(struct job *job)
 {
-    for (int stream = CELLA_STDOUT; job->is_done && stream <= CELLA_STDERR; stream++) {
+    for (int stream = CELLA_STDOUT; job->is_done && job->run != NULL && stream <= CELLA_STDERR;
+         stream++) {
         size_t size;
         (void)cella_run_output(job->run, (enum cella_stream)stream, &size);
         if (job->since[stream] == 0 && job->told[stream] < size) {

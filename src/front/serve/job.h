@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 struct exchange;
+struct record;
 struct server;
 struct job;
 
@@ -19,6 +20,7 @@ enum job_way {
     JOB_STREAMS, /* its exchange asks for one event after the other by job_next() */
     JOB_TALKS,   /* likewise, as messages of a WebSocket, by which its input comes: job_write() */
     JOB_STAYS,   /* nobody waits: the result goes into the history */
+    JOB_PART,    /* its owner is told: see job_start_part() */
 };
 
 /* An answer in another form than the result itself, for JOB_ANSWERS. */
@@ -34,6 +36,21 @@ struct job_form {
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
               const struct job_form *form, const char **ret_id, struct cella_error *err)
     __attribute__((warn_unused_result));
+/* Who has jobs for something larger, which no exchange waits for by itself. */
+struct job_owner {
+    void (*compiled)(void *context); /* that what was to be compiled is; NULL: no interest */
+    /* That it has ended.  The job is the owner's to be destroyed, or taken apart, from there on. */
+    void (*done)(void *context, const struct cella_result *result);
+    void *context;
+};
+/* Takes the request, on failure too.  `first`, perhaps NULL, has compiled the same. */
+int job_start_part(struct server *server, const struct job_owner *owner,
+                   const struct record *record, struct cella_request *request,
+                   const struct cella_run *first, struct job **ret_job, struct cella_error *err)
+    __attribute__((warn_unused_result));
+struct cella_run *job_run(const struct job *job); /* NULL: it was lost, and is begun again soon */
+/* The run of one that has ended, which is destroyed. */
+struct cella_run *job_take_run(struct job *job) __attribute__((warn_unused_result));
 /* Whether there is room now for an answer of that size.  -1 with CELLA_ERROR_BUSY. */
 int job_check_room(const struct server *server, size_t size, struct cella_error *err)
     __attribute__((warn_unused_result));
@@ -61,5 +78,10 @@ int job_cancel(struct server *server, const char *id, const char *tenant)
 
 /* Asks every run to end. */
 void job_cancel_all(struct server *server);
+
+/* Begins again those that were lost and whose time has come. */
+void job_begin_again_all(struct server *server);
+/* None of them is: they are told as lost. */
+void job_give_up_all(struct server *server);
 
 #endif

@@ -166,6 +166,9 @@ static void set_state(struct server *server, enum server_state state, const char
         [SERVER_STARTING] = "", [SERVER_READY] = "READY=1", [SERVER_DRAINING] = "STOPPING=1"};
     server->state = state;
     notify_send(&server->notify, words[state], status);
+    if (state == SERVER_READY) {
+        job_begin_again_all(server);
+    }
 }
 
 static void on_trial_done(void *context, struct cella_run *run)
@@ -222,7 +225,7 @@ static void take_trial(struct server *server)
 static void replace_engine(struct server *server)
 {
     struct cella_error err;
-    if (server->job_count > 0) {
+    if (server->job_count > server->waiting_count) {
         return; /* server_settle() comes back to it */
     }
     close_engine(server);
@@ -243,7 +246,12 @@ static void on_engine(void *context)
     if (server->trial != NULL && server->trial_done) {
         take_trial(server);
     }
-    if (server->state != SERVER_READY || cella_engine_check(server->engine, &err) == 0) {
+    if (server->state == SERVER_DRAINING || server->failure.kind != CELLA_ERROR_NONE ||
+        cella_engine_check(server->engine, &err) == 0) {
+        return;
+    }
+    if (server->state == SERVER_STARTING && server->trial == NULL) {
+        replace_engine(server); /* those that held it have ended, perhaps */
         return;
     }
     if (!server->has_worked) { /* nor would the next one */
@@ -425,6 +433,7 @@ static void begin_end(struct server *server)
     log_line("ends: %u runs are on their way", server->job_count);
     set_state(server, SERVER_DRAINING, "lets runs end");
     close_listeners(server);
+    job_give_up_all(server);
     if (server->settings->drain_ms == 0) {
         cancel_runs(server);
     } else {
@@ -479,13 +488,14 @@ static int watch_signals(struct server *server, struct cella_error *err)
 
 void server_settle(struct server *server)
 {
-    if (server->job_count > 0) {
+    if (server->job_count > server->waiting_count) {
         return;
     }
     struct cella_error err;
     if (server->state == SERVER_STARTING && cella_engine_check(server->engine, &err) < 0) {
         replace_engine(server);
-    } else if (server->state == SERVER_DRAINING && !connection_any_answering(server)) {
+    } else if (server->state == SERVER_DRAINING && server->job_count == 0 &&
+               !connection_any_answering(server)) {
         loop_stop(server->loop);
     }
 }

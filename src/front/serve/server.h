@@ -79,6 +79,8 @@ struct server {
     unsigned exchange_count;
     struct job_list jobs;
     unsigned job_count;
+    unsigned waiting_count;   /* of them, those whose run was lost and that wait for another */
+    struct loop_watch *again; /* has their timer; NULL: there was none yet */
     size_t body_bytes;
     size_t answer_bytes;
     struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */
