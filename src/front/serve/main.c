@@ -10,7 +10,7 @@
  *   runs.c        the routes of runs
  *   information.c those that tell what there is
  *   interactive.c a run by WebSocket (websocket.c)
- *   job.c         a run, and its events
+ *   job.c         a run, and its events: job_again.c begins it anew when it was lost
  *   history.c     those that there were
  *   metrics.c     what is counted
  *
