@@ -26,6 +26,10 @@
 #define SETTINGS(S, x)                                                                             \
     S(x, LISTEN, "listen", listen, LISTEN, "127.0.0.1:8420", 0, 0, START, "ADDRESS", NONE,         \
       "listen on this loopback address and port, or 'none'; repeatable")                           \
+    S(x, TLS_CERTIFICATE, "tls-certificate", tls_certificate, PATH, "", 0, 0, LIVE, "FILE", FILE,  \
+      "speak TLS by TCP, with this certificate and those above it, in PEM")                        \
+    S(x, TLS_KEY, "tls-key", tls_key, PATH, "", 0, 0, LIVE, "FILE", FILE,                          \
+      "the key of --tls-certificate, in PEM")                                                      \
     S(x, SOCKET, "socket", socket, PATH, "", 0, 0, START, "PATH", FILE,                            \
       "listen on this Unix socket (/run/cella/serve.sock for root, else below $XDG_RUNTIME_DIR)")  \
     S(x, STATE, "state", state, PATH, "", 0, 0, START, "DIR", DIRECTORY,                           \

@@ -1,9 +1,13 @@
-/* See connection.h. */
+/*
+ * See connection.h.  Divisions: beginning and end; what goes out; what the loop says.
+ */
 #include "front/serve/connection.h"
 
 #include "front/serve/exchange.h"
 #include "front/serve/http1.h"
+#include "front/serve/http2.h"
 #include "front/serve/listen.h"
+#include "front/serve/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -42,8 +46,17 @@ void connection_create(struct server *server, int fd, bool is_local)
         /* Answers are sent whole; without it the end of each would wait for an acknowledgement. */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }
+    if (!is_local && server->tls != NULL) {
+        connection->tls = tls_create(server->tls);
+        if (connection->tls == NULL) {
+            (void)close(fd);
+            free(connection);
+            return;
+        }
+    }
     connection->watch = loop_add_socket(server->loop, fd, &events, connection);
     if (connection->watch == NULL) {
+        tls_destroy(connection->tls);
         free(connection);
         return;
     }
@@ -51,7 +64,8 @@ void connection_create(struct server *server, int fd, bool is_local)
     server->tcp_count += !is_local;
     connection->is_idle = true;
     TAILQ_INSERT_TAIL(&server->idle, connection, link);
-    loop_set_timer(connection->watch, CONNECTION_IDLE_MS);
+    loop_set_timer(connection->watch,
+                   connection->tls != NULL ? CONNECTION_TLS_MS : CONNECTION_IDLE_MS);
 }
 
 void connection_destroy(struct connection *connection)
@@ -65,6 +79,7 @@ void connection_destroy(struct connection *connection)
     server->connection_count--;
     server->tcp_count -= !connection->is_local;
     loop_close(connection->watch);
+    tls_destroy(connection->tls);
     free(connection);
     server_settle(server);
 }
@@ -112,7 +127,9 @@ void connection_set_idle(struct connection *connection, bool idle)
     }
 }
 
-ssize_t connection_write(struct connection *connection, struct iovec *parts, size_t count)
+/* ---- what goes out ---- */
+
+static ssize_t send_plain(struct connection *connection, struct iovec *parts, size_t count)
 {
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     const ssize_t sent =
@@ -120,12 +137,52 @@ ssize_t connection_write(struct connection *connection, struct iovec *parts, siz
     return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
 }
 
+/* Sends what TLS has made, as far as the socket takes it.  1 when that was all, else 0; -1 when it
+ * takes nothing more. */
+static int flush_tls(struct connection *connection)
+{
+    struct iovec part;
+    char *data;
+    while ((part.iov_len = tls_waiting(connection->tls, &data)) > 0) {
+        part.iov_base = data;
+        const ssize_t sent = send_plain(connection, &part, 1);
+        if (sent <= 0) {
+            loop_want_room(connection->watch);
+            return (int)sent;
+        }
+        tls_sent(connection->tls, (size_t)sent);
+    }
+    return 1;
+}
+
+ssize_t connection_write(struct connection *connection, struct iovec *parts, size_t count)
+{
+    if (connection->tls == NULL) {
+        return send_plain(connection, parts, count);
+    }
+    const ssize_t taken = tls_write(connection->tls, parts, count);
+    return taken >= 0 && flush_tls(connection) >= 0 ? taken : -1;
+}
+
+/* Once nothing of it waits any more. */
+static void linger(struct connection *connection)
+{
+    if (connection->tls != NULL && flush_tls(connection) == 0) {
+        loop_set_timer(connection->watch, CONNECTION_SEND_MS);
+        return;
+    }
+    (void)shutdown(loop_socket(connection->watch), SHUT_WR); /* fails when the client has gone */
+    loop_set_timer(connection->watch, LINGER_MS);
+}
+
 void connection_end(struct connection *connection)
 {
     connection->is_ending = true;
-    (void)shutdown(loop_socket(connection->watch), SHUT_WR); /* fails when the client has gone */
     loop_set_reading(connection->watch, true);
-    loop_set_timer(connection->watch, LINGER_MS);
+    if (connection->tls != NULL) {
+        tls_end(connection->tls);
+    }
+    linger(connection);
 }
 
 void connection_give_up(struct connection *connection)
@@ -136,10 +193,42 @@ void connection_give_up(struct connection *connection)
 
 /* ---- what the loop says ---- */
 
+/* Now it is known which protocol is inside. */
+static void begin_inside(struct connection *connection)
+{
+    loop_set_timer(connection->watch, CONNECTION_IDLE_MS);
+    if (tls_wants_http2(connection->tls) && http2_begin(connection) < 0) {
+        connection_give_up(connection);
+    }
+}
+
+static void received_tls(struct connection *connection, const char *data, size_t size)
+{
+    char inside[TLS_READ_MAX];
+    const bool was_open = tls_is_open(connection->tls);
+    ssize_t got = tls_put(connection->tls, data, size);
+    got = got == 0 ? tls_read(connection->tls, inside) : got;
+    if (!was_open && tls_is_open(connection->tls)) {
+        begin_inside(connection);
+    }
+    while (got > 0 && !connection->is_ending) {
+        connection->protocol->received(connection, inside, (size_t)got);
+        got = tls_read(connection->tls, inside);
+    }
+    if (flush_tls(connection) < 0 || got < 0) { /* what is wrong it has said there */
+        connection_give_up(connection);
+    }
+}
+
 static void on_received(void *context, const char *data, size_t size)
 {
     struct connection *connection = context;
-    if (!connection->is_ending) {
+    if (connection->is_ending) {
+        return;
+    }
+    if (connection->tls != NULL) {
+        received_tls(connection, data, size);
+    } else {
         connection->protocol->received(connection, data, size);
     }
 }
@@ -147,7 +236,12 @@ static void on_received(void *context, const char *data, size_t size)
 static void on_has_room(void *context)
 {
     struct connection *connection = context;
-    if (!connection->is_ending) {
+    const int sent = connection->tls != NULL ? flush_tls(connection) : 1;
+    if (sent < 0) {
+        connection_destroy(connection);
+    } else if (sent > 0 && connection->is_ending) {
+        linger(connection);
+    } else if (sent > 0) {
         connection->protocol->has_room(connection);
     }
 }

@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 
 #define CONNECTION_IDLE_MS 60000U /* between two requests, and before the first */
+#define CONNECTION_TLS_MS  10000U /* until both have agreed on how to speak TLS */
 #define CONNECTION_SEND_MS 30000U /* without the client taking anything */
 
 struct connection;
@@ -24,7 +25,7 @@ struct exchange;
 TAILQ_HEAD(exchange_list, exchange);
 
 /* What is spoken.  Nothing of a connection is called but by the loop, or by a handler of one of its
- * exchanges; only received(), has_room() and timeout() may destroy it. */
+ * exchanges; only has_room() and timeout() may destroy it. */
 struct protocol {
     void (*received)(struct connection *connection, const char *data, size_t size);
     void (*has_room)(struct connection *connection); /* as was asked for by loop_want_room() */
@@ -38,6 +39,7 @@ struct connection {
     TAILQ_ENTRY(connection) link;
     struct server *server;
     struct loop_watch *watch;
+    struct tls *tls; /* NULL: bytes are sent as they are */
     const struct protocol *protocol;
     void *session;                  /* the protocol's own */
     struct exchange_list exchanges; /* in HTTP/1.1 at most one */
@@ -64,7 +66,7 @@ void connection_speak(struct connection *connection, const struct protocol *prot
                       void *session);
 /* Whether it waits for a request: then it may be closed for another. */
 void connection_set_idle(struct connection *connection, bool idle);
-/* Sends what the socket takes now.  How many bytes those were; -1 when it takes nothing more. */
+/* Sends what is taken now.  How many bytes those were; -1 when nothing more will be. */
 ssize_t connection_write(struct connection *connection, struct iovec *parts, size_t count)
     __attribute__((warn_unused_result));
 /* All was sent: says so, and closes when the client does, or soon. */

@@ -4,6 +4,7 @@
 #include "front/serve/history.h"
 #include "front/serve/log.h"
 #include "front/serve/server.h"
+#include "front/serve/tls.h"
 
 static void tell(const char *name, const char *text, bool changed)
 {
@@ -15,7 +16,7 @@ static void tell(const char *name, const char *text, bool changed)
     }
 }
 
-/* The one thing that can fail, and so the first. */
+/* Fails before anything was changed. */
 static int open_log(const struct settings *settings, struct cella_error *err)
 {
     if (settings->log == NULL) {
@@ -39,15 +40,22 @@ static void apply(struct server *server)
 static int take_fresh(struct server *server, struct cella_error *err)
 {
     struct settings fresh;
+    struct tls_host *tls = NULL;
     if (settings_read(server->settings->words, &fresh, err) < 0) {
         return -1;
     }
-    const int result = open_log(&fresh, err);
+    const int result = tls_host_open(fresh.tls_certificate, fresh.tls_key, &tls, err) < 0
+                           ? -1
+                           : open_log(&fresh, err);
     if (result == 0) {
+        struct tls_host *before = server->tls;
+        server->tls = tls; /* for new connections; it may be another in the same files */
+        tls = before;
         settings_take(server->settings, &fresh, tell);
         apply(server);
         log_line("has read its configuration again");
     }
+    tls_host_close(tls);
     settings_done(&fresh);
     return result;
 }

@@ -39,11 +39,11 @@ static bool is_loopback(const char *authority)
 }
 
 /* Whether a page from there is one of our own. */
-static bool is_own_origin(const char *origin, const char *host)
+static bool is_own_origin(const char *origin, const char *host, bool tls)
 {
-    static const char scheme[] = "http://";
-    return strncmp(origin, scheme, sizeof(scheme) - 1) == 0 &&
-           strcasecmp(origin + sizeof(scheme) - 1, host) == 0;
+    const char *scheme = tls ? "https://" : "http://";
+    return strncmp(origin, scheme, strlen(scheme)) == 0 &&
+           strcasecmp(origin + strlen(scheme), host) == 0;
 }
 
 static int check_client(struct exchange *exchange)
@@ -61,7 +61,7 @@ static int check_client(struct exchange *exchange)
     } else if (!is_loopback(host)) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the Host '%.100s' is not this host", host);
         (void)serve_hint(&error, "ask for localhost, 127.0.0.1 or [::1]");
-    } else if (origin != NULL && !is_own_origin(origin, host)) {
+    } else if (origin != NULL && !is_own_origin(origin, host, exchange->connection->tls != NULL)) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "pages of '%.100s' may not use this server",
                          origin);
     } else {

@@ -14,6 +14,7 @@
 #include "front/serve/openapi.h"
 #include "front/serve/piston.h"
 #include "front/serve/reload.h"
+#include "front/serve/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -77,6 +78,7 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     raise_descriptors();
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 || notify_open(&server->notify, err) < 0 ||
+        tls_host_open(settings->tls_certificate, settings->tls_key, &server->tls, err) < 0 ||
         make_documents(server, err) < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
@@ -127,6 +129,7 @@ void server_close(struct server *server)
     }
     close_engine(server);
     history_close(server->history);
+    tls_host_close(server->tls);
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
     notify_close(&server->notify);
@@ -362,13 +365,14 @@ static int add_listener(struct server *server, int fd, bool is_local, bool is_ou
 }
 
 /* With the port that the kernel has chosen where none was given. */
-static void log_listening(int fd, const char *text)
+static void log_listening(int fd, const char *text, bool tls)
 {
     struct sockaddr_in6 address = {.sin6_port = 0};
     socklen_t size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
-        log_line("listens on %.*s:%u", (int)(strrchr(text, ':') - text), text,
-                 ntohs(address.sin6_port)); /* where an IPv4 address has it too */
+        log_line("listens on %.*s:%u%s", (int)(strrchr(text, ':') - text), text,
+                 ntohs(address.sin6_port) /* where an IPv4 address has it too */,
+                 tls ? ", with TLS" : "");
     }
 }
 
@@ -388,7 +392,7 @@ static int open_own(struct server *server, bool local, bool tcp, struct cella_er
         if (fd < 0) {
             return -1;
         }
-        log_listening(fd, settings->listen.items[i].text);
+        log_listening(fd, settings->listen.items[i].text, server->tls != NULL);
         if (add_listener(server, fd, false, true, err) < 0) {
             return -1;
         }

@@ -41,6 +41,7 @@ enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 
 struct connection;
 struct history;
+struct tls_host;
 struct job;
 struct piston_names;
 TAILQ_HEAD(connection_list, connection);
@@ -71,7 +72,8 @@ struct server {
     struct loop_watch *engine_watch;
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
     bool trial_done;
-    bool has_worked; /* the engine has run something: a keeper that is lost is worth another */
+    bool has_worked;      /* the engine has run something: a keeper that is lost is worth another */
+    struct tls_host *tls; /* of TCP; NULL: it is spoken in clear */
     struct connection_list idle; /* those that wait for a request, the longest-waiting first */
     struct connection_list busy;
     unsigned connection_count;
