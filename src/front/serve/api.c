@@ -45,6 +45,16 @@ static const struct api_parameter prefer = {
     API_TEXT, "`respond-async`: nobody waits, and the result is fetched later",
     0,        0};
 
+static const struct api_parameter idempotency_key = {
+    "Idempotency-Key",
+    API_HEADER,
+    API_TEXT,
+    "a request that comes again with the same key, in quotes, within a day is not run again, but "
+    "answered with the run that it began the first time; that run goes on when its client goes "
+    "away",
+    0,
+    0};
+
 /* Of answers. */
 static const struct api_parameter location = {
     "Location", API_HEADER, API_TEXT, "where the result will be", 0, 0};
@@ -125,6 +135,10 @@ static const struct api_answer not_kept = {
     PROBLEM,
     "the result was not kept: it was too large, or its policy wants none kept",
     {NULL}};
+static const struct api_answer under_way_still = {
+    409, 0, PROBLEM, "the first request with this `Idempotency-Key` is still on its way", {NULL}};
+static const struct api_answer other_request = {
+    422, 0, PROBLEM, "this `Idempotency-Key` was used with another request", {NULL}};
 static const struct api_answer not_ready = {
     503, 0, PROBLEM, "the server starts, or is about to end", {&retry_after}};
 
@@ -157,9 +171,10 @@ const struct api_route api_routes[] = {
      .check = runs_check_post,
      .group = "runs",
      .summary = "Runs a program",
-     .parameters = {&prefer},
+     .parameters = {&prefer, &idempotency_key},
      .body = &request,
-     .answers = {&result, &events, &accepted, &not_ready}},
+     .answers = {&result, &events, &accepted, &under_way_still, &other_request, &not_kept,
+                 &not_ready}},
     {.method = "GET",
      .path = RUNS,
      HANDLED_BY(runs_list),

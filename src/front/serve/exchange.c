@@ -57,6 +57,7 @@ void exchange_destroy(struct exchange *exchange)
     if (exchange->pieces.context != NULL) {
         exchange->pieces.done(exchange->pieces.context);
     }
+    free(exchange->idempotency_key);
     free(exchange->in);
     free(exchange);
 }

@@ -73,8 +73,9 @@ struct exchange {
     const struct contract *contract; /* in whose form it is answered; NULL: in Cella's own */
     char *body;
     size_t body_size;
-    size_t body_capacity; /* counted in the server's body_bytes */
-    struct job *job;      /* what the request is about; NULL: no run */
+    size_t body_capacity;  /* counted in the server's body_bytes */
+    char *idempotency_key; /* that it has, or NULL */
+    struct job *job;       /* what the request is about; NULL: no run */
     struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;

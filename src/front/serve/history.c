@@ -52,6 +52,17 @@ static const char tables[] =
     " result TEXT);"          /* '': not kept */
     "CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(code, stdout, stderr);";
 
+/* What an Idempotency-Key has begun. */
+static const char keys[] = "CREATE TABLE IF NOT EXISTS keys("
+                           " number INTEGER PRIMARY KEY,"
+                           " tenant TEXT NOT NULL,"
+                           " name TEXT NOT NULL,"
+                           " digest TEXT NOT NULL,"
+                           " run TEXT NOT NULL,"
+                           " added_at INTEGER NOT NULL," /* Unix time */
+                           " UNIQUE(tenant, name));"
+                           "CREATE INDEX IF NOT EXISTS keys_of ON keys(tenant, number);";
+
 /* From format 1, which had no records. */
 static const char before_tables[] = "ALTER TABLE runs RENAME TO runs_1;";
 static const char behind_tables[] =
@@ -100,6 +111,13 @@ static const char *const statements[STATEMENT_COUNT] = {
                " ORDER BY number LIMIT 1",
     [FORGET] = "DELETE FROM runs WHERE number = ?1",
     [FORGET_TEXT] = "DELETE FROM texts WHERE rowid = ?1",
+    [KEY_FIND] = "SELECT digest, run FROM keys WHERE tenant = ?1 AND name = ?2 AND added_at > ?3",
+    [KEY_ADD] = "INSERT OR REPLACE INTO keys(tenant, name, digest, run, added_at)"
+                " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [KEY_FORGET_OLD] = "DELETE FROM keys WHERE added_at <= ?1"
+                       " AND number IN (SELECT number FROM keys ORDER BY number LIMIT ?2)",
+    [KEY_FORGET_MANY] = "DELETE FROM keys WHERE number IN (SELECT number FROM keys"
+                        " WHERE tenant = ?1 ORDER BY number DESC LIMIT -1 OFFSET ?2)",
 };
 
 /* ---- the file ---- */
@@ -112,8 +130,7 @@ int history_failed(const struct history *history, const char *what, struct cella
     return serve_hint(err, is_full ? "make room on its disk" : "see to the state directory");
 }
 
-/* One that gives no rows. */
-static int step(sqlite3_stmt *statement)
+int history_step(sqlite3_stmt *statement)
 {
     const int code = sqlite3_step(statement);
     const int end = sqlite3_reset(statement);
@@ -165,7 +182,7 @@ static int make_tables(struct history *history, int format)
 static int prepare(struct history *history, int format, struct cella_error *err)
 {
     if (run_text(history, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL") < 0 ||
-        make_tables(history, format) < 0) {
+        make_tables(history, format) < 0 || run_text(history, keys) < 0) {
         return history_failed(history, "be made", err);
     }
     for (int i = 0; i < STATEMENT_COUNT; i++) {
@@ -197,7 +214,7 @@ static int tell_lost(struct history *history, struct cella_error *err)
         sqlite3_stmt *statement = history->statements[LOST];
         (void)sqlite3_bind_text(statement, 1, summary, (int)summary_size, SQLITE_STATIC);
         (void)sqlite3_bind_text(statement, 2, json, (int)size, SQLITE_STATIC);
-        code = step(statement) < 0 ? history_failed(history, "be written", err) : 0;
+        code = history_step(statement) < 0 ? history_failed(history, "be written", err) : 0;
     }
     const int lost = sqlite3_changes(history->database);
     if (code == 0 && lost > 0) {
@@ -301,7 +318,8 @@ static bool forget_oldest(struct history *history, sqlite3_int64 now)
     }
     (void)sqlite3_bind_int64(history->statements[FORGET], 1, number);
     (void)sqlite3_bind_int64(history->statements[FORGET_TEXT], 1, number);
-    if (step(history->statements[FORGET]) < 0 || step(history->statements[FORGET_TEXT]) < 0) {
+    if (history_step(history->statements[FORGET]) < 0 ||
+        history_step(history->statements[FORGET_TEXT]) < 0) {
         return false;
     }
     history->bytes -= (uint64_t)bytes < history->bytes ? (uint64_t)bytes : history->bytes;
@@ -337,12 +355,19 @@ int history_accept(struct history *history, const struct history_run *run, struc
     if (history == NULL) {
         (void)serve_fail(err, CELLA_ERROR_CALLER,
                          "this server keeps no history, so no run can be fetched later");
-        return serve_hint(err, "ask without `Prefer: respond-async`");
+        return serve_hint(err, "ask without %s",
+                          run->key != NULL ? "Idempotency-Key" : "`Prefer: respond-async`");
     }
-    sqlite3_stmt *statement = history->statements[ACCEPT];
-    bind_run(statement, run);
-    if (step(statement) < 0) {
+    if (run_text(history, "BEGIN IMMEDIATE") < 0) {
         return history_failed(history, "be written", err);
+    }
+    bind_run(history->statements[ACCEPT], run);
+    if (history_step(history->statements[ACCEPT]) < 0 ||
+        (run->key != NULL && history_put_key(history, run) < 0) ||
+        run_text(history, "COMMIT") < 0) {
+        (void)history_failed(history, "be written", err);
+        (void)run_text(history, "ROLLBACK"); /* fails where SQLite has done so already */
+        return -1;
     }
     history->bytes += run->request_size;
     return 0;
@@ -397,7 +422,7 @@ static int make_searchable(struct history *history, const struct history_run *ru
         bind_searched(statement, 3, text, size);
     }
     (void)sqlite3_bind_int(statement, 4, SEARCHED_BYTES_MAX);
-    return step(statement);
+    return history_step(statement);
 }
 
 static int add(struct history *history, const struct history_run *run,

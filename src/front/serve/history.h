@@ -30,6 +30,18 @@ int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
 void history_set_bounds(struct history *history, uint64_t max_bytes, unsigned max_days);
 void history_close(struct history *history);
 
+/* For how long a key finds its run, and how many keys of one tenant do: after that the same request
+ * is run again. */
+#define HISTORY_KEY_SECONDS 86400
+#define HISTORY_KEYS_MAX    10000
+
+#define HISTORY_ID_SIZE 64U /* with its NUL */
+
+struct history_key {
+    const char *name;
+    const char *digest; /* of the request that it stands for */
+};
+
 struct history_run {
     const char *id;
     const char *tenant; /* whose it is, and who alone finds it */
@@ -39,6 +51,7 @@ struct history_run {
     bool is_accepted;    /* history_accept() has had it; then the rest is there already: */
     const char *request; /* JSON; NULL: not to be kept */
     size_t request_size;
+    const struct history_key *key; /* by which it is found, of its tenant; NULL: none */
 };
 
 /* One that has just begun.  When this returns 0 the kernel has it. */
@@ -60,6 +73,15 @@ enum history_found {
 int history_find(struct history *history, const char *id, const char *tenant,
                  enum history_found *ret_found, char **ret_json, size_t *ret_size,
                  struct cella_error *err) __attribute__((warn_unused_result));
+
+enum history_key_found {
+    HISTORY_KEY_NONE,
+    HISTORY_KEY_OTHER, /* it stands for another request */
+    HISTORY_KEY_SAME,
+};
+int history_find_key(struct history *history, const char *tenant, const struct history_key *key,
+                     enum history_key_found *ret_found, char ret_id[HISTORY_ID_SIZE],
+                     struct cella_error *err) __attribute__((warn_unused_result));
 
 /* NULL: any. */
 struct history_query {

@@ -22,6 +22,10 @@ enum statement {
     OLDEST,
     FORGET,
     FORGET_TEXT,
+    KEY_FIND,
+    KEY_ADD,
+    KEY_FORGET_OLD,
+    KEY_FORGET_MANY,
     STATEMENT_COUNT
 };
 
@@ -32,6 +36,11 @@ struct history {
     uint64_t bytes;
     unsigned max_days;
 };
+
+/* One that gives no rows. */
+int history_step(sqlite3_stmt *statement);
+/* The run's key, in a transaction of the caller's. */
+int history_put_key(struct history *history, const struct history_run *run);
 
 /* What SQLite said last.  Returns -1. */
 int history_failed(const struct history *history, const char *what, struct cella_error *err);

@@ -19,10 +19,12 @@ static const struct {
     {405, "Method Not Allowed"},
     {406, "Not Acceptable"},
     {408, "Request Timeout"},
+    {409, "Conflict"},
     {410, "Gone"},
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
     {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
     {426, "Upgrade Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
@@ -153,7 +155,7 @@ static int parse_header(char *line, struct http_head *head, struct http_refusal 
 
 _Static_assert(HTTP_HEADERS_MAX == 64, "the text above says 64");
 
-static size_t count_headers(const struct http_head *head, const char *name)
+size_t http_header_count(const struct http_head *head, const char *name)
 {
     size_t count = 0;
     for (size_t i = 0; i < head->header_count; i++) {
@@ -225,7 +227,8 @@ static int parse_body(struct http_head *head, struct http_refusal *ret_refusal)
                       "the request has both Content-Length and "
                       "Transfer-Encoding");
     }
-    if (count_headers(head, "Content-Length") > 1 || count_headers(head, "Transfer-Encoding") > 1) {
+    if (http_header_count(head, "Content-Length") > 1 ||
+        http_header_count(head, "Transfer-Encoding") > 1) {
         return refuse(ret_refusal, 400, "the length of the body is said more than once");
     }
     if (length != NULL && parse_length(length, &head->content_length) < 0) {
@@ -245,7 +248,7 @@ static int parse_body(struct http_head *head, struct http_refusal *ret_refusal)
 static int parse_meaning(struct http_head *head, struct http_refusal *ret_refusal)
 {
     const char *expectation = http_header(head, "Expect");
-    size_t hosts = count_headers(head, "Host");
+    size_t hosts = http_header_count(head, "Host");
     if (hosts > 1 || (hosts == 0 && !head->is_1_0)) {
         return refuse(ret_refusal, 400, "the request must have one Host header");
     }

@@ -85,10 +85,12 @@ static int start(struct job *job, struct cella_request *request, size_t size,
     return code;
 }
 
-/* One that is fetched later is in the history before its acceptance is told. */
-static int remember_now(struct job *job, const char *json, size_t size, struct cella_error *err)
+/* One that is fetched later, or found by a key, is in the history before anybody is told of it. */
+static int remember_now(struct job *job, const char *key_name, const char *json, size_t size,
+                        struct cella_error *err)
 {
     const unsigned keeps = job->keeps;
+    const struct history_key key = {key_name, job->record.request_digest};
     char *record = record_json(&job->record);
     if (record == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
@@ -98,7 +100,8 @@ static int remember_now(struct job *job, const char *json, size_t size, struct c
         (void)serve_fail(err, CELLA_ERROR_POLICY,
                          "the policy wants no output in the history, so no result can be fetched "
                          "later");
-        return serve_hint(err, "ask without `Prefer: respond-async`");
+        return serve_hint(err, "ask without %s",
+                          key_name != NULL ? "Idempotency-Key" : "`Prefer: respond-async`");
     }
     const struct history_run run = {
         .id = job->id,
@@ -107,6 +110,7 @@ static int remember_now(struct job *job, const char *json, size_t size, struct c
         .keeps = keeps,
         .request = (keeps & CELLA_KEEP_CODE) != 0 ? json : NULL,
         .request_size = size,
+        .key = key_name != NULL ? &key : NULL,
     };
     const int code = history_accept(job->server->history, &run, err);
     free(record);
@@ -114,10 +118,11 @@ static int remember_now(struct job *job, const char *json, size_t size, struct c
 }
 
 /* What the history will have of the request. */
-static int remember(struct job *job, const char *json, size_t size, struct cella_error *err)
+static int remember(struct job *job, const char *key, const char *json, size_t size,
+                    struct cella_error *err)
 {
-    if (job->way == JOB_STAYS) {
-        return remember_now(job, json, size, err);
+    if (job->is_accepted) {
+        return remember_now(job, key, json, size, err);
     }
     if (job->server->history == NULL || size > REMEMBERED_REQUEST_MAX ||
         (job->keeps & CELLA_KEEP_CODE) == 0) {
@@ -165,7 +170,11 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
         free(form->context);
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    *job = (struct job){.server = server, .way = way, .form = *form, .began_ms = server_now_ms()};
+    *job = (struct job){.server = server,
+                        .way = way,
+                        .form = *form,
+                        .began_ms = server_now_ms(),
+                        .is_accepted = way == JOB_STAYS || exchange->idempotency_key != NULL};
     json = json != NULL ? json : ""; /* no body */
     if (check_load(server, err) < 0) {
         free_job(job);
@@ -174,7 +183,8 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     struct cella_request *request;
     record_init(&job->record, exchange_tenant(exchange), &exchange->trace, json, size);
     if (cella_request_parse(json, size, &request, err) < 0 ||
-        start(job, request, size, NULL, err) < 0 || remember(job, json, size, err) < 0) {
+        start(job, request, size, NULL, err) < 0 ||
+        remember(job, exchange->idempotency_key, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
@@ -251,15 +261,18 @@ void job_leave(struct job *job)
         job_destroy(job);
         return;
     }
-    const struct log_about about = about_job(job);
-    log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", job->id,
-              job->server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
     if (job->exchange != NULL) {
         job->exchange->job = NULL;
     }
     job->exchange = NULL;
     job->is_left = true;
     job->input_size = 0; /* nobody is there to be read from again */
+    if (job->is_accepted) {
+        return; /* who comes again with its key finds it */
+    }
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", job->id,
+              job->server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
     cancel(job);
 }
 
@@ -357,7 +370,7 @@ static int put_into_history(const struct job *job, const struct cella_result *re
         .tenant = job->record.tenant,
         .record = record,
         .keeps = job->keeps,
-        .is_accepted = job->way == JOB_STAYS,
+        .is_accepted = job->is_accepted,
         .request = job->request,
         .request_size = job->request_size,
     };

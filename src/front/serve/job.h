@@ -56,7 +56,8 @@ int job_check_room(const struct server *server, size_t size, struct cella_error 
     __attribute__((warn_unused_result));
 /* Ends its run, if it still goes on, without a word.  NULL is fine, here and below. */
 void job_destroy(struct job *job);
-/* Nobody waits for it any more: its run is told to end, and remembered when it has. */
+/* Nobody waits for it any more: its run is told to end, unless a key finds it (idempotency.h), and
+ * remembered when it has. */
 void job_leave(struct job *job);
 
 /* The next event, malloc'ed, or none while nothing happens: *ret_size 0.  Returns 0, without one,

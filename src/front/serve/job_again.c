@@ -42,7 +42,7 @@ static bool may_begin_again(const struct job *job, const struct cella_result *re
     const enum cella_error_kind kind = cella_result_error(result)->kind;
     return (kind == CELLA_ERROR_HOST || kind == CELLA_ERROR_BUG) &&
            strcmp(cella_result_status(result), "internal") == 0 && job->again != NULL &&
-           job->attempts <= AGAIN_MAX && !job->is_left && !job->is_cancelled &&
+           job->attempts <= AGAIN_MAX && !job->is_cancelled &&
            job->told[CELLA_STDOUT] + job->told[CELLA_STDERR] == 0 &&
            job->server->state != SERVER_DRAINING;
 }

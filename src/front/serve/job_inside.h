@@ -34,7 +34,8 @@ struct job {
     size_t request_size;
     uint64_t began_ms;
     bool is_done;
-    bool is_left;       /* nobody waits for it any more: it was told to end */
+    bool is_accepted;   /* it is in the history: there it is found when it has ended */
+    bool is_left;       /* nobody waits for it any more */
     enum job_step step; /* what is to be told next */
     size_t told[2];     /* bytes of each stream */
     uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */

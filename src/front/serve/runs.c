@@ -7,6 +7,7 @@
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/http.h"
+#include "front/serve/idempotency.h"
 #include "front/serve/job.h"
 #include "front/serve/query.h"
 #include "front/serve/server.h"
@@ -55,6 +56,13 @@ void runs_post(struct exchange *exchange)
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request has no body");
         (void)serve_hint(&error, "send a program as {\"language\": \"python\", \"code\": \"...\"}");
         answer_problem(exchange, 0, &error);
+        return;
+    }
+    if (idempotency_key(&exchange->head, &exchange->idempotency_key, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    if (exchange->idempotency_key != NULL && idempotency_answer(exchange, way)) {
         return;
     }
     if (job_start(exchange, exchange->body, exchange->body_size, way, NULL, &id, &error) < 0) {
