@@ -35,6 +35,7 @@ target_sources(test_compare PRIVATE src/front/serve/compare.c)
 target_sources(test_trace PRIVATE src/front/serve/trace.c src/front/serve/http.c)
 target_sources(test_semver PRIVATE src/front/serve/semver.c)
 target_sources(test_surrogates PRIVATE src/front/serve/surrogates.c)
+target_sources(test_execute_code PRIVATE src/front/serve/execute_code.c)
 
 # Examples and the library's own tests are ordinary users of it: the public headers and the shared
 # library, nothing else.

@@ -2,6 +2,7 @@
 # dictionary of their own; nothing of it is a module, and nothing is left in __main__.
 #
 # What the interpreter does at its end is in Python/pylifecycle.c (Py_FinalizeEx) and pythonrun.c.
+import _io
 import _weakref
 import gc
 import os
@@ -34,12 +35,25 @@ def load(modules):
     os.register_at_fork = register_at_fork
     add_hooks()
     warm()
+    close_files()
     newest = next(reversed(sys.modules))
     gc.collect()
     gc.freeze()  # a program's collections shall not write to what it shares
     renew_main()
     ahead = {name.partition(".")[0] for name in set(sys.modules) - before}
     return "," + "".join(name + "," for name in ahead)
+
+
+def close_files():
+    """What modules keep open: a program has none of their descriptors, and under the same numbers
+    files of its own, which they would write to or close."""
+    for thing in gc.get_objects():
+        if issubclass(type(thing), _io._IOBase) and not thing.closed:
+            try:
+                if thing.fileno() > 2:
+                    thing.close()
+            except (OSError, ValueError):
+                pass  # it has none
 
 
 def renew_main():

@@ -7,6 +7,7 @@
 #include "front/serve/job.h"
 #include "front/serve/surrogates.h"
 
+#include <assert.h>
 #include <cella/policy.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,12 @@
 #define RESULT_MAX ((size_t)2 << 30)
 /* Pieces of output, with what is said of each. */
 #define RESULT_VALUES_MAX ((size_t)64 << 20)
+/* Of which something is asked. */
+#define POLICIES_MAX 8U
+/* As fresh as those that runs get. */
+#define FRESH_MS 1000U
 
-const struct contract *const contracts[] = {&contract_piston, NULL};
+const struct contract *const contracts[] = {&contract_execute, &contract_piston, NULL};
 
 int contract_read(struct exchange *exchange, json_t **ret_body, struct cella_error *err)
 {
@@ -41,7 +46,17 @@ int contract_read_result(const struct cella_result *result, json_t **ret_result,
     return read;
 }
 
-int contract_read_policy(const char *name, json_t **ret_policy, struct cella_error *err)
+/* ---- policies ---- */
+
+struct contract_policies {
+    struct {
+        const char *name; /* static */
+        json_t *policy;
+        uint64_t read_ms;
+    } items[POLICIES_MAX];
+};
+
+static int read_policy(const char *name, json_t **ret_policy, struct cella_error *err)
 {
     char *json = NULL;
     if (cella_policy_show(NULL, name, CELLA_POLICY_JSON, &json, err) < 0) {
@@ -51,6 +66,44 @@ int contract_read_policy(const char *name, json_t **ret_policy, struct cella_err
     const int read = json_text_parse(json, size, size, ret_policy, err);
     free(json);
     return read;
+}
+
+int contract_read_policy(struct server *server, const char *name, const json_t **ret_policy,
+                         struct cella_error *err)
+{
+    json_t *policy = NULL;
+    const uint64_t now_ms = server_now_ms();
+    size_t i = 0;
+    if (server->contract_policies == NULL) {
+        server->contract_policies = calloc(1, sizeof(*server->contract_policies));
+        if (server->contract_policies == NULL) {
+            return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+        }
+    }
+    struct contract_policies *policies = server->contract_policies;
+    while (policies->items[i].name != NULL && strcmp(policies->items[i].name, name) != 0) {
+        i++;
+        assert(i < POLICIES_MAX); /* as many as there are contracts */
+    }
+    if (policies->items[i].policy == NULL || now_ms - policies->items[i].read_ms >= FRESH_MS) {
+        if (read_policy(name, &policy, err) < 0) {
+            return -1;
+        }
+        json_decref(policies->items[i].policy);
+        policies->items[i].name = name;
+        policies->items[i].policy = policy;
+        policies->items[i].read_ms = now_ms;
+    }
+    *ret_policy = policies->items[i].policy;
+    return 0;
+}
+
+void contract_policies_destroy(struct contract_policies *policies)
+{
+    for (size_t i = 0; policies != NULL && i < POLICIES_MAX; i++) {
+        json_decref(policies->items[i].policy);
+    }
+    free(policies);
 }
 
 bool contract_cap(const json_t *policy, enum contract_stage stage, const char *limit,

@@ -18,7 +18,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct contract_policies;
 struct exchange;
+struct server;
 
 struct contract {
     const struct api_route *routes; /* method, path, handle and check of each */
@@ -30,6 +32,7 @@ struct contract {
     void (*refuse)(const struct cella_error *error, int *status, struct buffer *body);
 };
 
+extern const struct contract contract_execute;
 extern const struct contract contract_piston;
 
 /* All of them, NULL behind the last. */
@@ -44,9 +47,12 @@ int contract_read(struct exchange *exchange, json_t **ret_body, struct cella_err
 /* A result, as what its JSON says. */
 int contract_read_result(const struct cella_result *result, json_t **ret_result,
                          struct cella_error *err) __attribute__((warn_unused_result));
-/* A policy, as `cella policy show --json` has it. */
-int contract_read_policy(const char *name, json_t **ret_policy, struct cella_error *err)
-    __attribute__((warn_unused_result));
+/* A policy, as `cella policy show --json` has it, and at most a second old.  It is the server's, and
+ * good as long as nobody else asks for one. */
+int contract_read_policy(struct server *server, const char *name, const json_t **ret_policy,
+                         struct cella_error *err) __attribute__((warn_unused_result));
+/* Forgets what was read.  NULL is fine. */
+void contract_policies_destroy(struct contract_policies *policies);
 
 enum contract_stage { CONTRACT_RUN, CONTRACT_COMPILE };
 /* The most that a request may ask for.  False when that is not a number of the policy's. */

@@ -85,11 +85,11 @@ static int check_post(struct exchange *exchange)
 
 /* What every route needs.  -1 when it cannot be had, which is answered. */
 static int look(struct exchange *exchange, const struct piston_names **ret_names,
-                json_t **ret_policy)
+                const json_t **ret_policy)
 {
     struct cella_error err;
     if (piston_names_get(exchange->server, ret_names, &err) < 0 ||
-        contract_read_policy(PISTON_POLICY, ret_policy, &err) < 0) {
+        contract_read_policy(exchange->server, PISTON_POLICY, ret_policy, &err) < 0) {
         answer_problem(exchange, 500, &err);
         return -1;
     }
@@ -128,7 +128,7 @@ static void answer_list(struct exchange *exchange,
                                       const struct piston_language *language))
 {
     const struct piston_names *names = NULL;
-    AUTO_JSON json_t *policy = NULL;
+    const json_t *policy = NULL;
     struct json_writer json;
     struct buffer body;
     if (look(exchange, &names, &policy) < 0) {
@@ -160,7 +160,7 @@ static void get_packages(struct exchange *exchange)
 static void change_package(struct exchange *exchange, const char *problem)
 {
     const struct piston_names *names = NULL;
-    AUTO_JSON json_t *policy = NULL;
+    const json_t *policy = NULL;
     AUTO_JSON json_t *body = NULL;
     struct cella_error err;
     if (contract_read(exchange, &body, &err) < 0) {
@@ -231,7 +231,7 @@ static void execute(struct exchange *exchange)
 {
     const struct piston_names *names = NULL;
     const struct piston_language *language = NULL;
-    AUTO_JSON json_t *policy = NULL;
+    const json_t *policy = NULL;
     AUTO_JSON json_t *body = NULL;
     struct piston_refusal refusal = {NULL};
     struct buffer request;

@@ -5,6 +5,7 @@
 
 #include "front/serve/asyncapi.h"
 #include "front/serve/connection.h"
+#include "front/serve/contract.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/job.h"
@@ -130,6 +131,8 @@ void server_close(struct server *server)
     close_engine(server);
     history_close(server->history);
     tls_host_close(server->tls);
+    contract_policies_destroy(server->contract_policies);
+    free(server->execute_sessions);
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
     notify_close(&server->notify);

@@ -43,6 +43,8 @@ struct connection;
 struct history;
 struct tls_host;
 struct job;
+struct contract_policies;
+struct execute_sessions;
 struct piston_names;
 TAILQ_HEAD(connection_list, connection);
 TAILQ_HEAD(job_list, job);
@@ -67,6 +69,10 @@ struct server {
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
     char *documents[SERVER_DOCUMENTS]; /* each made once */
+    char *openapi; /* the document, made once */
+    size_t openapi_size;
+    struct contract_policies *contract_policies; /* of contracts, as they were read; or NULL */
+    struct execute_sessions *execute_sessions;   /* NULL: none was begun */
     struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
