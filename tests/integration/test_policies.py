@@ -549,7 +549,7 @@ def test_host_network_needs_the_ceiling(setting, server):
 def test_policy_commands(setting):
     listed = setting.call("policy", "list")
     assert listed.returncode == 0
-    for name in ["default", "strict", "data", "judge", "open", "piston"]:
+    for name in ["default", "strict", "data", "judge", "open", "execute", "piston"]:
         assert f"\n{name} " in "\n" + listed.stdout
         assert f"share/policies/{name}.yaml" in listed.stdout
         assert setting.call("policy", "check", name).stdout == "ok\n"
@@ -593,7 +593,7 @@ def test_policy_check(setting, place):
 
 @as_each
 def test_policy_show_reads_back(setting, place):
-    for name in ["default", "strict", "data", "judge", "open", "piston"]:
+    for name in ["default", "strict", "data", "judge", "open", "execute", "piston"]:
         shown = setting.call("policy", "show", name).stdout
         assert "extends" not in shown
         file = place / "again.yaml"

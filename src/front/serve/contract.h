@@ -47,8 +47,8 @@ int contract_read(struct exchange *exchange, json_t **ret_body, struct cella_err
 /* A result, as what its JSON says. */
 int contract_read_result(const struct cella_result *result, json_t **ret_result,
                          struct cella_error *err) __attribute__((warn_unused_result));
-/* A policy, as `cella policy show --json` has it, and at most a second old.  It is the server's, and
- * good as long as nobody else asks for one. */
+/* A policy, as `cella policy show --json` has it, and at most a second old.  It is the server's,
+ * and good as long as nobody else asks for one. */
 int contract_read_policy(struct server *server, const char *name, const json_t **ret_policy,
                          struct cella_error *err) __attribute__((warn_unused_result));
 /* Forgets what was read.  NULL is fine. */

@@ -27,7 +27,7 @@ static void refuse(const struct cella_error *error, int *status, struct buffer *
     char text[sizeof(error->text) + sizeof(error->hint) + 4];
     const char *between = error->hint[0] != '\0' ? ": " : "";
     (void)snprintf(text, sizeof(text), "%s%s%s", error->text, between, error->hint);
-    (void)status;
+    *status = error->kind == CELLA_ERROR_POLICY ? 400 : *status;
     if (execute_error_write(text, body) < 0) {
         buffer_done(body); /* the status says enough */
     }

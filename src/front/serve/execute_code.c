@@ -127,7 +127,11 @@ static void skip_spaces(struct literal *literal)
 
 static char peek(const struct literal *literal)
 {
-    return literal->rest.size > 0 ? literal->rest.data[0] : '\0';
+    char letter = '\0';
+    if (literal->rest.size > 0) {
+        letter = literal->rest.data[0];
+    }
+    return letter;
 }
 
 static bool take(struct literal *literal, char letter)
@@ -238,10 +242,10 @@ static size_t put_escape(struct buffer *out, struct text text, bool *failed)
 /* The quotes that a string begins with: one or three.  0: there is none. */
 static size_t quotes_at(struct text text)
 {
-    const char quote = text.size > 0 ? text.data[0] : '\0';
-    if (quote != '\'' && quote != '"') {
+    if (text.size == 0 || (text.data[0] != '\'' && text.data[0] != '"')) {
         return 0;
     }
+    const char quote = text.data[0];
     return text.size >= 3 && text.data[1] == quote && text.data[2] == quote ? 3 : 1;
 }
 

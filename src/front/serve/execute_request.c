@@ -190,6 +190,7 @@ static const char before_code[] =
     "                 if not line.strip().startswith('File <ipython-')]\n"
     "        print('\\n'.join(shown).rstrip())\n"
     "    shell._showtraceback = show\n"
+    "    shell.system = shell.system_raw\n" /* there is no terminal to be had */
     "    return 0 if shell.run_cell(code, silent=False).success else 1\n"
     "sys.exit(start(";
 

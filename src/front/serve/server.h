@@ -68,9 +68,7 @@ struct server {
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
-    char *documents[SERVER_DOCUMENTS]; /* each made once */
-    char *openapi; /* the document, made once */
-    size_t openapi_size;
+    char *documents[SERVER_DOCUMENTS];           /* each made once */
     struct contract_policies *contract_policies; /* of contracts, as they were read; or NULL */
     struct execute_sessions *execute_sessions;   /* NULL: none was begun */
     struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */

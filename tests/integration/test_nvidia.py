@@ -1,0 +1,278 @@
+"""The contract of /execute, row by row, with what its original gets wrong done right."""
+import json
+import subprocess
+
+import pytest
+from program import CELLA
+from server import Server, wait_until
+
+HEADERS = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-XSS-Protection": "1; mode=block",
+}
+
+
+@pytest.fixture(scope="module", name="server")
+def one_server():
+    with Server() as server:
+        yield server
+
+
+def has_libraries():
+    return subprocess.run(["/usr/bin/python3", "-c", "import numpy, pandas, scipy, IPython, plotly"],
+                          env={}, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+libraries = pytest.mark.skipif(not has_libraries(), reason="the libraries are not installed")
+
+
+def post(server, body, headers=None):
+    """Status and answer; every one has the headers."""
+    status, sent, answer = server.ask("POST", "/execute", body, headers)
+    assert sent["Content-Type"] == "application/json"
+    for name, value in HEADERS.items():
+        assert sent.get_all(name) == [value], name
+    return status, answer
+
+
+def call(server, code, timeout=30, language="python", headers=None, **more):
+    """The answer, as NVIDIA's client asks."""
+    body = {"generated_code": code, "timeout": timeout, "language": language, **more}
+    status, answer = post(server, json.dumps(body), headers)
+    assert status == 200, answer
+    return answer
+
+
+def told(answer):
+    return answer["process_status"], answer["stdout"], answer["stderr"]
+
+
+# ---- the table ----
+
+def test_what_is_around_it(server):
+    status, sent, answer = server.ask("GET", "/")
+    assert (status, answer["status"]) == (200, "ok") and answer["message"].startswith("Piston v")
+    assert all(sent[name] == value for name, value in HEADERS.items())
+    assert server.ask("GET", "/health")[2]["status"] == "healthy"
+    for method, path, expected in [("GET", "/execute", 405), ("PUT", "/execute", 405),
+                                   ("POST", "/", 405), ("GET", "/sessions/a/b", 404)]:
+        status, sent, _ = server.ask(method, path)
+        assert status == expected, (method, path)
+    assert server.ask("GET", "/execute")[1]["Allow"] == "POST"
+
+
+def test_an_answer(server):
+    assert call(server, "import sys; print('out'); print('err', file=sys.stderr)") == \
+        {"process_status": "completed", "stdout": "out\n", "stderr": "err\n"}
+    # No expression is echoed, nothing is kept from call to call, and guards of main hold.
+    assert told(call(server, "x = 5\nx")) == ("completed", "", "")
+    assert "NameError" in call(server, "x")["stderr"]
+    assert told(call(server, "if __name__ == '__main__': print(__name__)")) == \
+        ("completed", "__main__\n", "")
+    # What is not said has a default.
+    status, answer = post(server, {"generated_code": "print(1)"})
+    assert (status, told(answer)) == (200, ("completed", "1\n", ""))
+
+
+def test_errors_of_the_program(server):
+    status, stdout, stderr = told(call(server, "print('a')\ndef f():\n    1 / 0\nf()"))
+    assert (status, stdout) == ("error", "a\n")
+    assert stderr.startswith("Traceback (most recent call last):\n") and ", in f\n" in stderr
+    assert stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert "SyntaxError" in call(server, "print('Hello World'\n# no end")["stderr"]
+    assert "EOFError" in call(server, "input()")["stderr"]
+    assert "ModuleNotFoundError" in call(server, "import nonexistent_module")["stderr"]
+
+
+@pytest.mark.parametrize("code, status, stderr", [
+    ("import sys; print(1); sys.exit()", "completed", ""),
+    ("import sys; print(1); sys.exit(3)", "error", "exited with code 3"),
+    ("import sys; print(1); sys.exit('why')", "error", "why\n"),
+    ("import os; print(1, flush=True); os._exit(0)", "completed", ""),
+    ("import os; print(1, flush=True); os._exit(4)", "error", "exited with code 4"),
+    ("print(1)\nraise KeyboardInterrupt", "error", "KeyboardInterrupt\n"),
+    ("import os; print(1, flush=True); os.kill(os.getpid(), 11)", "error", "SIGSEGV"),
+    ("import os; os.write(1, b'1\\n')", "completed", ""),
+    ("import subprocess; subprocess.run(['echo', '1'])", "completed", ""),
+    ("import os\nif os.fork() == 0: print(1)\nelse: os.wait()", "completed", ""),
+    ("import os; print(1, flush=True); os.system('kill -9 $PPID')", "error", "SIGKILL"),
+])
+def test_ends_that_hung(server, code, status, stderr):
+    """In the original these lose the output, or the answer."""
+    answer = call(server, code)
+    assert (answer["process_status"], answer["stdout"]) == (status, "1\n")
+    assert stderr in answer["stderr"] and bool(stderr) == bool(answer["stderr"])
+
+
+def test_much_output(server):
+    code = "import sys\nprint('x' * 200000)\nsys.stderr.write('y' * 200000)"
+    assert told(call(server, code)) == ("completed", "x" * 200000 + "\n", "y" * 200000)
+
+
+def test_timeouts(server):
+    assert told(call(server, "print(1, flush=True)\nwhile True: pass", timeout=0.3)) == \
+        ("timeout", "1\n", "Timed out\n")
+    code = "import sys, time\nprint('a', end='', file=sys.stderr, flush=True)\ntime.sleep(60)"
+    assert told(call(server, code, timeout=0.3)) == ("timeout", "", "a\nTimed out\n")
+    for timeout in [0, -1, -0.5]:
+        assert told(call(server, "print(1)", timeout)) == ("timeout", "", "Timed out\n")
+    # Above what the policy gives is as much as it gives.
+    assert call(server, "print(1)", timeout=10 ** 9)["process_status"] == "completed"
+    # Later clients are told for how long.
+    for timeout, seconds in [(1, "1"), (0.25, "0.25"), (0, "0"), (0.0, "0.0")]:
+        assert told(call(server, "while True: pass", timeout, std_input="")) == \
+            ("timeout", "", f"Execution timed out after {seconds} seconds\n")
+
+
+@pytest.mark.parametrize("body, text", [
+    ("nul", "Invalid JSON data"), ("", "Invalid JSON data"), ("null", "Invalid JSON data"),
+    ('{"generated_code": "print("test")", "timeout": 10}', "Invalid JSON data"),
+    (b'"\xff"', "Invalid JSON data"), ("[" * 1000, "Invalid JSON data"),
+    ("{}", "Missing required field: generated_code"),
+    ("[]", "Missing required field: generated_code"),
+    ('{"generated_code": null}', "Missing required field: generated_code"),
+    ('{"generated_code": 5}', "generated_code must be a string"),
+    ('{"generated_code": "", "timeout": "10"}', "timeout must be a number of seconds"),
+    ('{"generated_code": "", "timeout": true}', "timeout must be a number of seconds"),
+    ('{"generated_code": "", "timeout": [1]}', "timeout must be a number of seconds"),
+    ('{"generated_code": "", "language": 5}', "language must be a string"),
+    ('{"generated_code": "", "language": "ruby"}',
+     "Only python execution is supported, not 'ruby' (and ipython, python3, shell)"),
+    ('{"generated_code": "", "language": "lean4"}',
+     "Execution of lean4 is not available on this server"),
+    ('{"generated_code": "", "language": "pypy3"}',
+     "Execution of pypy3 is not available on this server"),
+    ('{"generated_code": "", "std_input": 5}', "std_input must be a string"),
+    ('{"generated_code": "", "max_output_characters": -1}',
+     "max_output_characters must be a number, and not below 0"),
+    ('{"generated_code": "", "max_output_characters": "x"}',
+     "max_output_characters must be a number, and not below 0"),
+    ('{"generated_code": "", "traceback_verbosity": "loud"}',
+     "traceback_verbosity must be Plain, Context, Verbose or Minimal"),
+])
+def test_refusals(server, body, text):
+    status, answer = post(server, body)
+    assert (status, told(answer)) == (400, ("error", "", text))
+
+
+def test_what_is_no_json(server):
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""]:
+        status, answer = post(server, "{}", {"Content-Type": kind})
+        assert (status, answer["stderr"]) == (400, "Request must be JSON"), kind
+    for kind in ["application/json; charset=utf-8", "APPLICATION/JSON", "application/ld+json"]:
+        assert post(server, '{"generated_code": ""}', {"Content-Type": kind})[0] == 200, kind
+
+
+@pytest.mark.parametrize("code, stdout", [
+    ("{'generated_code': 'print(1)\\nprint(\"a\")'}", "1\na\n"),
+    ('{"generated_code": "print(1)\\nprint(\\"a\\")"}', "1\na\n"),
+    ("{'generated_code': 'print(\"it\\'s\")'}", "it's\n"),
+    ("```python\nprint(1)\n```", "1\n"), ("```\nprint(1)\n```", "1\n"), ("`print(1)`", "1\n"),
+    ("python_x = 1\nprint(python_x)", "1\n"), ("```python\npython_x = 1\nprint(python_x)\n```", "1\n"),
+    ("{'generated_code': '```py\\nprint(1)\\n```'}", "1\n"),
+    ("   print(1)\n   print(2)\n", "1\n2\n"),
+])
+def test_input_forms(server, code, stdout):
+    assert told(call(server, code)) == ("completed", stdout, "")
+
+
+def test_halves_of_characters(server):
+    assert told(call(server, "print('\ud83d', len('\ud83d'))")) == ("completed", "\ufffd 1\n", "")
+    assert told(call(server, "print('\U0001f600')")) == ("completed", "\U0001f600\n", "")
+    status, _, stderr = told(call(server, "print(chr(0xd83d))"))
+    assert status == "error" and "UnicodeEncodeError" in stderr
+    assert call(server, "import os; os.write(1, b'a\\xff')")["stdout"] == "a\ufffd"
+    assert call(server, "print('a\0b' == 'a' + chr(0) + 'b')")["process_status"] == "error"
+
+
+def test_a_body_that_is_too_large(server):
+    with server.raw() as connection:
+        connection.sendall(b"POST /execute HTTP/1.1\r\nHost: localhost\r\n"
+                           b"Content-Type: application/json\r\nContent-Length: 99999999\r\n\r\n")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 413 ") and b'{"process_status":"error"' in answer
+    status, answer = post(server, {"generated_code": "#" * (17 << 20)})
+    assert status == 400 and "16777216 bytes" in answer["stderr"], answer
+
+
+def test_memory(server):
+    shown = subprocess.run([CELLA, "policy", "show", "execute", "--json"], stdout=subprocess.PIPE,
+                           env={"PATH": "/usr/bin:/bin"}, check=True).stdout
+    assert json.loads(shown)["limits"]["memory_bytes"]["default"] == 10 << 30
+    code = "x = bytearray(600 << 20)\nx[::4096] = b'x' * (600 << 8)\nprint(len(x))"
+    assert told(call(server, code)) == ("completed", f"{600 << 20}\n", "")
+
+
+# ---- what later clients send ----
+
+def test_later_fields(server):
+    assert call(server, "print(input())", std_input="ab\n")["stdout"] == "ab\n"
+    answer = call(server, "import sys\nprint('a\u00e9\U0001f600d')\nsys.stderr.write('xyz')",
+                  max_output_characters=3)
+    assert (answer["stdout"], answer["stderr"]) == ("a\u00e9\U0001f600<output cut>", "xyz")
+    assert call(server, "print('abc')", max_output_characters=0)["stdout"] == "<output cut>"
+    assert call(server, "print('abc')", max_output_characters=4)["stdout"] == "abc\n"
+    assert call(server, "print(1)", language="python3")["stdout"] == "1\n"
+    assert call(server, "echo $((6 * 7)); exit 2", language="shell")["stdout"] == "42\n"
+
+
+@libraries
+def test_ipython(server):
+    def cell(code, **more):
+        return told(call(server, code, language="ipython", **more))
+    assert cell("x = 6\nx * 7") == ("completed", "42\n", "")
+    assert cell("print('a')\n'b'") == ("completed", "a\n'b'\n", "")
+    status, stdout, stderr = cell("def f():\n    1 / 0\nf()", traceback_verbosity="plain")
+    assert (status, stderr) == ("error", "") and stdout.endswith("ZeroDivisionError: division by zero\n")
+    assert "\x1b" not in stdout
+    status, stdout, _ = cell("1 / 0", traceback_verbosity="Minimal")
+    assert (status, stdout) == ("error", "ZeroDivisionError: division by zero\n")
+    assert cell("!echo hi") == ("completed", "hi\n", "")
+
+
+def test_sessions(server):
+    session = {"X-Session-ID": "0b5f"}
+    assert server.ask("GET", "/sessions")[2] == {"sessions": {}, "backend": "ipython"}
+    assert server.ask("DELETE", "/sessions/0b5f")[0] == 404
+    # The first call of a session is a call; of a second one the state is not there.
+    assert call(server, "x = 1", headers=session, language="ipython")["new_session_created"] is True
+    second = call(server, "print(x)", headers=session, language="ipython")
+    assert second["process_status"] == "error"
+    assert "does not keep the state of sessions yet" in second["stderr"]
+    status, _, answer = server.ask("DELETE", "/sessions/0b5f")
+    assert (status, answer) == (200, {"message": "IPython session 0b5f deleted successfully"})
+    assert server.ask("DELETE", "/sessions/0b5f")[2] == {"error": "IPython session 0b5f not found"}
+    status, answer = post(server, {"generated_code": "1", "language": "ipython"},
+                          {"X-Session-ID": "x" * 129})
+    assert status == 400 and "128" in answer["stderr"]
+    assert "new_session_created" not in call(server, "x = 1", headers=session)
+
+
+# ---- the libraries ----
+
+@libraries
+def test_libraries(server):
+    code = """
+import numpy as np, pandas as pd, scipy.stats, plotly.graph_objects as go, os
+print(np.mean([1, 2, 3, 4, 5]), pd.DataFrame({'A': [1, 2, 3]})['A'].sum(), scipy.stats.norm.cdf(0))
+go.Figure(go.Scatter(x=[1, 2, 3], y=[4, 5, 6])).write_html('plot.html')
+print(os.getcwd(), os.path.getsize('plot.html') > 1000)
+"""
+    assert told(call(server, code)) == ("completed", "3.0 6 0.5\n/workspace True\n", "")
+
+
+@libraries
+def test_libraries_are_there_already():
+    with Server("--pool-memory", "2g") as server:
+        def is_ready():
+            call(server, "1")
+            return any(row["language"] == "python" and row["ready"] > 0
+                       for row in server.ask("GET", "/v1/pools")[2]["pools"])
+        wait_until(is_ready, 60)
+        code = "import time; t = time.process_time()\n" \
+               "import numpy, pandas, scipy, IPython, plotly.graph_objects\n" \
+               "print(time.process_time() - t < 0.05)"
+        assert told(call(server, code)) == ("completed", "True\n", "")
+        assert told(call(server, "x = 2\nx", language="ipython")) == ("completed", "2\n", "")
