@@ -32,6 +32,8 @@ target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/nativ
 # And of the server, what reads strangers' bytes.
 target_sources(test_http PRIVATE src/front/serve/http.c)
 target_sources(test_compare PRIVATE src/front/serve/compare.c)
+target_sources(test_audit PRIVATE src/front/serve/audit.c src/front/serve/fail.c
+    src/front/serve/log.c)
 target_sources(test_trace PRIVATE src/front/serve/trace.c src/front/serve/http.c)
 target_sources(test_semver PRIVATE src/front/serve/semver.c)
 target_sources(test_surrogates PRIVATE src/front/serve/surrogates.c)

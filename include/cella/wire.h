@@ -39,6 +39,33 @@ CELLA_API const char *cella_run_id(const struct cella_run *run);
 #define CELLA_KEEP_OUTPUT 2U /* the result */
 CELLA_API unsigned cella_run_keeps(const struct cella_run *run);
 
+/* When things happened to a stage, in microseconds since its run was begun; 0: not. */
+struct cella_stage_times {
+    uint64_t waited_us;  /* it got in line for room */
+    uint64_t begun_us;   /* it had room, and a sandbox was asked for */
+    uint64_t started_us; /* the program's first instruction */
+    uint64_t ended_us;   /* nothing of it is left */
+};
+
+/* What records say of a run, from its start on; texts belong to it. */
+struct cella_run_info {
+    size_t size;          /* sizeof(struct cella_run_info): lets the struct grow */
+    const char *language; /* "" for a command */
+    const char *policy;
+    const char *policy_digest;
+    const char *plan_digest;
+    int64_t queued_at_ms;             /* when it, or this attempt, was begun: Unix time */
+    struct cella_stage_times compile; /* all 0: nothing is compiled, or it was before */
+    struct cella_stage_times run;
+};
+CELLA_API void cella_run_info(const struct cella_run *run, struct cella_run_info *info);
+
+/* The limits that it touched, also those survived, and the system calls that its filter refused, by
+ * index; NULL behind the last. */
+CELLA_API const char *cella_result_limit_hit(const struct cella_result *result, size_t index);
+CELLA_API const char *cella_result_refused_call(const struct cella_result *result, size_t index,
+                                                unsigned *ret_count);
+
 /* What is kept so far of a stream of the program, valid until the engine works again. */
 CELLA_API const char *cella_run_output(const struct cella_run *run, enum cella_stream stream,
                                        size_t *ret_size);

@@ -62,6 +62,8 @@ struct cella_run {
     struct stage *now;               /* the one that is at work, or waits for room */
     struct admission_tenant *tenant; /* whose it is, for admission; NULL: not yet there */
     uint64_t turn;                   /* in the line of admission; 0: none yet */
+    uint64_t queued_us;              /* when this attempt began, on the monotonic clock */
+    int64_t queued_unix_ms;          /* and for people */
     unsigned keeps;                  /* CELLA_KEEP_..., by its policy */
     bool begun;                      /* its first stage has had room */
     const struct runtime *runtime;   /* NULL for a command */

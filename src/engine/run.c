@@ -155,6 +155,8 @@ static int take_request(struct cella_run *run, const struct spec *spec, unsigned
     if (spec_check(spec, err) < 0) {
         return -1;
     }
+    run->queued_us = clock_monotonic_us();
+    run->queued_unix_ms = clock_realtime_ms();
     result->text_errors = spec->text_errors;
     result->interleave = spec->interleave;
     if (take_id(result, spec, err) < 0) {

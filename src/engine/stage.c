@@ -108,6 +108,7 @@ uint64_t stage_elapsed_us(const struct stage *stage)
 void stage_wait(struct stage *stage)
 {
     supervise_init(&stage->supervise, stage->plan->stop_on_output != 0);
+    stage->waited_us = clock_monotonic_us();
     admission_enter(stage);
 }
 
@@ -121,6 +122,7 @@ int stage_begin(struct stage *stage, struct cella_error *err)
     buffer_init(&stage->outcome->streams[RESULT_STDOUT].kept, limit[LIMIT_STDOUT]);
     buffer_init(&stage->outcome->streams[RESULT_STDERR].kept, limit[LIMIT_STDERR]);
     collect_init(&stage->collect, limit[LIMIT_COLLECT_BYTES], limit[LIMIT_COLLECT_FILES]);
+    stage->begun_us = clock_monotonic_us();
     stage->number = ++engine_of(stage)->last_number;
     warm_began(stage);
     stage->create_pending = true;
@@ -463,5 +465,6 @@ static void finish(struct stage *stage)
     if (ours && error->kind != CELLA_ERROR_NONE) {
         (void)snprintf(outcome->message, sizeof(outcome->message), "%s", error->text);
     }
+    stage->ended_us = clock_monotonic_us();
     run_stage_done(stage->run);
 }

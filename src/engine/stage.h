@@ -48,7 +48,10 @@ struct stage {
     bool created;              /* its pipes came */
     struct keeper_ended ended; /* when has_ended */
     bool has_ended;
-    uint64_t started_us; /* on the monotonic clock; 0: not yet */
+    /* On the monotonic clock; 0: not yet. */
+    uint64_t waited_us, begun_us; /* in line, and out of it */
+    uint64_t started_us;          /* the program's first instruction */
+    uint64_t ended_us;
 
     int streams[KEEPER_STREAMS];  /* ours; -1 when closed */
     bool watched[KEEPER_STREAMS]; /* by epoll */

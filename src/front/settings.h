@@ -47,6 +47,10 @@
       "how long runs may go on when the server is told to end, such as 10s")                       \
     S(x, LOG, "log", log, PATH, "", 0, 0, LIVE, "FILE", FILE,                                      \
       "append to FILE what otherwise goes to standard error")                                      \
+    S(x, AUDIT, "audit", audit, PATH, "", 0, 0, LIVE, "FILE", FILE,                                \
+      "append to FILE who did what, as a JSON object on each line")                                \
+    S(x, AUDIT_FAILURE, "audit-failure", audit_failure, WORD, "continue", 0, 0, LIVE,              \
+      "continue|refuse", NONE, "what becomes of runs while that file cannot be written")           \
     S(x, LOG_FORMAT, "log-format", log_format, WORD, "text", 0, 0, LIVE, "text|json", NONE,        \
       "lines of the log as text, or as a JSON object each")
 

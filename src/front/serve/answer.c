@@ -124,6 +124,7 @@ static void send_problem(struct exchange *exchange, int status, const struct cel
 {
     struct buffer body;
     const char *type = make_problem(exchange, error, &status, &body);
+    report_denied(exchange, status, error);
     begin(exchange, status, type);
     if (status == 429 || status == 503) {
         add(&exchange->answer, "Retry-After: %d\r\n", SERVER_RETRY_SECONDS);

@@ -9,10 +9,13 @@
 #include "front/serve/listen.h"
 #include "front/serve/tls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -189,6 +192,35 @@ void connection_give_up(struct connection *connection)
 {
     connection->is_ending = true;
     loop_set_timer(connection->watch, AT_ONCE_MS);
+}
+
+void connection_client(const struct connection *connection, char ret_client[CONNECTION_CLIENT_SIZE])
+{
+    struct sockaddr_storage address;
+    memset(&address, 0, sizeof(address));
+    struct ucred peer = {.uid = 0};
+    char host[INET6_ADDRSTRLEN] = "";
+    socklen_t size = sizeof(address), peer_size = sizeof(peer);
+    const int fd = loop_socket(connection->watch);
+    ret_client[0] = '\0';
+    if (connection->is_local) {
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0) {
+            (void)snprintf(ret_client, CONNECTION_CLIENT_SIZE, "user %u", (unsigned)peer.uid);
+        }
+        return;
+    }
+    if (getpeername(fd, (struct sockaddr *)&address, &size) < 0) {
+        return; /* it has gone */
+    }
+    if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+        (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)); /* it fits */
+        (void)snprintf(ret_client, CONNECTION_CLIENT_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
+        (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)); /* it fits */
+        (void)snprintf(ret_client, CONNECTION_CLIENT_SIZE, "%s:%u", host, ntohs(v4->sin_port));
+    }
 }
 
 /* ---- what the loop says ---- */

@@ -9,6 +9,7 @@
 #include "front/serve/job_inside.h"
 #include "front/serve/log.h"
 #include "front/serve/record.h"
+#include "front/serve/report.h"
 
 #include <cella/wire.h>
 #include <stdint.h>
@@ -184,6 +185,7 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     record_init(&job->record, exchange_tenant(exchange), &exchange->trace, json, size);
     if (cella_request_parse(json, size, &request, err) < 0 ||
         start(job, request, size, NULL, err) < 0 ||
+        report_created(server, exchange, &job->record, job->run, err) < 0 ||
         remember(job, exchange->idempotency_key, json, size, err) < 0) {
         free_job(job);
         return -1;
@@ -213,7 +215,8 @@ int job_start_part(struct server *server, const struct job_owner *owner,
                         .owner = *owner,
                         .record = *record,
                         .began_ms = server_now_ms()};
-    if (start(job, request, 0, first, err) < 0) {
+    if (start(job, request, 0, first, err) < 0 ||
+        report_created(server, NULL, &job->record, job->run, err) < 0) {
         free_job(job);
         return -1;
     }
@@ -391,6 +394,7 @@ void job_finish(struct job *job, const struct cella_result *result)
     metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
+    report_ended(server, &job->record, job->id, job->run, result);
     if (job->way == JOB_ANSWERS && !job->is_left) {
         job->form.answer(job->exchange, result, job->form.context);
     }

@@ -194,6 +194,8 @@ int metrics_text(const struct server *server, char **ret_text, size_t *ret_size,
     tell(out, METRIC_BODY_BYTES, (double)server->body_bytes);
     tell_responses(out, metrics);
     tell_runs(out, metrics);
+    tell(out, METRIC_AUDIT_LINES, (double)(server->audit.sequence - server->audit.failures));
+    tell(out, METRIC_AUDIT_FAILURES, (double)server->audit.failures);
     if (server->engine != NULL) {
         tell_pools(out, server->engine);
     }

@@ -25,6 +25,9 @@ struct server;
     X(RUNS, "cella_runs_total", "counter", "runs that have ended, by verdict and start")           \
     X(RUN_SECONDS, "cella_run_duration_seconds", "histogram",                                      \
       "from the request to the run's end, waiting for room included")                              \
+    X(AUDIT_LINES, "cella_audit_lines_total", "counter", "lines of the audit log")                 \
+    X(AUDIT_FAILURES, "cella_audit_failures_total", "counter",                                     \
+      "lines of the audit log that could not be written")                                          \
     X(POOL_READY, "cella_pool_ready", "gauge", "sandboxes that stand ready")                       \
     X(POOL_TARGET, "cella_pool_target", "gauge", "sandboxes that shall stand ready")               \
     X(POOL_MEMORY, "cella_pool_memory_bytes", "gauge", "what warm interpreters have")

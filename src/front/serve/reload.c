@@ -16,6 +16,16 @@ static void tell(const char *name, const char *text, bool changed)
     }
 }
 
+/* The same file again too: somebody may have moved it away. */
+static int open_audit(struct audit *audit, const struct settings *settings, struct cella_error *err)
+{
+    if (settings->audit == NULL) {
+        audit_close(audit);
+        return 0;
+    }
+    return audit_open(audit, settings->audit, err);
+}
+
 /* Fails before anything was changed. */
 static int open_log(const struct settings *settings, struct cella_error *err)
 {
@@ -44,7 +54,8 @@ static int take_fresh(struct server *server, struct cella_error *err)
     if (settings_read(server->settings->words, &fresh, err) < 0) {
         return -1;
     }
-    const int result = tls_host_open(fresh.tls_certificate, fresh.tls_key, &tls, err) < 0
+    const int result = tls_host_open(fresh.tls_certificate, fresh.tls_key, &tls, err) < 0 ||
+                               open_audit(&server->audit, &fresh, err) < 0
                            ? -1
                            : open_log(&fresh, err);
     if (result == 0) {
@@ -54,6 +65,7 @@ static int take_fresh(struct server *server, struct cella_error *err)
         settings_take(server->settings, &fresh, tell);
         apply(server);
         log_line("has read its configuration again");
+        report_server(server, AUDIT_SETTINGS_READ, NULL);
     }
     tls_host_close(tls);
     settings_done(&fresh);
@@ -77,6 +89,9 @@ void reload(struct server *server)
     }
     if (open_log(server->settings, &log_err) < 0) {
         log_write(LOG_LEVEL_ERROR, NULL, "goes on in this file: %s", log_err.text);
+    }
+    if (open_audit(&server->audit, server->settings, &log_err) < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "%s; the one before goes on", log_err.text);
     }
     log_write(LOG_LEVEL_ERROR, NULL, "the configuration stays as it was: %s", err.text);
 }

@@ -207,6 +207,7 @@ void runs_export(struct exchange *exchange)
         answer_problem(exchange, 0, &error);
         return;
     }
+    report_exported(exchange);
     const struct pieces pieces = {.next = next_lines, .done = close_export, .context = export};
     answer_pieces(exchange, "application/x-ndjson", &pieces);
 }
@@ -296,5 +297,6 @@ void runs_delete(struct exchange *exchange)
         answer_none(exchange, "on its way", id);
         return;
     }
+    report_cancelled(exchange, id);
     answer_id(exchange, id);
 }

@@ -76,9 +76,12 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
     metrics_init(&server->metrics);
+    audit_init(&server->audit);
     raise_descriptors();
     server->state_fd = listen_hold_state(settings->state, err);
-    if (server->state_fd < 0 || notify_open(&server->notify, err) < 0 ||
+    if (server->state_fd < 0 ||
+        (settings->audit != NULL && audit_open(&server->audit, settings->audit, err) < 0) ||
+        notify_open(&server->notify, err) < 0 ||
         tls_host_open(settings->tls_certificate, settings->tls_key, &server->tls, err) < 0 ||
         make_documents(server, err) < 0 ||
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
@@ -129,6 +132,8 @@ void server_close(struct server *server)
         job_destroy(TAILQ_FIRST(&server->jobs));
     }
     close_engine(server);
+    report_server(server, AUDIT_SERVER_ENDED, NULL);
+    audit_close(&server->audit);
     history_close(server->history);
     tls_host_close(server->tls);
     contract_policies_destroy(server->contract_policies);
@@ -200,6 +205,7 @@ static int start_trial(struct server *server, struct cella_error *err)
     }
     cella_request_destroy(request);
     if (result < 0 && err->kind == CELLA_ERROR_POLICY) {
+        report_server(server, AUDIT_SERVER_STARTED, cella_version());
         log_line("ready, untried: %s", err->text); /* the operator wants no commands to be run */
         set_state(server, SERVER_READY, "takes runs");
         return 0;
@@ -222,6 +228,7 @@ static void take_trial(struct server *server)
     if (!good) {
         fail_server(server, &error);
     } else if (server->state == SERVER_STARTING) {
+        report_server(server, AUDIT_SERVER_STARTED, cella_version());
         log_line("ready");
         set_state(server, SERVER_READY, "takes runs");
     }

@@ -8,9 +8,11 @@
 #define SERVE_SERVER_H
 
 #include "front/serve/activation.h"
+#include "front/serve/audit.h"
 #include "front/serve/loop.h"
 #include "front/serve/metrics.h"
 #include "front/serve/notify.h"
+#include "front/serve/report.h"
 #include "front/serve/settings.h"
 
 #include <cella/cella.h>
@@ -68,6 +70,8 @@ struct server {
     size_t listener_count;
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
+    struct audit audit;
+    struct report_policies policies;             /* that the audit log knows */
     char *documents[SERVER_DOCUMENTS];           /* each made once */
     struct contract_policies *contract_policies; /* of contracts, as they were read; or NULL */
     struct execute_sessions *execute_sessions;   /* NULL: none was begun */

@@ -1,0 +1,182 @@
+/* See report.h. */
+#include "front/serve/report.h"
+
+#include "front/serve/audit.h"
+#include "front/serve/exchange.h"
+#include "front/serve/server.h"
+
+#include <cella/wire.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REQUEST_TEXT_MAX 256U /* of method and path */
+#define DETAIL_MAX       AUDIT_VALUE_MAX
+
+/* ---- requests ---- */
+
+/* What is known of a request.  Texts lie in it. */
+struct request_facts {
+    char client[CONNECTION_CLIENT_SIZE];
+    char request[REQUEST_TEXT_MAX];
+};
+
+static struct audit_record record_of(const struct exchange *exchange, struct request_facts *facts)
+{
+    connection_client(exchange->connection, facts->client);
+    (void)snprintf(facts->request, sizeof(facts->request), "%s %s", exchange->head.method,
+                   exchange->head.path); /* a cut is fine */
+    return (struct audit_record){.tenant = exchange_tenant(exchange),
+                                 .client = facts->client,
+                                 .request_id = exchange->trace.request_id,
+                                 .trace_id = exchange->trace.id,
+                                 .request = facts->request};
+}
+
+static void tell(struct server *server, enum audit_event event, const struct audit_record *record)
+{
+    struct cella_error err;
+    (void)audit_write(&server->audit, event, record, &err); /* which says so itself */
+}
+
+void report_server(struct server *server, enum audit_event event, const char *detail)
+{
+    const struct audit_record record = {.detail = detail};
+    tell(server, event, &record);
+}
+
+void report_cancelled(struct exchange *exchange, const char *run_id)
+{
+    struct request_facts facts;
+    struct audit_record record = record_of(exchange, &facts);
+    record.run = run_id;
+    tell(exchange->server, AUDIT_RUN_CANCELLED, &record);
+}
+
+void report_exported(struct exchange *exchange)
+{
+    struct request_facts facts;
+    struct audit_record record = record_of(exchange, &facts);
+    record.detail = exchange->head.query;
+    tell(exchange->server, AUDIT_HISTORY_READ, &record);
+}
+
+void report_denied(struct exchange *exchange, int status, const struct cella_error *error)
+{
+    struct request_facts facts;
+    if (status == 401 || status == 403 || status == 429) {
+        struct audit_record record = record_of(exchange, &facts);
+        record.detail = error->text;
+        record.code = status;
+        tell(exchange->server, AUDIT_REQUEST_DENIED, &record);
+    }
+}
+
+/* ---- runs ---- */
+
+/* Notes the policy by which it goes, if it is not what it was. */
+static void note_policy(struct server *server, const struct audit_record *of)
+{
+    struct report_policies *seen = &server->policies;
+    char detail[DETAIL_MAX];
+    size_t place = 0;
+    while (place < seen->count && strcmp(seen->items[place].name, of->policy) != 0) {
+        place++;
+    }
+    const bool is_known = place < seen->count;
+    if (is_known && strcmp(seen->items[place].digest, of->policy_digest) == 0) {
+        return;
+    }
+    if (!is_known && seen->count == REPORT_POLICIES_MAX) {
+        place = seen->next++ % REPORT_POLICIES_MAX;
+    } else if (!is_known) {
+        seen->count++;
+    }
+    (void)snprintf(detail, sizeof(detail), "its digest was %s", seen->items[place].digest);
+    (void)snprintf(seen->items[place].name, sizeof(seen->items[place].name), "%s", of->policy);
+    (void)snprintf(seen->items[place].digest, sizeof(seen->items[place].digest), "%s",
+                   of->policy_digest);
+    const struct audit_record record = {.policy = of->policy,
+                                        .policy_digest = of->policy_digest,
+                                        .run = of->run,
+                                        .detail = is_known ? detail : NULL};
+    tell(server, is_known ? AUDIT_POLICY_CHANGED : AUDIT_POLICY_USED, &record);
+}
+
+int report_created(struct server *server, const struct exchange *exchange,
+                   const struct record *record, const struct cella_run *run,
+                   struct cella_error *err)
+{
+    struct cella_run_info info = {.size = sizeof(info)};
+    struct request_facts facts;
+    if (server->audit.fd < 0) {
+        return 0; /* most servers: this is in the way of every run */
+    }
+    struct audit_record line = {.tenant = record->tenant,
+                                .request_id = record->trace.request_id,
+                                .trace_id = record->trace.id};
+    if (exchange != NULL) {
+        line = record_of(exchange, &facts);
+    }
+    cella_run_info(run, &info);
+    line.run = cella_run_id(run);
+    line.language = info.language;
+    line.policy = info.policy;
+    line.policy_digest = info.policy_digest;
+    line.plan_digest = info.plan_digest;
+    line.request_digest = record->request_digest;
+    note_policy(server, &line);
+    return audit_write(&server->audit, AUDIT_RUN_CREATED, &line, err) < 0 &&
+                   server->settings->audit_failure == REPORT_REFUSE
+               ? -1
+               : 0;
+}
+
+/* "ptrace 3, mount 1"; the last ones are left out when they do not fit. */
+static void list_calls(const struct cella_result *result, char ret_text[DETAIL_MAX])
+{
+    size_t size = 0;
+    unsigned count = 0;
+    const char *name;
+    ret_text[0] = '\0';
+    for (size_t i = 0; (name = cella_result_refused_call(result, i, &count)) != NULL; i++) {
+        const int more =
+            snprintf(ret_text + size, DETAIL_MAX - size, "%s%s %u", i > 0 ? ", " : "", name, count);
+        if (more < 0 || (size_t)more >= DETAIL_MAX - size) {
+            ret_text[size] = '\0';
+            return;
+        }
+        size += (size_t)more;
+    }
+}
+
+static void audit_end(struct server *server, const struct record *record, const char *id,
+                      const struct cella_result *result)
+{
+    const char *limit;
+    char calls[DETAIL_MAX];
+    struct audit_record line = {.tenant = record->tenant,
+                                .request_id = record->trace.request_id,
+                                .trace_id = record->trace.id,
+                                .run = id,
+                                .status = cella_result_status(result)};
+    for (size_t i = 0; (limit = cella_result_limit_hit(result, i)) != NULL; i++) {
+        line.detail = limit;
+        tell(server, AUDIT_LIMIT_HIT, &line);
+    }
+    list_calls(result, calls);
+    if (calls[0] != '\0') {
+        line.detail = calls;
+        tell(server, AUDIT_CALLS_REFUSED, &line);
+    }
+    line.detail = cella_result_message(result);
+    tell(server, AUDIT_RUN_ENDED, &line);
+}
+
+void report_ended(struct server *server, const struct record *record, const char *id,
+                  const struct cella_run *run, const struct cella_result *result)
+{
+    (void)run;
+    if (server->audit.fd >= 0) {
+        audit_end(server, record, id, result);
+    }
+}
