@@ -31,6 +31,7 @@ target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/
 target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/native/sys.c)
 # And of the server, what reads strangers' bytes.
 target_sources(test_http PRIVATE src/front/serve/http.c)
+target_sources(test_bucket PRIVATE src/front/serve/bucket.c)
 target_sources(test_compare PRIVATE src/front/serve/compare.c)
 target_sources(test_audit PRIVATE src/front/serve/audit.c src/front/serve/fail.c
     src/front/serve/log.c)

@@ -25,7 +25,8 @@
  * `x` is handed on to S: whoever makes something of the rows may need a macro of his own in it. */
 #define SETTINGS(S, x)                                                                             \
     S(x, LISTEN, "listen", listen, LISTEN, "127.0.0.1:8420", 0, 0, START, "ADDRESS", NONE,         \
-      "listen on this loopback address and port, or 'none'; repeatable")                           \
+      "listen on this address and port, a loopback one where there are no keys, or 'none'; "       \
+      "repeatable")                                                                                \
     S(x, TLS_CERTIFICATE, "tls-certificate", tls_certificate, PATH, "", 0, 0, LIVE, "FILE", FILE,  \
       "speak TLS by TCP, with this certificate and those above it, in PEM")                        \
     S(x, TLS_KEY, "tls-key", tls_key, PATH, "", 0, 0, LIVE, "FILE", FILE,                          \
@@ -43,6 +44,8 @@
       "room for what is remembered of runs, such as 1g; 0: nothing is")                            \
     S(x, HISTORY_DAYS, "history-days", history_days, COUNT, "30", 1, 36500, LIVE, "COUNT", NONE,   \
       "how many days it is remembered")                                                            \
+    S(x, QUEUE_TIME, "queue-time", queue_ms, TIME, "1m", 0, 86400000, LIVE, "TIME", NONE,          \
+      "how long a run that somebody waits for may wait for room before it is refused")             \
     S(x, DRAIN_TIME, "drain-time", drain_ms, TIME, "1m", 0, 86400000, LIVE, "TIME", NONE,          \
       "how long runs may go on when the server is told to end, such as 10s")                       \
     S(x, LOG, "log", log, PATH, "", 0, 0, LIVE, "FILE", FILE,                                      \

@@ -190,15 +190,15 @@ def test_one_kind_alone(tmp_path):
     assert not os.path.exists(manager.socket)
 
 
-@pytest.mark.parametrize("make, text", [
-    (lambda: tcp_socket("0.0.0.0"), "is for others than this host too"),
-    (lambda: socket.socket(socket.AF_INET), "is no stream socket that listens"),
-    (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), "is no stream socket that listens"),
-    (lambda: open("/dev/null", "rb"), "is no stream socket that listens")])
-def test_sockets_that_are_none(tmp_path, make, text):
+@pytest.mark.parametrize("make, code, text", [
+    (lambda: tcp_socket("0.0.0.0"), 126, "is for others than this host too, and there are no keys"),
+    (lambda: socket.socket(socket.AF_INET), 125, "is no stream socket that listens"),
+    (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 125, "is no stream socket that listens"),
+    (lambda: open("/dev/null", "rb"), 125, "is no stream socket that listens")])
+def test_sockets_that_are_none(tmp_path, make, code, text):
     with make() as passed, Manager(tmp_path, passed) as manager:
         manager.process.wait(SECONDS)
-    assert manager.code == 125 and text in manager.errors
+    assert manager.code == code and text in manager.errors
 
 
 @pytest.mark.parametrize("variables, text", [

@@ -44,6 +44,34 @@ static void test_a_head(void **state)
     assert_false(http_header_has(&head, "Accept", "text"));
 }
 
+static void test_for_how_long_to_wait(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        uint64_t seconds;
+    } cases[] = {
+        {"", UINT64_MAX},
+        {"Prefer: wait=10\r\n", 10},
+        {"prefer: respond-async, WAIT=0\r\n", 0},
+        {"Prefer: respond-async\r\nPrefer: wait=5, wait=6\r\nPrefer: wait=7\r\n", 5},
+        {"Prefer: wait=\"12\"; x=y\r\n", 12},
+        {"Prefer: wait\r\n", UINT64_MAX},
+        {"Prefer: wait=-1\r\n", UINT64_MAX},
+        {"Prefer: wait=\r\n", UINT64_MAX},
+        {"Prefer: awaits=1\r\n", UINT64_MAX},
+        {"Prefer: wait=18446744073709551616\r\n", UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char copy[HTTP_HEAD_MAX], data[256];
+        struct http_head head;
+        struct http_refusal refusal;
+        (void)snprintf(data, sizeof(data), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", cases[i].fields);
+        assert_int_equal(parse(data, copy, &head, &refusal), 0);
+        assert_true(http_preferred_wait(&head) == cases[i].seconds);
+    }
+}
+
 static void test_what_ends_a_connection(void **state)
 {
     (void)state;
@@ -181,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_head),
+        cmocka_unit_test(test_for_how_long_to_wait),
         cmocka_unit_test(test_what_ends_a_connection),
         cmocka_unit_test(test_the_end_of_a_head),
         cmocka_unit_test(test_headers_at_and_over_their_number),

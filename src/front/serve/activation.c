@@ -66,13 +66,7 @@ static int take_socket(int fd, struct activation_socket *ret_socket, struct cell
     const bool is_local = address.any.sa_family == AF_UNIX;
     *ret_socket = (struct activation_socket){.fd = fd, .is_local = is_local};
     describe(&address, size, ret_socket->text, sizeof(ret_socket->text));
-    if (!is_local && !values_is_loopback(&address.any)) {
-        (void)serve_fail(err, CELLA_ERROR_HOST,
-                         "the socket that was passed listens on %s, which is for others than this "
-                         "host too, and there are no keys yet",
-                         ret_socket->text);
-        return serve_hint(err, "have it listen on 127.0.0.1 or [::1]");
-    }
+    ret_socket->is_remote = !is_local && !values_is_loopback(&address.any);
     const int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {

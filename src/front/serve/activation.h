@@ -16,6 +16,7 @@
 struct activation_socket {
     int fd;
     bool is_local;                    /* a Unix socket */
+    bool is_remote;                   /* others than this host's own programs can reach it */
     char text[UNITS_TEXT_SIZE + 128]; /* its address, for people */
 };
 
@@ -25,7 +26,7 @@ struct activation {
 };
 
 /* The environment's variables are then taken away.  CELLA_ERROR_HOST for a descriptor that is no
- * socket that listens, or one that others than this host's programs could reach. */
+ * socket that listens. */
 int activation_take(struct activation *ret_activation, struct cella_error *err)
     __attribute__((warn_unused_result));
 bool activation_has(const struct activation *activation, bool is_local);

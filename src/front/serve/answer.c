@@ -46,6 +46,7 @@ static void begin(struct exchange *exchange, int status, const char *type)
 {
     const struct http_head *head = &exchange->head;
     char parent[TRACE_PARENT_SIZE];
+    char limits[TENANT_FIELDS_MAX];
     const bool is_looked_at =
         status == 200 && strcmp(head->method, "POST") != 0 && strchr(head->path + 1, '/') == NULL;
     exchange->answer = (struct answer){.status = status};
@@ -56,6 +57,8 @@ static void begin(struct exchange *exchange, int status, const char *type)
     trace_parent(&exchange->trace, parent);
     add(&exchange->answer, "X-Request-Id: %s\r\ntraceparent: %s\r\n", exchange->trace.request_id,
         parent);
+    tenant_fields(exchange->tenant, limits);
+    add(&exchange->answer, "%s", limits);
     add(&exchange->answer, "%s", exchange->contract != NULL ? exchange->contract->fields : "");
     if (!is_looked_at) { /* those who look after the server do it all the time */
         struct log_about about = exchange_about(exchange);
@@ -127,7 +130,8 @@ static void send_problem(struct exchange *exchange, int status, const struct cel
     report_denied(exchange, status, error);
     begin(exchange, status, type);
     if (status == 429 || status == 503) {
-        add(&exchange->answer, "Retry-After: %d\r\n", SERVER_RETRY_SECONDS);
+        add(&exchange->answer, "Retry-After: %u\r\n",
+            exchange->retry_seconds > 0 ? exchange->retry_seconds : SERVER_RETRY_SECONDS);
     }
     add(&exchange->answer, "%s", more);
     end(exchange, body.data, body.size);
@@ -136,6 +140,14 @@ static void send_problem(struct exchange *exchange, int status, const struct cel
 void answer_problem(struct exchange *exchange, int status, const struct cella_error *error)
 {
     send_problem(exchange, status, error, "");
+}
+
+void answer_unauthorized(struct exchange *exchange, const struct cella_error *error,
+                         const char *challenge)
+{
+    char line[256];
+    (void)snprintf(line, sizeof(line), "WWW-Authenticate: %s\r\n", challenge);
+    send_problem(exchange, 401, error, line);
 }
 
 void answer_not_allowed(struct exchange *exchange, const char *allow)

@@ -19,6 +19,9 @@ void answer_text(struct exchange *exchange, const char *type, char *text, size_t
 void answer_accepted(struct exchange *exchange, const char *path, const char *id);
 /* As application/problem+json.  Status 0: an error of Cella's, with the status of its kind. */
 void answer_problem(struct exchange *exchange, int status, const struct cella_error *error);
+/* Of a request without a key that is good: `challenge` says which is asked for (RFC 6750). */
+void answer_unauthorized(struct exchange *exchange, const struct cella_error *error,
+                         const char *challenge);
 /* Of a method that the path does not have: `allow` are those that it has. */
 void answer_not_allowed(struct exchange *exchange, const char *allow);
 /* The head of an answer of that media type, which comes in pieces. */

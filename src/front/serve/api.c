@@ -41,9 +41,13 @@ static const struct api_parameter after = {
 static const struct api_parameter limit = {
     "limit", API_QUERY, API_COUNT, "at most so many", HISTORY_LIST_MAX, HISTORY_LIST_DEFAULT};
 static const struct api_parameter prefer = {
-    "Prefer", API_HEADER,
-    API_TEXT, "`respond-async`: nobody waits, and the result is fetched later",
-    0,        0};
+    "Prefer",
+    API_HEADER,
+    API_TEXT,
+    "`respond-async`: nobody waits, and the result is fetched later; `wait=SECONDS`: how long the "
+    "run may wait for room",
+    0,
+    0};
 
 static const struct api_parameter idempotency_key = {
     "Idempotency-Key",
@@ -62,6 +66,13 @@ static const struct api_parameter preference_applied = {"Preference-Applied", AP
                                                         "`respond-async`",    0,          0};
 static const struct api_parameter retry_after = {
     "Retry-After", API_HEADER, API_COUNT, "in how many seconds to come again", 0, 0};
+
+static const struct api_parameter rate_limit_policy = {
+    "RateLimit-Policy", API_HEADER, API_TEXT, "what the key is for, if it has bounds", 0, 0};
+static const struct api_parameter rate_limit = {"RateLimit",          API_HEADER, API_TEXT,
+                                                "what is left of it", 0,          0};
+static const struct api_parameter challenge = {"WWW-Authenticate",   API_HEADER, API_TEXT,
+                                               "as RFC 6750 has it", 0,          0};
 
 /* ---- bodies ---- */
 
@@ -116,8 +127,13 @@ static const struct api_answer wrong = {
     {NULL}};
 static const struct api_answer forbidden = {
     0, CELLA_ERROR_POLICY, PROBLEM, "the policy forbids it, or this client may not ask", {NULL}};
-static const struct api_answer busy = {
-    0, CELLA_ERROR_BUSY, PROBLEM, "too much at one time", {&retry_after}};
+static const struct api_answer busy = {0,
+                                       CELLA_ERROR_BUSY,
+                                       PROBLEM,
+                                       "too much at one time, or more than the key is for",
+                                       {&retry_after, &rate_limit_policy, &rate_limit}};
+static const struct api_answer unauthorized = {
+    401, 0, PROBLEM, "a key is demanded, and none, or none that is good, was sent", {&challenge}};
 static const struct api_answer failed = {
     0,
     CELLA_ERROR_BUG,
@@ -152,7 +168,8 @@ static const struct api_answer head_too_large = {
 
 const struct api_answer *const api_common_answers[] = {&wrong,          &forbidden, &too_late,
                                                        &head_too_large, &failed,    NULL};
-const struct api_answer *const api_body_answers[] = {&too_large, &wrong_type, &busy, NULL};
+const struct api_answer *const api_body_answers[] = {&too_large, &wrong_type, NULL};
+const struct api_answer *const api_key_answers[] = {&unauthorized, &busy, NULL};
 
 /* ---- the routes ---- */
 
@@ -233,18 +250,21 @@ const struct api_route api_routes[] = {
     {.method = "GET",
      .path = "/v1/pools",
      HANDLED_BY(information_pools),
+     .access = API_OPERATOR,
      .group = "server",
      .summary = "What is made ahead of need",
      .answers = {GOOD("Pools", "a row for each kind of sandbox"), &not_ready}},
     {.method = "GET",
      .path = "/healthz",
      HANDLED_BY(information_health),
+     .access = API_ANYBODY,
      .group = "server",
      .summary = "Whether the server answers",
      .answers = {GOOD("Status", "it does")}},
     {.method = "GET",
      .path = "/readyz",
      HANDLED_BY(information_readiness),
+     .access = API_ANYBODY,
      .group = "server",
      .summary = "Whether runs are taken",
      .answers = {GOOD("Status", "they are"), &not_ready}},
@@ -257,6 +277,7 @@ const struct api_route api_routes[] = {
     {.method = "GET",
      .path = "/metrics",
      HANDLED_BY(information_metrics),
+     .access = API_OPERATOR,
      .group = "server",
      .summary = "What Prometheus reads",
      .answers = {&(const struct api_answer){200, 0, PLAIN_TEXT, "in its text format", {NULL}}}},

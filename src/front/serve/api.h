@@ -49,13 +49,21 @@ struct api_group {
     const char *meaning;
 };
 
+/* Who may ask, where keys are demanded. */
+enum api_access {
+    API_KEY,      /* whoever has one */
+    API_OPERATOR, /* and of those with a key who may know of everybody's runs */
+    API_ANYBODY,  /* those without one too */
+};
+
 struct api_route {
     const char *method; /* GET stands for HEAD too */
     const char *path;   /* "{name}" stands for one part of a path that is not empty */
     const char *name;   /* of what it does, unique */
     void (*handle)(struct exchange *exchange);
     int (*check)(struct exchange *exchange); /* with the head alone; NULL: nothing to check */
-    const char *group;                       /* its name */
+    enum api_access access;
+    const char *group; /* its name */
     const char *summary;
     const struct api_parameter *parameters[API_PARAMETERS_MAX + 1]; /* NULL behind the last */
     const struct api_body *body;                                    /* NULL: it takes none */
@@ -67,8 +75,10 @@ extern const size_t api_route_count;
 extern const struct api_group api_groups[];
 extern const size_t api_group_count;
 
-/* What every route may answer besides, NULL behind the last; and those that take a body. */
+/* What every route may answer besides, NULL behind the last; those that take a body; and those
+ * that are not for API_ANYBODY. */
 extern const struct api_answer *const api_common_answers[];
 extern const struct api_answer *const api_body_answers[];
+extern const struct api_answer *const api_key_answers[];
 
 #endif

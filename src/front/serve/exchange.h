@@ -13,6 +13,7 @@
 #include "front/serve/http.h"
 #include "front/serve/log.h"
 #include "front/serve/server.h"
+#include "front/serve/tenants.h"
 #include "front/serve/trace.h"
 
 #include <stdbool.h>
@@ -68,6 +69,8 @@ struct exchange {
     size_t in_size;
     struct http_head head; /* texts lie in `in` */
     struct trace trace;
+    struct tenant *tenant;  /* whose key it has brought; NULL: nobody's */
+    unsigned retry_seconds; /* when it is refused for now: how long; 0: SERVER_RETRY_SECONDS */
     char run_id[EXCHANGE_RUN_ID_MAX]; /* of the run that it has begun, or "" */
     const struct api_route *route; /* what there is at its path; NULL: not yet known, or nothing */
     const struct contract *contract; /* in whose form it is answered; NULL: in Cella's own */
@@ -113,7 +116,9 @@ bool exchange_next_piece(struct exchange *exchange);
  * the server's own user, and everybody else. */
 static inline const char *exchange_tenant(const struct exchange *exchange)
 {
-    return exchange->connection->is_local ? "local" : "";
+    return exchange->tenant != NULL         ? exchange->tenant->key.name
+           : exchange->connection->is_local ? "local"
+                                            : "";
 }
 /* Whose runs it may see; NULL: everybody's. */
 static inline const char *exchange_sees(const struct exchange *exchange)

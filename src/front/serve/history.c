@@ -110,6 +110,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [OLDEST] = "SELECT number, bytes, added_at FROM runs WHERE result IS NOT NULL"
                " ORDER BY number LIMIT 1",
     [FORGET] = "DELETE FROM runs WHERE number = ?1",
+    /* Of those that a tenant has had for that time; what ended later was added later. */
+    [CPU] = "SELECT total(summary ->> '$.cpu_ms') FROM runs WHERE tenant = ?1"
+            " AND added_at >= ?2 - 86400 AND summary ->> '$.finished_at' >= ?3",
     [FORGET_TEXT] = "DELETE FROM texts WHERE rowid = ?1",
     [KEY_FIND] = "SELECT digest, run FROM keys WHERE tenant = ?1 AND name = ?2 AND added_at > ?3",
     [KEY_ADD] = "INSERT OR REPLACE INTO keys(tenant, name, digest, run, added_at)"

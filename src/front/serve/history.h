@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct history;
 
@@ -117,5 +118,10 @@ void history_export_close(struct history_export *export);
  * of the query does not matter. */
 int history_count(struct history *history, const struct history_query *query, char **ret_json,
                   size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
+/* The processor time of a tenant's runs that have ended since then, as far as they are remembered,
+ * in microseconds.  0 without a history. */
+int history_cpu_us(struct history *history, const char *tenant, time_t since, uint64_t *ret_us,
+                   struct cella_error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -26,6 +26,7 @@ enum statement {
     KEY_ADD,
     KEY_FORGET_OLD,
     KEY_FORGET_MANY,
+    CPU,
     STATEMENT_COUNT
 };
 

@@ -2,6 +2,8 @@
 #include "front/serve/http.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -198,6 +200,36 @@ bool http_header_has(const struct http_head *head, const char *name, const char 
         }
     }
     return false;
+}
+
+/* The digits behind "wait=" in a list; NULL: it has none. */
+static const char *find_wait(const char *list)
+{
+    static const char name[] = "wait=";
+    while (*list != '\0') {
+        list += strspn(list, " \t,");
+        if (strncasecmp(list, name, sizeof(name) - 1) == 0) {
+            list += sizeof(name) - 1;
+            return list + (*list == '"');
+        }
+        list += strcspn(list, ",");
+    }
+    return NULL;
+}
+
+uint64_t http_preferred_wait(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->header_count; i++) {
+        const char *digits = strcasecmp(head->headers[i].name, "Prefer") == 0
+                                 ? find_wait(head->headers[i].value)
+                                 : NULL;
+        if (digits != NULL && *digits >= '0' && *digits <= '9') {
+            errno = 0;
+            const unsigned long long seconds = strtoull(digits, NULL, 10);
+            return errno == 0 ? seconds : UINT64_MAX;
+        }
+    }
+    return UINT64_MAX;
 }
 
 static int parse_length(const char *text, uint64_t *ret_length)

@@ -59,6 +59,10 @@ size_t http_header_count(const struct http_head *head, const char *name);
 /* Whether a header, as a list separated by commas, has that word. */
 bool http_header_has(const struct http_head *head, const char *name, const char *word);
 
+/* For how many seconds it would have an answer waited for: `Prefer: wait=N` (RFC 7240).
+ * UINT64_MAX: it does not say. */
+uint64_t http_preferred_wait(const struct http_head *head);
+
 /* A chunked body on its way. */
 struct http_chunks {
     enum {

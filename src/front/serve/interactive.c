@@ -97,8 +97,8 @@ static int take_frame(struct job *job, const char *text, size_t size, struct cel
     return serve_hint(err, "its type " INPUT_TYPES_TEXT);
 }
 
-/* There is nothing more that it could ask for; its run ends. */
-static void refuse(struct exchange *exchange, const struct cella_error *error)
+/* Its run, if it still has one, ends. */
+void interactive_refuse(struct exchange *exchange, const struct cella_error *error)
 {
     struct cella_error failure;
     char *problem = NULL;
@@ -134,7 +134,7 @@ static void on_message(struct exchange *exchange, bool is_text, const char *data
         (void)serve_hint(&error, "send a request as JSON first");
     }
     if (result < 0) {
-        refuse(exchange, &error);
+        interactive_refuse(exchange, &error);
     }
 }
 

@@ -9,6 +9,8 @@
 #ifndef SERVE_INTERACTIVE_H
 #define SERVE_INTERACTIVE_H
 
+#include <cella/cella.h>
+
 struct exchange;
 
 /* X(id, type, schema, form, meaning), as in events.h */
@@ -20,5 +22,7 @@ struct exchange;
 #define INTERACTIVE_FIRST_MS 10000U
 
 void interactive_get(struct exchange *exchange);
+/* Tells of the error and closes: there is nothing more that its client could ask for. */
+void interactive_refuse(struct exchange *exchange, const struct cella_error *error);
 
 #endif

@@ -2,10 +2,10 @@
 #include "front/serve/job.h"
 
 #include "front/serve/answer.h"
-#include "front/serve/events.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
+#include "front/serve/interactive.h"
 #include "front/serve/job_inside.h"
 #include "front/serve/log.h"
 #include "front/serve/record.h"
@@ -25,12 +25,10 @@
 /* Of a longer one no copy is held, so it is not begun again when it is lost. */
 #define REPEATED_REQUEST_MAX ((size_t)1 << 20)
 
-/* Output in one event, at most. */
-#define EVENT_BYTES_MAX ((size_t)32 << 10)
-
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size);
 static void on_done(void *context, struct cella_run *run);
+static void on_begun(void *context, struct cella_run *run);
 static void on_compiled(void *context, struct cella_run *run);
 static void answer(struct exchange *exchange, const struct cella_result *result,
                    const void *context);
@@ -59,6 +57,7 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
         .output = job->way == JOB_STREAMS || job->way == JOB_TALKS ? on_output : NULL,
         .done = on_done,
         .compiled = job->owner.compiled != NULL ? on_compiled : NULL,
+        .begun = on_begun,
     };
     const unsigned flags = job->way == JOB_TALKS ? CELLA_RUN_STDIN_OPEN : 0;
     const int code =
@@ -77,7 +76,9 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
 static int start(struct job *job, struct cella_request *request, size_t size,
                  const struct cella_run *first, struct cella_error *err)
 {
-    const int code = job_begin(job, request, first, err);
+    const int code = tenant_take_request(job->server, job->tenant, request, err) < 0
+                         ? -1
+                         : job_begin(job, request, first, err);
     if (code == 0 && size <= REPEATED_REQUEST_MAX && cella_run_is_repeatable(job->run)) {
         job->again = request;
     } else {
@@ -140,6 +141,7 @@ static int remember(struct job *job, const char *key, const char *json, size_t s
 
 static void free_job(struct job *job)
 {
+    queue_leave(job->server, &job->place);
     cella_run_free(job->run);
     cella_request_destroy(job->again);
     cella_result_destroy(job->lost);
@@ -149,15 +151,65 @@ static void free_job(struct job *job)
     free(job);
 }
 
-/* Whether one more is taken. */
-static int check_load(const struct server *server, struct cella_error *err)
+int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err)
 {
-    if (server->job_count >= SERVER_JOBS_MAX) {
-        (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
-                         SERVER_JOBS_MAX);
-        return serve_hint(err, "try again when some have ended");
+    if (tenant_check_run(exchange, err) < 0 || queue_check(exchange, bytes, err) < 0) {
+        return -1;
     }
-    return server->answer_bytes > SERVER_ANSWERS_MAX ? too_many_wait(err) : 0;
+    return exchange->server->answer_bytes > SERVER_ANSWERS_MAX ? too_many_wait(err) : 0;
+}
+
+static int fail_late(struct exchange *exchange, uint64_t seconds, struct cella_error *err)
+{
+    exchange->retry_seconds = SERVER_RETRY_SECONDS;
+    (void)serve_fail(err, CELLA_ERROR_BUSY, "there was no room for the run in %llu s",
+                     (unsigned long long)seconds);
+    return serve_hint(err, "try again, or let it wait longer: 'Prefer: wait=SECONDS', or "
+                           "'Prefer: respond-async' to fetch its result later");
+}
+
+/* Until there is room for it, or it has waited long enough; who can fetch it waits for ever. */
+static int wait_for_room(struct exchange *exchange, struct job *job, size_t size,
+                         struct cella_error *err)
+{
+    struct server *server = job->server;
+    const uint64_t most = server->settings->queue_ms;
+    uint64_t wait_ms = UINT64_MAX;
+    if (job->has_begun) {
+        metrics_count_wait(&server->metrics, 0);
+        return 0;
+    }
+    if (!job->is_accepted) {
+        const uint64_t wanted = http_preferred_wait(&exchange->head);
+        wait_ms = wanted < most / 1000 ? wanted * 1000 : most;
+    }
+    if (wait_ms == 0) {
+        metrics_count_refusal(&server->metrics, REFUSAL_LATE);
+        return fail_late(exchange, 0, err);
+    }
+    job->place = (struct queue_place){.job = job, .tenant = job->tenant, .bytes = size};
+    queue_enter(server, &job->place, wait_ms);
+    return 0;
+}
+
+/* It is one of those that there are. */
+static void add(struct job *job)
+{
+    TAILQ_INSERT_TAIL(&job->server->jobs, job, link);
+    job->server->job_count++;
+    if (job->tenant != NULL) {
+        job->tenant->runs++;
+    }
+}
+
+/* It holds up no other of its tenant's any more. */
+static void settle(struct job *job)
+{
+    queue_leave(job->server, &job->place);
+    if (job->tenant != NULL) {
+        job->tenant->runs--;
+        job->tenant = NULL;
+    }
 }
 
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
@@ -174,30 +226,33 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     *job = (struct job){.server = server,
                         .way = way,
                         .form = *form,
+                        .tenant = exchange->tenant,
                         .began_ms = server_now_ms(),
                         .is_accepted = way == JOB_STAYS || exchange->idempotency_key != NULL};
     json = json != NULL ? json : ""; /* no body */
-    if (check_load(server, err) < 0) {
+    if (job_check(exchange, size, err) < 0) {
         free_job(job);
         return -1;
     }
     struct cella_request *request;
     record_init(&job->record, exchange_tenant(exchange), &exchange->trace, json, size);
     if (cella_request_parse(json, size, &request, err) < 0 ||
-        start(job, request, size, NULL, err) < 0 ||
+        start(job, request, size, NULL, err) < 0 || wait_for_room(exchange, job, size, err) < 0 ||
         report_created(server, exchange, &job->record, job->run, err) < 0 ||
         remember(job, exchange->idempotency_key, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
     (void)snprintf(exchange->run_id, sizeof(exchange->run_id), "%s", job->id);
-    TAILQ_INSERT_TAIL(&server->jobs, job, link);
-    server->job_count++;
+    add(job);
     if (way != JOB_STAYS) {
         job->exchange = exchange;
         exchange->job = job;
     }
     *ret_id = job->id;
+    if (way == JOB_STREAMS && job->has_begun) {
+        answer_events(exchange); /* else when it has */
+    }
     return 0;
 }
 
@@ -214,14 +269,14 @@ int job_start_part(struct server *server, const struct job_owner *owner,
                         .way = JOB_PART,
                         .owner = *owner,
                         .record = *record,
+                        .tenant = tenants_find_name(server, record->tenant),
                         .began_ms = server_now_ms()};
     if (start(job, request, 0, first, err) < 0 ||
         report_created(server, NULL, &job->record, job->run, err) < 0) {
         free_job(job);
         return -1;
     }
-    TAILQ_INSERT_TAIL(&server->jobs, job, link);
-    server->job_count++;
+    add(job);
     *ret_job = job;
     return 0;
 }
@@ -251,9 +306,30 @@ void job_destroy(struct job *job)
     if (job->exchange != NULL) {
         job->exchange->job = NULL;
     }
+    settle(job);
     TAILQ_REMOVE(&server->jobs, job, link);
     server->job_count--;
     free_job(job);
+}
+
+void job_is_late(struct job *job, uint64_t seconds)
+{
+    struct exchange *exchange = job->exchange;
+    struct server *server = job->server;
+    struct cella_error err;
+    const enum job_way way = job->way;
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s is not run: it has waited for %llu s", job->id,
+              (unsigned long long)seconds);
+    report_cancelled(exchange, job->id);
+    job_destroy(job);
+    (void)fail_late(exchange, seconds, &err);
+    if (way == JOB_TALKS) {
+        interactive_refuse(exchange, &err);
+    } else {
+        answer_problem(exchange, 0, &err);
+    }
+    server_settle(server);
 }
 
 static void cancel(struct job *job);
@@ -273,6 +349,7 @@ void job_leave(struct job *job)
     if (job->is_accepted) {
         return; /* who comes again with its key finds it */
     }
+    queue_leave(job->server, &job->place); /* nobody is there to be told that it waits too long */
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", job->id,
               job->server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
@@ -302,6 +379,17 @@ int job_cancel(struct server *server, const char *id, const char *tenant)
     return -1;
 }
 
+void job_cancel_tenant(struct server *server, const char *tenant)
+{
+    struct job *next;
+    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = next) {
+        next = TAILQ_NEXT(job, link); /* one that waits to be begun again is gone then */
+        if (!job->is_done && strcmp(job->record.tenant, tenant) == 0) {
+            cancel(job);
+        }
+    }
+}
+
 void job_cancel_all(struct server *server)
 {
     job_give_up_all(server);
@@ -313,6 +401,21 @@ void job_cancel_all(struct server *server)
 }
 
 /* ---- news of the run ---- */
+
+/* Possibly while it is started. */
+static void on_begun(void *context, struct cella_run *run)
+{
+    struct job *job = context;
+    (void)run;
+    job->has_begun = true;
+    if (job->place.waits) {
+        metrics_count_wait(&job->server->metrics, server_now_ms() - job->place.since_ms);
+        queue_leave(job->server, &job->place);
+        if (job->way == JOB_STREAMS && !job->is_left) {
+            answer_events(job->exchange);
+        }
+    }
+}
 
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size)
@@ -388,6 +491,8 @@ void job_finish(struct job *job, const struct cella_result *result)
     struct cella_error err;
     job->is_done = true;
     job->result = result;
+    tenant_count_cpu(server, job->tenant, cella_result_cpu_us(result));
+    settle(job);
     if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
         server->has_worked = true;
     }
@@ -400,6 +505,9 @@ void job_finish(struct job *job, const struct cella_result *result)
     }
     if (put_into_history(job, result, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", job->id, err.text);
+    }
+    if (job->way == JOB_STREAMS && !job->is_left && !job->has_begun) {
+        answer_events(job->exchange); /* it was told to end while it waited */
     }
     if ((job->way == JOB_STREAMS || job->way == JOB_TALKS) && !job->is_left) {
         exchange_resume(job->exchange);
@@ -427,146 +535,4 @@ static void on_compiled(void *context, struct cella_run *run)
     if (!job->is_left) {
         job->owner.compiled(job->owner.context);
     }
-}
-
-/* ---- events ---- */
-
-/* How an event is written, around the JSON of what it tells. */
-struct event_form {
-    const char *before_name;
-    const char *behind_name;
-    const char *end;
-    size_t skipped; /* of the JSON: its brace, where the head has one */
-};
-
-/* JSON from the library has no line breaks outside of strings, and in them they are escaped. */
-static const struct event_form sse_form = {"event: ", "\ndata: ", "\n\n", 0};
-static const struct event_form message_form = {"{\"type\":\"", "\",", "", 1};
-static const struct event_form result_form = {"{\"type\":\"", "\",\"result\":", "}", 0};
-
-static const struct event_form *form_of(const struct job *job)
-{
-    return job->way == JOB_STREAMS ? &sse_form
-           : job->step == JOB_OVER ? &result_form
-                                   : &message_form;
-}
-
-/* In the place of `json`, which is malloc'ed: a result may be large. */
-static int make_event(const struct job *job, enum event event, char *json, size_t size,
-                      char **ret_text, size_t *ret_size)
-{
-#define EVENT_NAME(id, name, ...) [EVENT_##id] = (name),
-    static const char *const names[] = {EVENTS(EVENT_NAME)};
-#undef EVENT_NAME
-    const struct event_form *form = form_of(job);
-    char head[40];
-    const size_t head_size = (size_t)snprintf(head, sizeof(head), "%s%s%s", form->before_name,
-                                              names[event], form->behind_name);
-    const size_t end_size = strlen(form->end);
-    const size_t told = size - form->skipped;
-    char *text = realloc(json, head_size + size + end_size);
-    if (text == NULL) {
-        free(json);
-        return -1;
-    }
-    memmove(text + head_size, text + form->skipped, told);
-    memcpy(text, head, head_size);
-    memcpy(text + head_size + told, form->end, end_size);
-    *ret_text = text;
-    *ret_size = head_size + told + end_size;
-    return 0;
-}
-
-/* The stream that has waited for longest; the one that has nothing waits for ever. */
-static enum cella_stream oldest(const struct job *job)
-{
-    return job->since[CELLA_STDOUT] - 1 <= job->since[CELLA_STDERR] - 1 ? CELLA_STDOUT
-                                                                        : CELLA_STDERR;
-}
-
-/* What comes next of a stream; nothing when the rest may yet become a character. */
-static int make_output(struct job *job, enum cella_stream stream, char **ret_text, size_t *ret_size)
-{
-    const enum event event = stream == CELLA_STDOUT ? EVENT_STDOUT : EVENT_STDERR;
-    struct cella_error err;
-    char *json = NULL;
-    size_t size, json_size, taken;
-    const char *kept = cella_run_output(job->run, stream, &size);
-    size_t left = size - job->told[stream];
-    size_t part = left < EVENT_BYTES_MAX ? left : EVENT_BYTES_MAX;
-    if (cella_output_json(kept + job->told[stream], part, !job->is_done || part < left, &json,
-                          &json_size, &taken, &err) < 0) {
-        return -1;
-    }
-    job->told[stream] += taken;
-    if (taken == left || taken == 0) {
-        job->since[stream] = 0;
-    }
-    if (taken == 0) {
-        free(json);
-        return 0;
-    }
-    return make_event(job, event, json, json_size, ret_text, ret_size);
-}
-
-static int make_started(struct job *job, char **ret_text, size_t *ret_size)
-{
-    char *json = NULL;
-    int size = asprintf(&json, "{\"id\":\"%s\"}", job->id);
-    return size < 0 ? -1 : make_event(job, EVENT_STARTED, json, (size_t)size, ret_text, ret_size);
-}
-
-static int make_result(struct job *job, char **ret_text, size_t *ret_size)
-{
-    struct cella_error err;
-    char *json;
-    size_t size;
-    if (cella_result_json(job->result, &json, &size, &err) < 0) {
-        return -1;
-    }
-    return make_event(job, EVENT_RESULT, json, size, ret_text, ret_size);
-}
-
-/* A character that was cut is told at the end as what it is. */
-static void tell_rests(struct job *job)
-{
-    for (int stream = CELLA_STDOUT; job->is_done && job->run != NULL && stream <= CELLA_STDERR;
-         stream++) {
-        size_t size;
-        (void)cella_run_output(job->run, (enum cella_stream)stream, &size);
-        if (job->since[stream] == 0 && job->told[stream] < size) {
-            job->since[stream] = ++job->pieces;
-        }
-    }
-}
-
-static int make_next(struct job *job, char **ret_text, size_t *ret_size)
-{
-    int result = 0;
-    if (job->step == JOB_STARTED) {
-        job->step = JOB_OUTPUT;
-        return make_started(job, ret_text, ret_size);
-    }
-    tell_rests(job);
-    while (result == 0 && *ret_size == 0 &&
-           (job->since[CELLA_STDOUT] > 0 || job->since[CELLA_STDERR] > 0)) {
-        result = make_output(job, oldest(job), ret_text, ret_size);
-    }
-    if (result == 0 && *ret_size == 0 && job->is_done) {
-        job->step = JOB_OVER;
-        result = make_result(job, ret_text, ret_size);
-    }
-    return result;
-}
-
-int job_next(struct job *job, char **ret_text, size_t *ret_size)
-{
-    *ret_text = NULL;
-    *ret_size = 0;
-    /* Without memory the events end early, which their reader sees. */
-    if (job->step == JOB_OVER || make_next(job, ret_text, ret_size) < 0) {
-        job_destroy(job);
-        return 0;
-    }
-    return 1;
 }

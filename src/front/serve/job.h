@@ -9,6 +9,7 @@
 #include <cella/cella.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct exchange;
 struct record;
@@ -31,8 +32,16 @@ struct job_form {
     void *context; /* malloc'ed: job_start() takes it, also when it fails */
 };
 
+/* Whether one more run is taken for the exchange, of a request with so many bytes; with the head
+ * alone, too.  -1 with CELLA_ERROR_BUSY. */
+int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err)
+    __attribute__((warn_unused_result));
 /* Starts a run that the exchange asks for; *ret_id belongs to it.  With JOB_STAYS it is in
- * the history when this returns 0.  `form` NULL: the result is the answer. */
+ * the history when this returns 0.  `form` NULL: the result is the answer.
+ *
+ * Whether it is taken is looked at anew here: a body takes its time.  When it has not begun within
+ * the time that there is for that, the exchange is told so (CELLA_ERROR_BUSY), and it is not run;
+ * with JOB_STAYS it waits as long as it takes. */
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
               const struct job_form *form, const char **ret_id, struct cella_error *err)
     __attribute__((warn_unused_result));
@@ -77,6 +86,11 @@ void job_feed_all(struct server *server);
 int job_cancel(struct server *server, const char *id, const char *tenant)
     __attribute__((warn_unused_result));
 
+/* Its run has waited for room for so many seconds, and that was long enough. */
+void job_is_late(struct job *job, uint64_t seconds);
+
+/* Asks every run of that tenant to end. */
+void job_cancel_tenant(struct server *server, const char *tenant);
 /* Asks every run to end. */
 void job_cancel_all(struct server *server);
 

@@ -33,6 +33,9 @@ struct job {
     char *request; /* for the history; NULL: not to be kept, or it has it already */
     size_t request_size;
     uint64_t began_ms;
+    struct tenant *tenant;    /* NULL: of nobody with a key */
+    struct queue_place place; /* until it has begun */
+    bool has_begun;           /* there was room for it */
     bool is_done;
     bool is_accepted;   /* it is in the history: there it is found when it has ended */
     bool is_left;       /* nobody waits for it any more */

@@ -60,17 +60,32 @@ static void count_verdict(struct metrics *metrics, const char *verdict, bool is_
     }
 }
 
-void metrics_count_run(struct metrics *metrics, const struct cella_result *result,
-                       uint64_t duration_ms)
+static void count_time(struct metrics_times *times, uint64_t duration_ms)
 {
     const double seconds = (double)duration_ms / 1e3;
     size_t bucket = 0;
     while (bucket < METRICS_BUCKETS - 1 && seconds > bounds[bucket]) {
         bucket++;
     }
+    times->buckets[bucket]++;
+    times->seconds += seconds;
+}
+
+void metrics_count_run(struct metrics *metrics, const struct cella_result *result,
+                       uint64_t duration_ms)
+{
     count_verdict(metrics, cella_result_status(result), cella_result_is_warm(result) != 0);
-    metrics->buckets[bucket]++;
-    metrics->seconds += seconds;
+    count_time(&metrics->runs, duration_ms);
+}
+
+void metrics_count_wait(struct metrics *metrics, uint64_t duration_ms)
+{
+    count_time(&metrics->queue, duration_ms);
+}
+
+void metrics_count_refusal(struct metrics *metrics, enum refusal refusal)
+{
+    metrics->refusals[refusal]++;
 }
 
 /* ---- telling ---- */
@@ -100,8 +115,6 @@ static void tell_responses(FILE *out, const struct metrics *metrics)
 
 static void tell_runs(FILE *out, const struct metrics *metrics)
 {
-    const char *name = table[METRIC_RUN_SECONDS].name;
-    uint64_t sum = 0;
     begin(out, METRIC_RUNS);
     for (size_t i = 0; i < METRICS_VERDICTS && metrics->verdicts[i].word[0] != '\0'; i++) {
         for (int warm = 0; warm < 2; warm++) {
@@ -110,14 +123,34 @@ static void tell_runs(FILE *out, const struct metrics *metrics)
                           warm != 0 ? "warm" : "cold", metrics->verdicts[i].counts[warm]);
         }
     }
-    begin(out, METRIC_RUN_SECONDS);
+}
+
+static void tell_times(FILE *out, enum metric metric, const struct metrics_times *times)
+{
+    const char *name = table[metric].name;
+    uint64_t sum = 0;
+    begin(out, metric);
     for (size_t i = 0; i < METRICS_BUCKETS - 1; i++) {
-        sum += metrics->buckets[i];
+        sum += times->buckets[i];
         (void)fprintf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, bounds[i], sum);
     }
-    sum += metrics->buckets[METRICS_BUCKETS - 1];
+    sum += times->buckets[METRICS_BUCKETS - 1];
     (void)fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.17g\n%s_count %" PRIu64 "\n",
-                  name, sum, name, metrics->seconds, name, sum);
+                  name, sum, name, times->seconds, name, sum);
+}
+
+static void tell_refusals(FILE *out, const struct metrics *metrics)
+{
+    static const char *const reasons[REFUSAL_COUNT] = {
+#define REFUSAL_ROW(id, reason) reason,
+        REFUSALS(REFUSAL_ROW)
+#undef REFUSAL_ROW
+    };
+    begin(out, METRIC_REFUSALS);
+    for (enum refusal refusal = 0; refusal < REFUSAL_COUNT; refusal++) {
+        (void)fprintf(out, "%s{reason=\"%s\"} %" PRIu64 "\n", table[METRIC_REFUSALS].name,
+                      reasons[refusal], metrics->refusals[refusal]);
+    }
 }
 
 /* The pools of one language and policy together: their limits are no labels. */
@@ -194,6 +227,11 @@ int metrics_text(const struct server *server, char **ret_text, size_t *ret_size,
     tell(out, METRIC_BODY_BYTES, (double)server->body_bytes);
     tell_responses(out, metrics);
     tell_runs(out, metrics);
+    tell_times(out, METRIC_RUN_SECONDS, &metrics->runs);
+    tell(out, METRIC_QUEUE_RUNS, server->queue.count);
+    tell(out, METRIC_QUEUE_BYTES, (double)server->queue.bytes);
+    tell_times(out, METRIC_QUEUE_SECONDS, &metrics->queue);
+    tell_refusals(out, metrics);
     tell(out, METRIC_AUDIT_LINES, (double)(server->audit.sequence - server->audit.failures));
     tell(out, METRIC_AUDIT_FAILURES, (double)server->audit.failures);
     if (server->engine != NULL) {

@@ -19,6 +19,11 @@ struct server;
     X(READY, "cella_ready", "gauge", "1 when runs are taken")                                      \
     X(CONNECTIONS, "cella_connections", "gauge", "connections there are")                          \
     X(JOBS, "cella_jobs", "gauge", "runs that go on or wait for room")                             \
+    X(QUEUE_RUNS, "cella_queue_runs", "gauge", "runs that wait for room")                          \
+    X(QUEUE_BYTES, "cella_queue_bytes", "gauge", "requests of the runs that wait for room")        \
+    X(QUEUE_SECONDS, "cella_queue_duration_seconds", "histogram",                                  \
+      "from the request to the moment at which there was room for its run")                        \
+    X(REFUSALS, "cella_refusals_total", "counter", "requests that were refused, by the reason")    \
     X(ANSWER_BYTES, "cella_answer_bytes", "gauge", "answers that wait to be taken")                \
     X(BODY_BYTES, "cella_body_bytes", "gauge", "bodies of requests that are being read")           \
     X(RESPONSES, "cella_http_responses_total", "counter", "answers by their HTTP status")          \
@@ -32,11 +37,30 @@ struct server;
     X(POOL_TARGET, "cella_pool_target", "gauge", "sandboxes that shall stand ready")               \
     X(POOL_MEMORY, "cella_pool_memory_bytes", "gauge", "what warm interpreters have")
 
+/* X(id, reason) */
+#define REFUSALS(X)                                                                                \
+    X(KEY, "key")       /* it brings none, or none of ours: 401 */                                 \
+    X(POLICY, "policy") /* its key is not for it: 403 */                                           \
+    X(RATE, "rate")     /* these are 429: of its key */                                            \
+    X(CONCURRENCY, "concurrency")                                                                  \
+    X(CPU, "cpu")                                                                                  \
+    X(QUEUE, "queue") /* too many are there */                                                     \
+    X(LATE, "late")   /* it has waited long enough */
+
+#define REFUSAL_ENUM(id, ...) REFUSAL_##id,
+enum refusal { REFUSALS(REFUSAL_ENUM) REFUSAL_COUNT };
+#undef REFUSAL_ENUM
+
 /* HTTP statuses from 100 to 599. */
 #define METRICS_STATUS_MIN 100
 #define METRICS_STATUSES   500
 #define METRICS_VERDICTS   16U /* more than there are */
 #define METRICS_BUCKETS    14U
+
+struct metrics_times {
+    uint64_t buckets[METRICS_BUCKETS]; /* not summed up; the last is beyond all bounds */
+    double seconds;
+};
 
 struct metrics {
     double started; /* Unix time */
@@ -45,14 +69,17 @@ struct metrics {
         char word[16];      /* "": free */
         uint64_t counts[2]; /* cold and warm */
     } verdicts[METRICS_VERDICTS];
-    uint64_t buckets[METRICS_BUCKETS]; /* not summed up; the last is beyond all bounds */
-    double seconds;
+    struct metrics_times runs, queue;
+    uint64_t refusals[REFUSAL_COUNT];
 };
 
 void metrics_init(struct metrics *metrics);
 void metrics_count_response(struct metrics *metrics, int status);
 void metrics_count_run(struct metrics *metrics, const struct cella_result *result,
                        uint64_t duration_ms);
+
+void metrics_count_wait(struct metrics *metrics, uint64_t duration_ms);
+void metrics_count_refusal(struct metrics *metrics, enum refusal refusal);
 
 /* malloc'ed. */
 int metrics_text(const struct server *server, char **ret_text, size_t *ret_size,

@@ -22,11 +22,15 @@ int openapi_json(char **ret_json, size_t *ret_size, struct cella_error *err)
     document_set(&document, root, "openapi", json_string("3.1.0"));
     document_set(&document, root, "info", info);
     document_set(&document, root, "servers", json_pack("[{s:s}]", "url", "/"));
-    document_set(&document, root, "security", json_array());
+    document_set(&document, root, "security", json_pack("[{s:[]}, {}]", "key"));
     document_set(&document, root, "tags", make_groups(&document));
     document_set(&document, root, "paths", make_paths(&document));
     document_set(&document, root, "components",
-                 json_pack("{s:o}", "schemas", document_schemas(&document)));
+                 json_pack("{s:o, s:{s:{s:s, s:s, s:s}}}", "schemas", document_schemas(&document),
+                           "securitySchemes", "key", "type", "http", "scheme", "bearer",
+                           "description",
+                           "Of `cella key create`. By the Unix socket, and where the server has no "
+                           "keys, none is sent."));
     return document_end(&document, ret_json, ret_size, err);
 }
 
@@ -124,6 +128,11 @@ static json_t *make_operation(struct document *document, const struct api_route 
     }
     add_answers(document, responses, route->answers);
     add_answers(document, responses, api_common_answers);
+    if (route->access == API_ANYBODY) {
+        document_set(document, operation, "security", json_array());
+    } else {
+        add_answers(document, responses, api_key_answers);
+    }
     document_set(document, operation, "responses", responses);
     return operation;
 }

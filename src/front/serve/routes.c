@@ -1,6 +1,7 @@
 /* See routes.h. */
 #include "front/serve/routes.h"
 
+#include "front/serve/access.h"
 #include "front/serve/answer.h"
 #include "front/serve/api.h"
 #include "front/serve/contract.h"
@@ -10,66 +11,9 @@
 #include "front/serve/runs.h"
 #include "front/serve/server.h"
 
-#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-/* ---- who may ask ---- */
-
-/* Whether a "host" or "host:port" is this host by a name or number that means it everywhere.  A
- * page from elsewhere can have its own name point here, but not one of these. */
-static bool is_loopback(const char *authority)
-{
-    char host[INET6_ADDRSTRLEN + 2];
-    struct in_addr address;
-    const char *colon = authority[0] == '[' ? strchr(authority, ']') : authority;
-    colon = colon != NULL ? strchr(colon, ':') : NULL;
-    size_t size = colon != NULL ? (size_t)(colon - authority) : strlen(authority);
-    if (size >= sizeof(host) ||
-        (colon != NULL && strspn(colon + 1, "0123456789") != strlen(colon + 1))) {
-        return false;
-    }
-    memcpy(host, authority, size);
-    host[size] = '\0';
-    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-           (inet_pton(AF_INET, host, &address) == 1 &&
-            ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET);
-}
-
-/* Whether a page from there is one of our own. */
-static bool is_own_origin(const char *origin, const char *host, bool tls)
-{
-    const char *scheme = tls ? "https://" : "http://";
-    return strncmp(origin, scheme, strlen(scheme)) == 0 &&
-           strcasecmp(origin + strlen(scheme), host) == 0;
-}
-
-static int check_client(struct exchange *exchange)
-{
-    const char *host = http_header(&exchange->head, "Host");
-    const char *origin = http_header(&exchange->head, "Origin");
-    struct cella_error error;
-    host = host != NULL ? host : "";
-    if (exchange->connection->is_local) {
-        if (!exchange->connection->is_stranger) {
-            return 0;
-        }
-        (void)serve_fail(&error, CELLA_ERROR_CALLER,
-                         "this server is for the user that it runs as, and root");
-    } else if (!is_loopback(host)) {
-        (void)serve_fail(&error, CELLA_ERROR_CALLER, "the Host '%.100s' is not this host", host);
-        (void)serve_hint(&error, "ask for localhost, 127.0.0.1 or [::1]");
-    } else if (origin != NULL && !is_own_origin(origin, host, exchange->connection->tls != NULL)) {
-        (void)serve_fail(&error, CELLA_ERROR_CALLER, "pages of '%.100s' may not use this server",
-                         origin);
-    } else {
-        return 0;
-    }
-    answer_problem(exchange, 403, &error);
-    return -1;
-}
 
 /* ---- which way ---- */
 
@@ -167,11 +111,11 @@ static int refuse_way(struct exchange *exchange)
 int routes_check(struct exchange *exchange)
 {
     exchange->contract = contract_of(exchange->head.path);
-    if (check_client(exchange) < 0) {
-        return -1;
-    }
     const struct api_route *route = find(exchange);
     exchange->route = route;
+    if (access_check(exchange) < 0) {
+        return -1;
+    }
     if (route == NULL) {
         return refuse_way(exchange);
     }

@@ -36,6 +36,10 @@ int runs_check_post(struct exchange *exchange)
         answer_problem(exchange, 503, &error);
         return -1;
     }
+    if (job_check(exchange, exchange->head.content_length, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return -1;
+    }
     return 0;
 }
 
@@ -67,8 +71,6 @@ void runs_post(struct exchange *exchange)
     }
     if (job_start(exchange, exchange->body, exchange->body_size, way, NULL, &id, &error) < 0) {
         answer_problem(exchange, 0, &error);
-    } else if (way == JOB_STREAMS) {
-        answer_events(exchange);
     } else if (way == JOB_STAYS) {
         answer_accepted(exchange, RUNS "/", id);
     }

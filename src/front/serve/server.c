@@ -75,6 +75,8 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
+    TAILQ_INIT(&server->queue.line);
+    TAILQ_INIT(&server->tenants.list);
     metrics_init(&server->metrics);
     audit_init(&server->audit);
     raise_descriptors();
@@ -87,8 +89,8 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
         loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
-        watch_signals(server, err) < 0 || open_listeners(server, err) < 0 ||
-        life_watch(server, err) < 0) {
+        watch_signals(server, err) < 0 || queue_open(server, err) < 0 ||
+        open_listeners(server, err) < 0 || life_watch(server, err) < 0) {
         return -1;
     }
     return open_engine(server, err);
@@ -132,6 +134,8 @@ void server_close(struct server *server)
         job_destroy(TAILQ_FIRST(&server->jobs));
     }
     close_engine(server);
+    queue_close(server);
+    tenants_close(server);
     report_server(server, AUDIT_SERVER_ENDED, NULL);
     audit_close(&server->audit);
     history_close(server->history);
@@ -410,10 +414,28 @@ static int open_own(struct server *server, bool local, bool tcp, struct cella_er
     return 0;
 }
 
+/* An address by which others than this host's programs can connect, or NULL. */
+static const char *remote_address(const struct server *server, const struct activation *passed)
+{
+    const struct values_addresses *own = &server->settings->listen;
+    for (size_t i = 0; i < passed->count; i++) {
+        if (passed->items[i].is_remote) {
+            return passed->items[i].text;
+        }
+    }
+    for (size_t i = 0; i < own->count && !activation_has(passed, false); i++) {
+        if (own->items[i].is_remote) {
+            return own->items[i].text;
+        }
+    }
+    return NULL;
+}
+
 static int open_listeners(struct server *server, struct cella_error *err)
 {
     struct activation activation;
-    if (activation_take(&activation, err) < 0) {
+    if (activation_take(&activation, err) < 0 ||
+        tenants_open(server, remote_address(server, &activation), err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < activation.count; i++) {

@@ -12,8 +12,10 @@
 #include "front/serve/loop.h"
 #include "front/serve/metrics.h"
 #include "front/serve/notify.h"
+#include "front/serve/queue.h"
 #include "front/serve/report.h"
 #include "front/serve/settings.h"
+#include "front/serve/tenants.h"
 
 #include <cella/cella.h>
 #include <stdint.h>
@@ -27,6 +29,8 @@
 #define SERVER_EXCHANGES_MAX 4096U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
 #define SERVER_JOBS_MAX 256U
+/* Requests whose runs wait for room, together; one may always wait. */
+#define SERVER_QUEUE_BYTES_MAX ((size_t)256 << 20)
 /* Bodies that are on their way or being read, together. */
 #define SERVER_BODIES_MAX ((size_t)256 << 20)
 /* Answers that wait to be taken, together: over that nothing more is run. */
@@ -34,7 +38,7 @@
 /* How long runs may take to end after the second signal. */
 #define SERVER_CANCEL_MS 5000U
 /* How long a caller is asked to wait when there are too many, in seconds. */
-#define SERVER_RETRY_SECONDS 1
+#define SERVER_RETRY_SECONDS 1U
 
 /* What describes the service. */
 enum server_document { SERVER_OPENAPI, SERVER_ASYNCAPI, SERVER_DOCUMENTS };
@@ -91,6 +95,8 @@ struct server {
     unsigned job_count;
     unsigned waiting_count;   /* of them, those whose run was lost and that wait for another */
     struct loop_watch *again; /* has their timer; NULL: there was none yet */
+    struct queue queue;       /* those of them that have not begun */
+    struct tenants tenants;
     size_t body_bytes;
     size_t answer_bytes;
     struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */

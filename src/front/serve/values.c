@@ -18,14 +18,6 @@ static int bad_address(struct cella_error *err)
     return serve_hint(err, "give it as 127.0.0.1:8420 or [::1]:8420, or 'none'");
 }
 
-/* Without keys whoever can connect can run programs: so only this host's own may. */
-static int not_loopback(struct cella_error *err)
-{
-    (void)serve_fail(err, CELLA_ERROR_CALLER,
-                     "is for others than this host too, and there are no keys yet");
-    return serve_hint(err, "listen on 127.0.0.1 or [::1]");
-}
-
 bool values_is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET6) {
@@ -79,9 +71,7 @@ static int read_address(const char *text, struct values_address *ret_address,
             return bad_address(err);
         }
     }
-    if (!values_is_loopback(&address.address.any)) {
-        return not_loopback(err);
-    }
+    address.is_remote = !values_is_loopback(&address.address.any);
     *ret_address = address;
     return 0;
 }

@@ -25,6 +25,7 @@ struct values_address {
         struct sockaddr_in6 v6;
     } address;
     socklen_t size;
+    bool is_remote; /* others than this host's own programs can reach it */
 };
 
 struct values_addresses {
