@@ -202,6 +202,21 @@ SCHEMA(COMPILER)
     return object_of(fields, ARRAY_LENGTH(fields), 0);
 }
 
+SCHEMA(CHARACTERS)
+{
+    json_t *schema = of_type("integer");
+    set(schema, "minimum", json_integer(1));
+    set(schema, "maximum", json_integer(field->max));
+    return schema;
+}
+
+SCHEMA(TERMINAL)
+{
+    static const struct field fields[] = {REQUEST_TERMINAL_FIELDS(REQUEST_ROW)};
+    (void)field;
+    return object_of(fields, ARRAY_LENGTH(fields), 0);
+}
+
 SCHEMA(NETWORK)
 {
     static const struct field fields[] = {REQUEST_NETWORK_FIELDS(REQUEST_ROW)};

@@ -192,6 +192,11 @@ CELLA_API int cella_run_is_compiled(const struct cella_run *run);
 CELLA_API int cella_run_write_stdin(struct cella_run *run, const void *data, size_t size,
                                     size_t *ret_taken, struct cella_error *err);
 CELLA_API void cella_run_close_stdin(struct cella_run *run);
+/* Sends a signal to the program itself, and gives its terminal another size; before it runs, that
+ * comes when it does, of each the last. */
+CELLA_API int cella_run_signal(struct cella_run *run, int signal, struct cella_error *err);
+CELLA_API int cella_run_resize(struct cella_run *run, unsigned rows, unsigned columns,
+                               struct cella_error *err);
 /* Asks for the end; `done` follows, with status `cancelled` unless something else came first. */
 CELLA_API void cella_run_cancel(struct cella_run *run);
 /* The result once `done` was called, else NULL.  It belongs to the run. */

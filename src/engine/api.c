@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 
 #include <cella/cella.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,6 +305,40 @@ void cella_run_close_stdin(struct cella_run *run)
 {
     run->run.feed.stay_open = false;
     stage_feed(&run->run);
+}
+
+/* Now, or when it runs; what came last counts. */
+static void tell(struct cella_run *run)
+{
+    if (!run->done && run->now == &run->run && run->run.number != 0) {
+        engine_send(run->engine, &run->run);
+    }
+}
+
+int cella_run_signal(struct cella_run *run, int signal, struct cella_error *err)
+{
+    if (signal < 1 || signal >= NSIG) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "%d is no signal", signal);
+    }
+    run->run.tell.signal = signal;
+    tell(run);
+    return 0;
+}
+
+int cella_run_resize(struct cella_run *run, unsigned rows, unsigned columns,
+                     struct cella_error *err)
+{
+    if (rows < 1 || rows > TERMINAL_SIZE_MAX || columns < 1 || columns > TERMINAL_SIZE_MAX) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "a terminal has 1 to %u rows and columns",
+                         TERMINAL_SIZE_MAX);
+    }
+    if (run->run.plan == NULL || run->run.plan->terminal_rows == 0) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "the program has no terminal");
+    }
+    run->run.tell.rows = rows;
+    run->run.tell.columns = columns;
+    tell(run);
+    return 0;
 }
 
 void cella_run_cancel(struct cella_run *run)

@@ -269,13 +269,28 @@ static bool send_stop(struct cella_engine *engine, struct stage *stage)
     return !stage->stop_pending;
 }
 
+static bool send_tell(struct cella_engine *engine, struct stage *stage)
+{
+    struct cella_error error;
+    if (stage->started_us == 0 || (stage->tell.signal == 0 && stage->tell.rows == 0)) {
+        return true;
+    }
+    if (keeper_client_tell(engine->keeper, stage->number, stage->tell.signal, stage->tell.rows,
+                           stage->tell.columns, &error) != 1) {
+        return false;
+    }
+    stage->tell.signal = 0;
+    stage->tell.rows = 0;
+    return true;
+}
+
 /* A keeper that is lost takes nothing either; that it is lost shows when it is read from. */
 void engine_send(struct cella_engine *engine, struct stage *stage)
 {
     if (engine->keeper_full || engine->lost.kind != CELLA_ERROR_NONE) {
         return;
     }
-    if (!send_create(engine, stage) || !send_stop(engine, stage)) {
+    if (!send_create(engine, stage) || !send_tell(engine, stage) || !send_stop(engine, stage)) {
         set_keeper_full(engine, true);
     }
 }

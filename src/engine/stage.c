@@ -349,6 +349,7 @@ static void on_started(struct stage *stage, const struct keeper_started *started
         result->started_at_ms = clock_realtime_ms();
     }
     happened(stage, SUPERVISE_STARTED, 0);
+    engine_send(engine_of(stage), stage); /* what it was to be told */
 }
 
 void stage_refuse(struct stage *stage, const struct cella_error *error)
@@ -423,6 +424,7 @@ void stage_message(struct stage *stage, struct keeper_message *message)
     case KEEPER_POOL:
     case KEEPER_POOL_STATE: /* a pool's */
     case KEEPER_PING:
+    case KEEPER_TELL:
     case KEEPER_PONG:  /* the keeper's own */
     case KEEPER_HELLO: /* the client lets none of them through */
         assert(false);

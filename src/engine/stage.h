@@ -44,6 +44,10 @@ struct stage {
     int sealed_pack;     /* -1 when it is sent */
     bool create_pending; /* the keeper is still to be asked for it */
     bool stop_pending;   /* the keeper is still to be told to stop it */
+    struct {
+        int signal;
+        unsigned rows, columns;
+    } tell; /* the program is still to be told, once it runs; 0: nothing */
     struct supervise supervise;
     bool created;              /* its pipes came */
     struct keeper_ended ended; /* when has_ended */

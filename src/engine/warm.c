@@ -140,7 +140,8 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     unsigned char key[POOL_KEY_SIZE];
     CLEANUP(pack_writer_done) struct pack_writer zygote;
     pack_writer_init(&zygote);
-    if (warm->kinds.memory_max_bytes == 0 || plan_writable_count(stage->plan) > 0 ||
+    if (warm->kinds.memory_max_bytes == 0 || stage->plan->terminal_rows > 0 ||
+        plan_writable_count(stage->plan) > 0 ||
         (is_born_warm(recipe) &&
          recipe_write_zygote(recipe, &stage->plan->limits, &zygote, &error) < 0) ||
         zygote.fd >= 0) { /* so long an environment is nobody's */

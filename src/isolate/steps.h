@@ -45,6 +45,7 @@ enum step_place {
     X(SHARES, "writable_mounts", HOST, "open writable mounts, map their owner to the run's uid")   \
     X(PLAN, "plan", SANDBOX, "receive the plan and the pack")                                      \
     X(UTS, "host_name", SANDBOX, "set the host name")                                              \
+    X(TERMINAL, "terminal", SANDBOX, "mount an own /dev/pts, where the request has a terminal")    \
     X(BINDS, "binds", SANDBOX, "bind the host's files into it, make it read-only")                 \
     X(HIDE_PLACES, "hidden_places", SANDBOX, "cover what the policy hides")                        \
     X(SCRATCH, "scratch", SANDBOX, "mount the workspace, /tmp and /dev/shm, of limited size")      \

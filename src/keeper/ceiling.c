@@ -247,7 +247,10 @@ int ceiling_check(const struct ceiling *ceiling, const struct plan *plan, struct
     if (plan->version != PLAN_VERSION || plan->mount_count > PLAN_MOUNTS_MAX ||
         plan->allowed_count > PLAN_CALLS_MAX || plan->denied_count > PLAN_CALLS_MAX ||
         plan->network > PLAN_NETWORK_HOST || plan->loopback > 1 || plan->stop_on_output > 1 ||
-        plan->one_processor > 1 || plan->syscalls > PLAN_SYSCALLS_STRICT ||
+        plan->one_processor > 1 || plan->terminal_rows > TERMINAL_SIZE_MAX ||
+        plan->terminal_columns > TERMINAL_SIZE_MAX ||
+        (plan->terminal_rows == 0) != (plan->terminal_columns == 0) ||
+        plan->syscalls > PLAN_SYSCALLS_STRICT ||
         plan->control_groups > PLAN_CONTROL_GROUPS_REQUIRED) {
         return above(err, "a field is out of range");
     }

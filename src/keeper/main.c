@@ -229,6 +229,20 @@ static void answer_ping(struct keeper *keeper)
     wire_send(&keeper->wire, &pong, sizeof(pong), NULL, 0);
 }
 
+/* Where init takes no more orders now, they are those of somebody who gives too many. */
+static void tell_program(const struct run *run, const struct keeper_tell *tell)
+{
+    const struct init_order signal = {.type = INIT_ORDER_SIGNAL, .signal = tell->signal};
+    const struct init_order size = {
+        .type = INIT_ORDER_RESIZE, .rows = tell->rows, .columns = tell->columns};
+    if (tell->rows > 0 && tell->columns > 0) {
+        IGNORE(sys_send(run->sandbox.control, &size, sizeof(size), NULL, 0) != 0);
+    }
+    if (tell->signal > 0) {
+        IGNORE(sys_send(run->sandbox.control, &signal, sizeof(signal), NULL, 0) != 0);
+    }
+}
+
 static int handle_engine(struct keeper *keeper)
 {
     static union wire_request request; /* a plan is too large for comfort on a stack */
@@ -255,6 +269,12 @@ static int handle_engine(struct keeper *keeper)
         break;
     case KEEPER_PING:
         answer_ping(keeper);
+        break;
+    case KEEPER_TELL:
+        run = find_run(keeper, request.header.run);
+        if (run != NULL && run->state == RUN_RUNNING) {
+            tell_program(run, &request.tell);
+        }
         break;
     default:
         result = find_run(keeper, request.header.run) == NULL

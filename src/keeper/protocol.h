@@ -9,6 +9,7 @@
  *                                        or REFUSED
  *   STOP    run                          STARTED   the program's first instruction
  *   POOL    plan, size (1 descriptor)    POOL_STATE  whenever it changes
+ *   TELL    a signal, or a size          -         for a program that runs
  *   PING                                 PONG      it is at work, and does not hang
  *                                        NOTICE    a limit was reached; the run is being stopped
  *                                        ENDED     every process of the run is dead
@@ -23,7 +24,7 @@
 
 #include <cella/error.h>
 
-#define KEEPER_PROTOCOL_VERSION  3U
+#define KEEPER_PROTOCOL_VERSION  4U
 #define KEEPER_REFUSED_CALLS_MAX 32
 
 enum keeper_frame_type {
@@ -31,6 +32,7 @@ enum keeper_frame_type {
     KEEPER_STOP,
     KEEPER_POOL,
     KEEPER_PING,
+    KEEPER_TELL,
     KEEPER_HELLO = 16, /* first frame from the keeper */
     KEEPER_CREATED,
     KEEPER_REFUSED,
@@ -55,6 +57,14 @@ struct keeper_create {
 
 struct keeper_stop {
     struct keeper_frame_header header;
+};
+
+/* To the program itself, when it runs; else nothing. */
+struct keeper_tell {
+    struct keeper_frame_header header;
+    int32_t signal; /* 0: none */
+    uint16_t rows;  /* of its terminal; 0, as columns: it stays as it is */
+    uint16_t columns;
 };
 
 struct keeper_ping { /* PONG is the same */

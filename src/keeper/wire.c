@@ -2,6 +2,7 @@
 #include "keeper/wire.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -83,6 +84,10 @@ static bool is_well_formed(const union wire_request *request, size_t size, int p
         return size == sizeof(request->pool);
     case KEEPER_STOP:
         return size == sizeof(request->stop) && pack < 0;
+    case KEEPER_TELL:
+        return size == sizeof(request->tell) && pack < 0 && request->tell.signal >= 0 &&
+               request->tell.signal < NSIG && request->tell.rows <= TERMINAL_SIZE_MAX &&
+               request->tell.columns <= TERMINAL_SIZE_MAX;
     case KEEPER_PING:
         return size == sizeof(request->ping) && pack < 0;
     default:

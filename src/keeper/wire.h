@@ -31,6 +31,7 @@ union wire_request {
     struct keeper_stop stop;
     struct keeper_pool pool;
     struct keeper_ping ping;
+    struct keeper_tell tell;
 };
 
 void wire_init(struct wire *wire, int socket);

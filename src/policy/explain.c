@@ -244,13 +244,13 @@ static int add_world(const struct explanation *what, struct cella_error *err)
     if (status == 0) {
         status = buffer_add_format(what->out,
                                    "\nControl groups   %s\nProcessors       %s\n"
-                                   "Host name        %s\n",
+                                   "Terminal         %s\nHost name        %s\n",
                                    plan->control_groups == PLAN_CONTROL_GROUPS_REQUIRED
                                        ? "required: without them the run is refused"
                                        : "where they can be had, else rlimits and supervision",
                                    plan->one_processor != 0 ? "one, which it cannot leave"
                                                             : "any, within cpus",
-                                   plan->hostname);
+                                   plan->terminal_rows > 0 ? "its own" : "none", plan->hostname);
     }
     return checked(status, err);
 }

@@ -19,7 +19,7 @@
 #include <string.h>
 
 /* The digest covers every byte: there must be none that the compiler left undefined. */
-_Static_assert(sizeof(struct plan) == 10 * sizeof(uint32_t) + sizeof(uint64_t) +
+_Static_assert(sizeof(struct plan) == 12 * sizeof(uint32_t) + sizeof(uint64_t) +
                                           sizeof(struct limits) + PLAN_POLICY_SIZE +
                                           PLAN_HOSTNAME_MAX +
                                           2 * PLAN_CALLS_MAX * sizeof(uint32_t) +
@@ -121,6 +121,10 @@ int policy_plan(const struct policy *policy, const struct spec *spec, const stru
     choose_network(policy, spec, stage, &plan);
     /* A compiler's flood of words is cut, never its end. */
     plan.stop_on_output = stage == POLICY_STAGE_RUN && stops_on_output(policy, spec);
+    if (stage == POLICY_STAGE_RUN) {
+        plan.terminal_rows = spec->terminal_rows;
+        plan.terminal_columns = spec->terminal_columns;
+    }
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
         plan.limits.value[i] = limits[i].value;
     }

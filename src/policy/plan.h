@@ -13,7 +13,7 @@
 
 #include "request/limits.h"
 
-#define PLAN_VERSION      2U
+#define PLAN_VERSION      3U
 #define PLAN_PATH_MAX     192
 #define PLAN_MOUNTS_MAX   32
 #define PLAN_WRITABLE_MAX 8  /* of them */
@@ -65,6 +65,8 @@ struct plan {
     uint32_t stop_on_output; /* 1: over an output limit the run ends; 0: the rest is dropped */
     uint32_t mount_count;
     uint32_t one_processor; /* 1: every process of the run stays on one processor */
+    uint32_t terminal_rows; /* of the program's terminal; 0, as its columns: there is none */
+    uint32_t terminal_columns;
     uint32_t allowed_count;
     uint32_t denied_count;
     uint64_t waived; /* protections left out, by protection_bit() */

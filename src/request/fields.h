@@ -26,6 +26,8 @@
     X(limits, "limits", LIMITS, 0, "what the program may use; default: the policy's")              \
     X(compile, "compile", COMPILER, 0, "for compiled languages")                                   \
     X(network, "network", NETWORK, 0, "none unless the policy allows more")                        \
+    X(terminal, "terminal", TERMINAL, 0,                                                           \
+      "gives the program a terminal of that size; what it shows there is its standard output")     \
     X(collect, "collect", WORDS, SPEC_COLLECT_MAX, "patterns of the files to bring back")          \
     X(on_output_limit, "on_output_limit", OUTPUT_LIMIT, 0,                                         \
       "drop what is over the limit, or end the run; default: the policy's")                        \
@@ -50,6 +52,11 @@
 #define REQUEST_COMPILE_FIELDS(X)                                                                  \
     X(compile_args, "args", WORDS, SPEC_ARGS_MAX, "arguments for the compiler")                    \
     X(compile_limits, "limits", LIMITS, 0, "what the compiler may use")
+
+/* Its size in characters; `max` is that of a number. */
+#define REQUEST_TERMINAL_FIELDS(X)                                                                 \
+    X(terminal_rows, "rows", CHARACTERS, TERMINAL_SIZE_MAX, "default: 24")                         \
+    X(terminal_columns, "columns", CHARACTERS, TERMINAL_SIZE_MAX, "default: 80")
 
 #define REQUEST_NETWORK_FIELDS(X)                                                                  \
     X(allow, "allow", WORDS, SPEC_NETWORK_ALLOW_MAX, "host:port; empty, absent or null: none")

@@ -32,6 +32,9 @@ enum limit_unit { UNIT_TIME, UNIT_SIZE, UNIT_NUMBER, UNIT_CPUS };
 /* The kernel shares out a hundredth of a processor and more: a millisecond of 100. */
 #define LIMIT_CPUS_MIN (LIMIT_ONE_CPU / 100)
 
+/* Rows or columns of a terminal. */
+#define TERMINAL_SIZE_MAX 1000U
+
 /* X(id, name, flag, unit, default, cap of the built-in `default` policy, verdict, help) */
 #define LIMITS(X)                                                                                  \
     X(WALL, "wall_ms", "time", UNIT_TIME, 10 * LIMIT_SECOND, 300 * LIMIT_SECOND, "wall_time",      \

@@ -93,6 +93,8 @@ struct spec {
     struct limits compile_limits;
     enum spec_network network;
     struct spec_strings network_allow; /* empty means none, always */
+    unsigned terminal_rows;            /* 0: it has no terminal; likewise its columns */
+    unsigned terminal_columns;
     struct spec_strings collect;
     enum spec_on_output_limit on_output_limit;
     enum spec_text_errors text_errors;

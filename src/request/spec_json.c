@@ -165,6 +165,19 @@ WRITER(network)
     }
 }
 
+WRITER(terminal)
+{
+    if (spec->terminal_rows > 0) {
+        json_write_key(writer, name);
+        json_write_open(writer, '{');
+        json_write_key(writer, "rows");
+        json_write_unsigned(writer, spec->terminal_rows);
+        json_write_key(writer, "columns");
+        json_write_unsigned(writer, spec->terminal_columns);
+        json_write_close(writer, '}');
+    }
+}
+
 WRITER(adaptive_timeout)
 {
     if (spec->adaptive_timeout != SPEC_ADAPTIVE_UNSET) {

@@ -235,6 +235,36 @@ READER(compile)
     return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
 }
 
+static int read_size(json_t *value, const struct json_where *where, unsigned *ret_size,
+                     struct cella_error *err)
+{
+    const json_int_t size = json_is_integer(value) ? json_integer_value(value) : 0;
+    if (size < 1 || size > (json_int_t)TERMINAL_SIZE_MAX) {
+        return json_text_fail(err, where, "must be a whole number from 1 to %u", TERMINAL_SIZE_MAX);
+    }
+    *ret_size = (unsigned)size;
+    return 0;
+}
+
+READER(terminal_rows)
+{
+    return read_size(value, where, &((struct spec *)target)->terminal_rows, err);
+}
+
+READER(terminal_columns)
+{
+    return read_size(value, where, &((struct spec *)target)->terminal_columns, err);
+}
+
+READER(terminal)
+{
+    static const struct json_field fields[] = {REQUEST_TERMINAL_FIELDS(FIELD_ROW)};
+    struct spec *spec = target;
+    spec->terminal_rows = 24; /* as terminals were */
+    spec->terminal_columns = 80;
+    return json_text_read_object(value, fields, ARRAY_LENGTH(fields), target, where, err);
+}
+
 READER(network)
 {
     static const struct json_field fields[] = {REQUEST_NETWORK_FIELDS(FIELD_ROW)};

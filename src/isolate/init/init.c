@@ -80,6 +80,9 @@ int main(void)
     if (init_write_files(&init, err) != 0) {
         fail(&init, STEP_FILES);
     }
+    if (init.start.terminal_rows > 0 && init_open_terminal(&init, err) != 0) {
+        fail(&init, STEP_STREAMS);
+    }
     init.written_before = init_written_bytes(&init);
     send_report(&init, INIT_STARTING);
     enum step step = STEP_EXEC;
@@ -88,7 +91,9 @@ int main(void)
     }
     /* The program's ends of the pipes are the program's alone from here on.  Beside a parked one
      * init has them no more, and what it opened itself has their numbers. */
-    if (!init.parked) {
+    if (init.terminal != NULL) {
+        (void)close(STDERR_FILENO); /* all is shown on standard output */
+    } else if (!init.parked) {
         IGNORE(sys_close_range(0, 2, 0));
     }
     init.report.wall_us = init_clock_us() - init.started_us;
@@ -258,12 +263,17 @@ static void handle_order(struct init *init)
         const struct rusage used = {.ru_maxrss = (long)(order.resident_max_bytes / 1024),
                                     .ru_minflt = (long)order.minor_faults};
         program_ended(init, order.status, &used);
+    } else if (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_SIGNAL) {
+        IGNORE(kill(init->main_pid, order.signal) != 0); /* it is there: see watch() */
+    } else if (got == (ssize_t)sizeof(order) && order.type == INIT_ORDER_RESIZE &&
+               init->terminal != NULL) {
+        init_resize_terminal(init->terminal, order.rows, order.columns);
     }
 }
 
 static void watch(struct init *init, int signals)
 {
-    enum { CONTROL, SIGNALS, LISTENER, MAIN, WATCHED };
+    enum { CONTROL, SIGNALS, LISTENER, MAIN, TERMINAL, WATCHED = TERMINAL + INIT_TERMINAL_WATCHED };
     struct pollfd watched[WATCHED] = {
         [CONTROL] = {.fd = INIT_FD_CONTROL, .events = POLLIN},
         [SIGNALS] = {.fd = signals, .events = POLLIN},
@@ -274,8 +284,15 @@ static void watch(struct init *init, int signals)
     uint64_t sample_us = 0; /* when to look again */
 
     while (init->main_pid > 0) {
-        if (poll(watched, WATCHED, time_to_sample(init, sample_us)) < 0 && errno != EINTR) {
+        if (init->terminal != NULL) {
+            init_watch_terminal(init->terminal, &watched[TERMINAL]);
+        }
+        const nfds_t count = init->terminal != NULL ? WATCHED : TERMINAL;
+        if (poll(watched, count, time_to_sample(init, sample_us)) < 0 && errno != EINTR) {
             stop(init);
+        }
+        if (init->terminal != NULL) {
+            init_serve_terminal(init->terminal);
         }
         if (watched[SIGNALS].revents != 0) {
             struct signalfd_siginfo unread; /* anyone inside can forge one: only a nudge */
@@ -352,6 +369,9 @@ static void finish(struct init *init)
     init->stopping = true;
     /* The listener stays open meanwhile: a process that waits for an answer is killable. */
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
+    if (init->terminal != NULL) {
+        init_drain_terminal(init->terminal);
     }
     init_measure(init);
     init_collect(init);

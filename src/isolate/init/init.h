@@ -11,6 +11,7 @@
  *   program.c   the program's birth
  *   modes.c     a filter against set-uid files, where there are writable mounts
  *   refused.c   answers and counts refused system calls
+ *   terminal.c  the program's terminal, where it has one
  *   figures.c   what the sandbox uses; holds the limits where there is no control group
  *   collect.c   files out of the workspace
  *   walk.c      every file below a directory
@@ -23,6 +24,7 @@
 #include "isolate/pack.h"
 
 #include <cella/error.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +60,7 @@ struct init {
     uint64_t written_before; /* bytes that init itself wrote before the program's start */
     int io_file;             /* /proc/self/io, opened before it was closed to us */
     bool stopping;
+    struct terminal *terminal; /* NULL: none */
     struct init_report report; /* filled as the run goes */
 };
 
@@ -81,6 +84,20 @@ int init_move_away(int descriptor) MUST_CHECK;
 
 /* Starts the program, or lets the parked one go; *ret_step says which step failed. */
 int init_start_program(struct init *init, enum step *ret_step, struct cella_error *err) MUST_CHECK;
+
+/* Makes the terminal: its standard streams are what init has as 0 and 1. */
+int init_open_terminal(struct init *init, struct cella_error *err) MUST_CHECK;
+/* In the program, before its exec: it is the terminal of its session, and its standard streams.  -1
+ * with errno. */
+int init_enter_terminal(const struct terminal *terminal) MUST_CHECK;
+/* What to wait for, and that it may be there: bytes go on their way. */
+#define INIT_TERMINAL_WATCHED 3
+void init_watch_terminal(const struct terminal *terminal,
+                         struct pollfd ret_watched[INIT_TERMINAL_WATCHED]);
+void init_serve_terminal(struct terminal *terminal);
+void init_resize_terminal(const struct terminal *terminal, uint16_t rows, uint16_t columns);
+/* Nobody of the sandbox has it any more: the rest of what was shown. */
+void init_drain_terminal(struct terminal *terminal);
 
 /* Loads the filter of modes.c into the calling process.  -1 with errno when the kernel refuses. */
 int init_guard_modes(void) MUST_CHECK;

@@ -245,7 +245,12 @@ static int place_for_one_shot(const int kept[2])
 static int set_streams(const struct init *init)
 {
     const struct init_start *start = &init->start;
-    if ((start->waived & protection_bit(PROTECTION_NO_TERMINAL)) == 0 && setsid() < 0) {
+    const bool has_terminal = init->terminal != NULL;
+    if (((start->waived & protection_bit(PROTECTION_NO_TERMINAL)) == 0 || has_terminal) &&
+        setsid() < 0) {
+        return -1;
+    }
+    if (has_terminal && init_enter_terminal(init->terminal) != 0) {
         return -1;
     }
     if ((start->waived & protection_bit(PROTECTION_DESCRIPTORS)) == 0 && init->one_shot[0] < 0 &&

@@ -65,12 +65,13 @@ struct init_plan {
 /* For init itself, after its exec. */
 struct init_start {
     struct limits limits;
-    uint64_t waived;      /* by protection_bit() */
-    uint32_t supervise;   /* 1: no control group; sum up and hold the limits from inside */
-    uint32_t fault_step;  /* test builds: the enum step to fail; else STEP_COUNT */
-    uint32_t guard_modes; /* 1: there are writable mounts, in which no set-uid file may be made */
-    uint32_t ahead;       /* 1: made ahead of need: says HIDDEN */
-    uint32_t reserved;
+    uint64_t waived;        /* by protection_bit() */
+    uint32_t supervise;     /* 1: no control group; sum up and hold the limits from inside */
+    uint32_t fault_step;    /* test builds: the enum step to fail; else STEP_COUNT */
+    uint32_t guard_modes;   /* 1: there are writable mounts, in which no set-uid file may be made */
+    uint32_t ahead;         /* 1: made ahead of need: says HIDDEN */
+    uint16_t terminal_rows; /* 0, as its columns: the program has no terminal */
+    uint16_t terminal_columns;
     uint32_t denied_count; /* calls that the policy denies */
     uint32_t denied_calls[PLAN_CALLS_MAX];
 };
@@ -80,11 +81,16 @@ enum init_order_type {
     INIT_ORDER_PREPARE, /* with two SCM_RIGHTS descriptors: a one-shot's pack, the guest library */
     INIT_ORDER_RUN,     /* with one SCM_RIGHTS descriptor: the pack */
     INIT_ORDER_EXITED,  /* a parked program has ended: it is the keeper's child, not init's */
+    INIT_ORDER_SIGNAL,  /* to the program itself */
+    INIT_ORDER_RESIZE,  /* its terminal */
 };
 
 struct init_order {
     uint32_t type;
     int32_t status; /* EXITED: wait status, and of its usage what init judges by */
+    int32_t signal; /* SIGNAL */
+    uint16_t rows;  /* RESIZE */
+    uint16_t columns;
     uint64_t resident_max_bytes;
     uint64_t minor_faults;
 };

@@ -79,6 +79,7 @@ static const struct child_step {
     {STEP_PROC, EVERY, child_mount_proc},
     {STEP_PLAN, OUTER, receive_plan},
     {STEP_UTS, EVERY, set_host_name},
+    {STEP_TERMINAL, OUTER, child_make_terminal},
     {STEP_BINDS, OUTER, child_bind_files},
     {STEP_HIDE_PLACES, OUTER, child_hide_places},
     {STEP_SCRATCH, EVERY, child_mount_scratch},

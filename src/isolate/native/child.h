@@ -92,6 +92,7 @@ int child_mount_root(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_write_etc(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_write_processors(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_make_dev(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_make_terminal(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_mount_proc(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_mount_scratch(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_pivot(struct child *child, struct cella_error *err) MUST_CHECK;

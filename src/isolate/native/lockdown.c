@@ -43,6 +43,8 @@
     ((RIGHTS_ABI_1 | RIGHT_REFER | RIGHT_TRUNCATE) &                                               \
      ~(UINT64_C(0) + LANDLOCK_ACCESS_FS_MAKE_CHAR + LANDLOCK_ACCESS_FS_MAKE_BLOCK))
 
+#define RIGHTS_TERMINAL (LANDLOCK_ACCESS_FS_READ_FILE | RIGHTS_WRITE | RIGHT_IOCTL_DEV)
+
 /* In a writable mount, which is somebody's on the host: no links, which would lead whoever looks
  * there astray, no pipes and sockets, at which he would wait. */
 #define RIGHTS_SHARED                                                                              \
@@ -194,6 +196,8 @@ static int allow_files(const struct child *child, int ruleset, uint64_t handled,
         {"/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | RIGHTS_WRITE},
         {"/dev/zero", LANDLOCK_ACCESS_FS_READ_FILE | RIGHTS_WRITE},
         {"/dev/full", LANDLOCK_ACCESS_FS_READ_FILE | RIGHTS_WRITE},
+        {"/dev/pts", RIGHTS_TERMINAL}, /* where there is a terminal */
+        {"/dev/tty", RIGHTS_TERMINAL},
         {"/", RIGHTS_LOOK}, /* the root holds what was built, nothing else */
     };
     const struct plan *plan = child->plan;

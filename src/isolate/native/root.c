@@ -47,6 +47,9 @@ static const char *const directories[] = {
     "etc", "dev", "dev/shm", "proc", "sys", "tmp", "workspace", "run", "var", "var/tmp",
 };
 
+/* As an option of the mount. */
+#define TERMINALS_MAX "16"
+
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
 
 static const struct {
@@ -168,6 +171,32 @@ int child_make_dev(struct child *child, struct cella_error *err)
         if (symlink(device_links[i].text, device_links[i].path) != 0) {
             return failed(err, "link", device_links[i].path);
         }
+    }
+    return 0;
+}
+
+/* One terminal, and few more for those who make their own: the kernel counts their buffers for
+ * nobody.  Whoever opens one there owns it. */
+int child_make_terminal(struct child *child, struct cella_error *err)
+{
+    const unsigned long flags = MS_NOSUID | MS_NOEXEC;
+    if (child->plan->terminal_rows == 0) {
+        return 0;
+    }
+    if (mkdir("dev/pts", 0755) != 0 ||
+        sys_mount("devpts", "dev/pts", "devpts", flags,
+                  "newinstance,ptmxmode=0666,mode=0600,max=" TERMINALS_MAX) != 0 ||
+        symlink("pts/ptmx", "dev/ptmx") != 0) {
+        return failed(err, "mount", "/dev/pts");
+    }
+    if (write_new_file("dev/tty", "", err) != 0) {
+        return -1;
+    }
+    /* Whoever opens it, it is his own. */
+    if (sys_mount("/dev/tty", "dev/tty", NULL, MS_BIND, NULL) != 0 ||
+        sys_mount_setattr("dev/tty", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) !=
+            0) {
+        return failed(err, "bind", "/dev/tty");
     }
     return 0;
 }

@@ -195,6 +195,8 @@ int sandbox_send_start(const struct sandbox_host *host, const struct plan *plan,
                                .fault_step = (uint32_t)host->fault,
                                .guard_modes = plan_writable_count(plan) > 0,
                                .ahead = ahead,
+                               .terminal_rows = (uint16_t)plan->terminal_rows,
+                               .terminal_columns = (uint16_t)plan->terminal_columns,
                                .denied_count = plan->denied_count};
     memcpy(start.denied_calls, plan->denied_calls, sizeof(start.denied_calls));
     return sys_send(sandbox->control, &start, sizeof(start), NULL, 0) == 0

@@ -331,6 +331,18 @@ int keeper_client_stop(struct keeper_client *client, uint64_t run, struct cella_
     return send_frame(client, &message, err);
 }
 
+int keeper_client_tell(struct keeper_client *client, uint64_t run, int signal, unsigned rows,
+                       unsigned columns, struct cella_error *err)
+{
+    struct keeper_tell frame = {.header = {KEEPER_TELL, KEEPER_PROTOCOL_VERSION, run},
+                                .signal = signal,
+                                .rows = (uint16_t)rows,
+                                .columns = (uint16_t)columns};
+    struct iovec part = {&frame, sizeof(frame)};
+    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    return send_frame(client, &message, err);
+}
+
 int keeper_client_ping(struct keeper_client *client, struct cella_error *err)
 {
     struct keeper_ping frame = {.header = {KEEPER_PING, KEEPER_PROTOCOL_VERSION, 0}};

@@ -70,6 +70,9 @@ int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t siz
 int keeper_client_stop(struct keeper_client *client, uint64_t run,
                        struct cella_error *err) MUST_CHECK;
 
+/* A signal, 0 for none, and a size of its terminal, 0 for none, to a program that runs. */
+int keeper_client_tell(struct keeper_client *client, uint64_t run, int signal, unsigned rows,
+                       unsigned columns, struct cella_error *err) MUST_CHECK;
 int keeper_client_ping(struct keeper_client *client, struct cella_error *err) MUST_CHECK;
 
 /* Returns 1 with a frame, 0 when none is there, -1 when the keeper is lost. */
