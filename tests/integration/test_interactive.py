@@ -141,7 +141,11 @@ def test_a_request_that_is_refused(server, first, problem):
 @pytest.mark.parametrize("frame, problem", [
     ("[]", "object"),
     ("{}", "the frame has no type"),
-    ('{"type": "stdout"}', "is none of: stdin, eof"),
+    ('{"type": "stdout"}', "is none of: stdin, eof, signal, resize"),
+    ('{"type": "signal"}', "is the name of no signal"),
+    ('{"type": "signal", "signal": "SIGNOTHING"}', "'SIGNOTHING' is the name of no signal"),
+    ('{"type": "resize", "rows": 10, "columns": 10}', "the program has no terminal"),
+    ('{"type": "resize", "rows": "1", "columns": 10}', "rows must be a number of characters"),
     ('{"type": "stdin"}', "a frame of stdin has no data"),
     ('{"type": "stdin", "data": 1}', "string"),
     ('{"type": "stdin", "data": "a", "encoding": "base64"}', "data is not strict base64"),
@@ -157,6 +161,112 @@ def test_a_frame_that_is_wrong_ends_the_run(server, frame, problem):
     assert problem in json.dumps(frames[-1]), frames
     client.close()
     wait_until(lambda: server.logged(f"{run} is cancelled"))
+
+
+def test_signals(server):
+    client = connect(server)
+    begin(client, language="python", code=(
+        "import os, signal\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b'first\\n'))\n"
+        "print('there', flush=True)\nwhile True: signal.pause()"))
+    assert hear(client)["data"] == "there\n"
+    tell(client, type="signal", signal="SIGUSR1")
+    assert hear(client)["data"] == "first\n"
+    tell(client, type="signal", signal="TERM")
+    frames, _ = hear_all(client)
+    result = frames[-1]["result"]
+    assert (result["status"], result["signal"]) == ("signal", "SIGTERM")
+
+
+def test_a_signal_before_it_runs_comes_when_it_does(server):
+    client = connect(server)
+    tell(client, language="bash", code="sleep 60")
+    tell(client, type="signal", signal="KILL")
+    frames, _ = hear_all(client)
+    assert frames[-1]["result"]["signal"] == "SIGKILL"
+
+
+def hear_until(client, text):
+    """What is shown, up to where that stands."""
+    shown = ""
+    while text not in shown:
+        frame = hear(client)
+        assert frame["type"] == "stdout", (frame, shown)
+        shown += frame["data"]
+    return shown
+
+
+def test_a_terminal(server):
+    client = connect(server)
+    begin(client, language="bash", terminal={"rows": 33, "columns": 101}, code=(
+        "tty; stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all\n"
+        "trap 'stty size' WINCH; read -p 'name? ' name; echo \"it is $name\"\n"
+        "for i in 1 2 3 4 5 6 7 8 9; do read -t 1 && break; done; echo err >&2; exit 5"))
+    shown = hear_until(client, "name? ")
+    assert shown.split("\r\n")[:3] == ["/dev/pts/0", "33 101", "all"]
+    tell(client, type="stdin", data="bob\n")
+    assert "bob\r\nit is bob\r\n" in hear_until(client, "it is bob\r\n")  # with its echo
+    tell(client, type="resize", rows=20, columns=60)
+    hear_until(client, "20 60\r\n")
+    tell(client, type="stdin", data="\n")
+    frames, code = hear_all(client)
+    result = valid(frames[-1]["result"])
+    assert (result["status"], result["exit_code"], code) == ("exit", 5, 1000)
+    assert result["stderr"] == "" and result["stdout"].endswith("err\r\n")
+
+
+def test_keys_of_a_terminal(server):
+    client = connect(server)
+    begin(client, language="bash", terminal={}, code="stty size; sleep 60; echo never")
+    hear_until(client, "24 80")
+    tell(client, type="stdin", data="\x03")
+    frames, _ = hear_all(client)
+    result = frames[-1]["result"]
+    assert (result["status"], result["signal"]) == ("signal", "SIGINT"), result
+    assert "^C" in result["stdout"] and "never" not in result["stdout"]
+
+
+def test_the_end_of_input_of_a_terminal(server):
+    client = connect(server)
+    begin(client, language="bash", terminal={}, code="cat; echo over")
+    tell(client, type="stdin", data="one\n")
+    hear_until(client, "one\r\none\r\n")
+    tell(client, type="eof")
+    frames, _ = hear_all(client)
+    assert text_of(frames).endswith("over\r\n")
+
+
+def test_much_is_shown_on_a_terminal(server):
+    """More than its buffers hold, up to the end, which comes with the program's."""
+    client = connect(server)
+    begin(client, language="python", terminal={}, limits={"stdout_bytes": 4 << 20}, code=(
+        "import sys\nfor i in range(20000): print(i)\nsys.stdout.flush()"))
+    frames, _ = hear_all(client)
+    assert frames[-1]["result"]["stdout"] == "".join(f"{i}\r\n" for i in range(20000))
+
+
+def test_a_program_that_leaves_its_terminal(server):
+    """Nobody has it open: that costs nothing, and what is behind still runs."""
+    client = connect(server)
+    begin(client, language="python", terminal={}, code=(
+        "import os, time, resource\nfor fd in 0, 1, 2: os.close(fd)\ntime.sleep(1)\n"
+        "tty = open('/dev/tty', 'w')\ntty.write('back'); tty.close()"))
+    frames, _ = hear_all(client)
+    result = frames[-1]["result"]
+    assert (result["status"], result["stdout"]) == ("ok", "back"), result
+    assert result["usage"]["user_ms"] + result["usage"]["system_ms"] < 500
+
+
+@pytest.mark.parametrize("request_of", [{"TIOCSTI": 0x5412}, {"TIOCLINUX": 0x541C}])
+def test_a_terminal_is_typed_at_by_nobody_inside(server, request_of):
+    """What other sandboxes let out of them: the program types what its reader then executes."""
+    (name, number), = request_of.items()
+    client = connect(server)
+    begin(client, language="python", terminal={}, code=(
+        f"import fcntl\ntry: fcntl.ioctl(0, {number}, b'x')\n"
+        "except OSError as e: print(e.errno)\nelse: print('typed')"))
+    frames, _ = hear_all(client)
+    assert text_of(frames) in ("1\r\n", "38\r\n"), name
 
 
 def test_input_behind_its_end(server):

@@ -11,6 +11,7 @@
 #include "front/serve/websocket.h"
 
 #include <cella/wire.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ enum input_type { INPUTS(INPUT_ENUM) INPUT_COUNT };
 #define INPUT_WORD(id, type, ...) type,
 static const char *const input_types[] = {INPUTS(INPUT_WORD)};
 #undef INPUT_WORD
-#define INPUT_TYPES_TEXT "is none of: stdin, eof"
+#define INPUT_TYPES_TEXT "is none of: stdin, eof, signal, resize"
 
 /* A frame; strings belong to its JSON. */
 struct input {
@@ -29,6 +30,8 @@ struct input {
     const char *data;
     size_t size;
     size_t encoding; /* 1: base64 */
+    const char *signal;
+    unsigned rows, columns;
 };
 
 static int read_type(void *target, json_t *value, const struct json_where *where,
@@ -55,6 +58,60 @@ static int read_encoding(void *target, json_t *value, const struct json_where *w
                                  &input->encoding, err);
 }
 
+static int read_signal(void *target, json_t *value, const struct json_where *where,
+                       struct cella_error *err)
+{
+    struct input *input = target;
+    return json_text_read_word(value, where, &input->signal, err);
+}
+
+static int read_size(json_t *value, const struct json_where *where, unsigned *ret_size,
+                     struct cella_error *err)
+{
+    const json_int_t size = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (size < 0 || size > UINT16_MAX) {
+        return json_text_fail(err, where, "must be a number of characters");
+    }
+    *ret_size = (unsigned)size; /* how many there may be, the library says */
+    return 0;
+}
+
+static int read_rows(void *target, json_t *value, const struct json_where *where,
+                     struct cella_error *err)
+{
+    return read_size(value, where, &((struct input *)target)->rows, err);
+}
+
+static int read_columns(void *target, json_t *value, const struct json_where *where,
+                        struct cella_error *err)
+{
+    return read_size(value, where, &((struct input *)target)->columns, err);
+}
+
+/* "SIGINT" or "INT"; 0: none has that name. */
+static int signal_of(const char *name)
+{
+    name += strncmp(name, "SIG", 3) == 0 ? 3 : 0;
+    for (int number = 1; number < NSIG; number++) {
+        const char *known = sigabbrev_np(number);
+        if (known != NULL && strcmp(known, name) == 0) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+static int take_signal(struct job *job, const char *name, struct cella_error *err)
+{
+    const int number = name != NULL ? signal_of(name) : 0;
+    if (number == 0) {
+        (void)serve_fail(err, CELLA_ERROR_CALLER, "'%.16s' is the name of no signal",
+                         name != NULL ? name : "");
+        return serve_hint(err, "give it as SIGINT or SIGTERM");
+    }
+    return job_signal(job, number, err);
+}
+
 static int take_stdin(struct job *job, const struct input *input, struct cella_error *err)
 {
     if (input->data == NULL) {
@@ -78,7 +135,8 @@ static int take_stdin(struct job *job, const struct input *input, struct cella_e
 static int take_frame(struct job *job, const char *text, size_t size, struct cella_error *err)
 {
     static const struct json_field fields[] = {
-        {"type", read_type}, {"data", read_data}, {"encoding", read_encoding}};
+        {"type", read_type},     {"data", read_data}, {"encoding", read_encoding},
+        {"signal", read_signal}, {"rows", read_rows}, {"columns", read_columns}};
     struct input input = {.type = INPUT_COUNT};
     AUTO_JSON json_t *frame = NULL;
     if (json_text_parse(text, size, WEBSOCKET_NEXT_MAX, &frame, err) < 0 ||
@@ -86,12 +144,18 @@ static int take_frame(struct job *job, const char *text, size_t size, struct cel
                               err) < 0) {
         return -1;
     }
-    if (input.type == INPUT_STDIN) {
+    switch (input.type) {
+    case INPUT_STDIN:
         return take_stdin(job, &input, err);
-    }
-    if (input.type == INPUT_EOF) {
+    case INPUT_EOF:
         job_close_stdin(job);
         return 0;
+    case INPUT_SIGNAL:
+        return take_signal(job, input.signal, err);
+    case INPUT_RESIZE:
+        return job_resize(job, input.rows, input.columns, err);
+    default:
+        break;
     }
     (void)serve_fail(err, CELLA_ERROR_CALLER, "the frame has no type");
     return serve_hint(err, "its type " INPUT_TYPES_TEXT);

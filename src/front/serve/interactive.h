@@ -16,7 +16,9 @@ struct exchange;
 /* X(id, type, schema, form, meaning), as in events.h */
 #define INPUTS(X)                                                                                  \
     X(STDIN, "stdin", "Input", MEMBERS, "bytes of standard input")                                 \
-    X(EOF, "eof", "Nothing", MEMBERS, "the end of standard input")
+    X(EOF, "eof", "Nothing", MEMBERS, "the end of standard input")                                 \
+    X(SIGNAL, "signal", "Signal", MEMBERS, "a signal for the program itself")                      \
+    X(RESIZE, "resize", "Size", MEMBERS, "another size of its terminal")
 
 /* How long the first message may take. */
 #define INTERACTIVE_FIRST_MS 10000U

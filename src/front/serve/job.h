@@ -79,6 +79,11 @@ int job_write(struct job *job, const void *data, size_t size, struct cella_error
     __attribute__((warn_unused_result));
 /* Behind what was written. */
 void job_close_stdin(struct job *job);
+/* To the program, now or when it runs. */
+int job_signal(struct job *job, int signal, struct cella_error *err)
+    __attribute__((warn_unused_result));
+int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_error *err)
+    __attribute__((warn_unused_result));
 /* There may be room again. */
 void job_feed_all(struct server *server);
 

@@ -52,6 +52,16 @@ void job_close_stdin(struct job *job)
     feed(job);
 }
 
+int job_signal(struct job *job, int signal, struct cella_error *err)
+{
+    return cella_run_signal(job->run, signal, err);
+}
+
+int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_error *err)
+{
+    return cella_run_resize(job->run, rows, columns, err);
+}
+
 void job_feed_all(struct server *server)
 {
     struct job *job;

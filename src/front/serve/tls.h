@@ -21,8 +21,8 @@
 /* The certificate and its key. */
 struct tls_host;
 
-/* Both in PEM; the certificate may have those above it behind it.  Both NULL: *ret_host is NULL too,
- * and no TLS is spoken. */
+/* Both in PEM; the certificate may have those above it behind it.  Both NULL: *ret_host is NULL
+ * too, and no TLS is spoken. */
 int tls_host_open(const char *certificate, const char *key, struct tls_host **ret_host,
                   struct cella_error *err) __attribute__((warn_unused_result));
 /* What is spoken with it goes on.  NULL is fine. */

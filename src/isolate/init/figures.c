@@ -142,7 +142,7 @@ void init_measure(struct init *init)
     report->system_us = since(microseconds(children.ru_stime), before->system_us);
     report->voluntary_switches = (uint64_t)children.ru_nvcsw - before->voluntary_switches;
     report->involuntary_switches = (uint64_t)children.ru_nivcsw - before->involuntary_switches;
-    report->written_bytes = written == UINT64_MAX ? UINT64_MAX : written - init->written_before;
+    report->written_bytes = written == UINT64_MAX ? UINT64_MAX : written - init->written_own;
     report->causes |= full_causes();
     if (report->status != 0 && file_limit_touched(init)) {
         report->causes |= KEEPER_CAUSE_FILE;

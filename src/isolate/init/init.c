@@ -27,6 +27,7 @@
 static int hide(struct init *init, struct cella_error *err);
 static void touch(struct init *init);
 static void await_order(struct init *init);
+static void start(struct init *init);
 static void await_parked(struct init *init);
 static void watch(struct init *init, int signals);
 static void stop(struct init *init);
@@ -73,31 +74,7 @@ int main(void)
         await_parked(&init);
     }
     await_order(&init);
-    if (init.start.fault_step == STEP_FILES) {
-        error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
-        fail(&init, STEP_FILES);
-    }
-    if (init_write_files(&init, err) != 0) {
-        fail(&init, STEP_FILES);
-    }
-    if (init.start.terminal_rows > 0 && init_open_terminal(&init, err) != 0) {
-        fail(&init, STEP_STREAMS);
-    }
-    init.written_before = init_written_bytes(&init);
-    send_report(&init, INIT_STARTING);
-    enum step step = STEP_EXEC;
-    if (init_start_program(&init, &step, err) != 0) {
-        fail(&init, step);
-    }
-    /* The program's ends of the pipes are the program's alone from here on.  Beside a parked one
-     * init has them no more, and what it opened itself has their numbers. */
-    if (init.terminal != NULL) {
-        (void)close(STDERR_FILENO); /* all is shown on standard output */
-    } else if (!init.parked) {
-        IGNORE(sys_close_range(0, 2, 0));
-    }
-    init.report.wall_us = init_clock_us() - init.started_us;
-    send_report(&init, INIT_STARTED);
+    start(&init);
     watch(&init, signals);
     finish(&init);
     /* The keeper ends us.  It has better things to do first, and so has our processor. */
@@ -105,6 +82,37 @@ int main(void)
     while (recv(INIT_FD_CONTROL, &unread, sizeof(unread), 0) > 0) {
     }
     return 0;
+}
+
+/* With what the pack says. */
+static void start(struct init *init)
+{
+    struct cella_error *err = &init->report.error;
+    if (init->start.fault_step == STEP_FILES) {
+        error_set(err, CELLA_ERROR_HOST, EIO, "injected fault");
+        fail(init, STEP_FILES);
+    }
+    if (init_write_files(init, err) != 0) {
+        fail(init, STEP_FILES);
+    }
+    if (init->start.terminal_rows > 0 && init_open_terminal(init, err) != 0) {
+        fail(init, STEP_STREAMS);
+    }
+    init->written_own = init_written_bytes(init);
+    send_report(init, INIT_STARTING);
+    enum step step = STEP_EXEC;
+    if (init_start_program(init, &step, err) != 0) {
+        fail(init, step);
+    }
+    /* The program's ends of the pipes are the program's alone from here on.  Beside a parked one
+     * init has them no more, and what it opened itself has their numbers. */
+    if (init->terminal != NULL) {
+        (void)close(STDERR_FILENO); /* all is shown on standard output */
+    } else if (!init->parked) {
+        IGNORE(sys_close_range(0, 2, 0));
+    }
+    init->report.wall_us = init_clock_us() - init->started_us;
+    send_report(init, INIT_STARTED);
 }
 
 int init_move_away(int descriptor)

@@ -49,16 +49,17 @@ struct init {
     size_t pack_size;
     unsigned char small_pack[PACK_SMALL_SIZE] __attribute__((aligned(8)));
     pid_t main_pid;
-    int main_fd;             /* its pidfd; -1: it is the keeper's */
-    bool parked;             /* the program is there, and waits to be let go */
-    bool is_keepers;         /* it is a zygote's child: the keeper waits for its end */
-    int park;                /* where the program says that it is parked, and is let go */
-    int one_shot[2];         /* for one that is being started: its park, the guest library; or -1 */
-    uint64_t resident_max;   /* of the program, when it has ended */
-    struct used before;      /* what a one-shot had used when it was parked */
-    uint64_t started_us;     /* on the monotonic clock */
-    uint64_t written_before; /* bytes that init itself wrote before the program's start */
-    int io_file;             /* /proc/self/io, opened before it was closed to us */
+    int main_fd;           /* its pidfd; -1: it is the keeper's */
+    bool parked;           /* the program is there, and waits to be let go */
+    bool is_keepers;       /* it is a zygote's child: the keeper waits for its end */
+    int park;              /* where the program says that it is parked, and is let go */
+    int one_shot[2];       /* for one that is being started: its park, the guest library; or -1 */
+    uint64_t resident_max; /* of the program, when it has ended */
+    struct used before;    /* what a one-shot had used when it was parked */
+    uint64_t started_us;   /* on the monotonic clock */
+    uint64_t
+        written_own; /* bytes that init itself wrote: files, and what goes to and from a terminal */
+    int io_file;     /* /proc/self/io, opened before it was closed to us */
     bool stopping;
     struct terminal *terminal; /* NULL: none */
     struct init_report report; /* filled as the run goes */

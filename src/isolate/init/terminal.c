@@ -2,9 +2,10 @@
  * The program's terminal, where the request has one: a pseudo-terminal of the sandbox's own.
  *
  * Outside nobody knows of it: init carries bytes between its master and the two pipes that other
- * programs have for standard input and output.  So nothing that a guest does to its terminal reaches
- * a descriptor of the host's, and limits, counts and slow readers are those of a pipe.  Each way has
- * one buffer; while that is full nothing more is read, and the kernel holds up whoever writes.
+ * programs have for standard input and output.  So nothing that a guest does to its terminal
+ * reaches a descriptor of the host's, and limits, counts and slow readers are those of a pipe.
+ * Each way has one buffer; while that is full nothing more is read, and the kernel holds up whoever
+ * writes.
  */
 #include "base/attributes.h"
 #include "base/error.h"
@@ -26,6 +27,7 @@ struct way {
     int to;   /* -1: nobody takes anything any more */
     size_t size;
     size_t sent;
+    uint64_t *written; /* is added to */
     unsigned char bytes[WAY_SIZE];
 };
 
@@ -56,8 +58,10 @@ int init_open_terminal(struct init *init, struct cella_error *err)
         set_nonblocking(STDIN_FILENO) != 0 || set_nonblocking(STDOUT_FILENO) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a terminal");
     }
-    terminal.in = (struct way){.from = STDIN_FILENO, .to = terminal.master};
-    terminal.out = (struct way){.from = terminal.master, .to = STDOUT_FILENO};
+    terminal.in =
+        (struct way){.from = STDIN_FILENO, .to = terminal.master, .written = &init->written_own};
+    terminal.out =
+        (struct way){.from = terminal.master, .to = STDOUT_FILENO, .written = &init->written_own};
     init->terminal = &terminal;
     init_resize_terminal(&terminal, init->start.terminal_rows, init->start.terminal_columns);
     return 0;
@@ -121,6 +125,7 @@ static int empty(struct way *way)
             way->to = -1; /* nobody reads it: it is dropped from now on */
         } else {
             way->sent += (size_t)written;
+            *way->written += way->to < 0 ? 0 : (uint64_t)written;
         }
     }
     way->size = 0;
