@@ -36,6 +36,7 @@ target_sources(test_compare PRIVATE src/front/serve/compare.c)
 target_sources(test_audit PRIVATE src/front/serve/audit.c src/front/serve/fail.c
     src/front/serve/log.c)
 target_sources(test_trace PRIVATE src/front/serve/trace.c src/front/serve/http.c)
+target_sources(test_loop PRIVATE src/front/serve/loop.c src/front/serve/fail.c)
 target_sources(test_semver PRIVATE src/front/serve/semver.c)
 target_sources(test_surrogates PRIVATE src/front/serve/surrogates.c)
 target_sources(test_execute_code PRIVATE src/front/serve/execute_code.c)

@@ -1,76 +1,82 @@
 /*
- * See loop.h.
+ * See loop.h.  Divisions: watches; timers; the loop.
  *
- * Of libwebsockets this takes the loop, in the form of its raw roles: `raw-file` for a descriptor,
- * whose only event is that it can be read from, and `raw-skt` for a socket, which it reads from
- * and we send to.  (Its role for HTTP says nothing to a client whose request is malformed, takes
- * a chunked body for one of 100 MiB, and calls back for the same body twice when another request
- * follows while the first is worked on; so HTTP is read in http.c.)
- *
- * It closes a connection when its callback returns -1, or from a timeout.
+ * How it works: epoll, told when there is something, as long as there is (level-triggered).  What a
+ * watch wants to be told of may change often in one turn, so the kernel hears of it once, before it
+ * is asked the next time.  Watches that were closed are freed at the end of the turn, since the
+ * events of this one may still name them.  Timers are a heap, the first one on top.
  */
 #include "front/serve/loop.h"
 
 #include "front/serve/fail.h"
-#include "front/serve/log.h"
+#include "front/serve/server.h"
 
-#include <libwebsockets.h>
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What one read of a socket takes at most: others wait meanwhile. */
 #define LOOP_READ_SIZE 65536U
-/* Its LWS_SET_TIMER_USEC_CANCEL is taken for a time that is over: a year stands for never. */
-#define NEVER_US ((lws_usec_t)365 * 24 * 3600 * 1000000)
-/* Descriptors that libwebsockets has for itself. */
-#define LOOP_OWN_WATCHES 8U
-
-struct loop {
-    struct lws_context *context;
-    bool stopped;
-};
+/* What is told of in one turn at most. */
+#define LOOP_EVENTS_MAX 128
+#define NO_TIMER        SIZE_MAX
 
 struct loop_watch {
-    struct lws *wsi;
+    struct loop *loop;
     const struct loop_events *events;
     void *context;
-    bool called; /* one of its functions is at work */
-    bool closed;
+    int fd;
+    bool is_socket;
+    bool is_reading;
+    bool wants_room;
+    bool is_changed; /* on that list: `told` may not be what it wants */
+    bool is_closed;
+    uint32_t told; /* the events that the kernel is asked for */
+    uint64_t due_ms;
+    size_t timer; /* its place among the timers, or NO_TIMER */
+    TAILQ_ENTRY(loop_watch) link;
+    TAILQ_ENTRY(loop_watch) change;
 };
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t size);
+TAILQ_HEAD(watch_list, loop_watch);
 
-static const struct lws_protocols protocols[] = {
-    {.name = "cella", .callback = on_event, .rx_buffer_size = LOOP_READ_SIZE},
-    {.name = NULL},
+struct loop {
+    int epoll_fd;
+    bool is_stopped;
+    struct watch_list open;
+    struct watch_list closed; /* to be freed at the end of the turn */
+    struct watch_list changed;
+    unsigned count; /* of both */
+    unsigned max;
+    struct loop_watch **timers; /* a heap: none is before the one at half its place */
+    size_t timer_count;
+    char data[LOOP_READ_SIZE];
 };
 
-static void log_lws(int level, const char *line)
-{
-    (void)level;
-    log_line("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
-}
+static void free_watches(struct watch_list *list);
 
 int loop_create(unsigned watches_max, struct loop **ret_loop, struct cella_error *err)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .protocols = protocols,
-        .gid = -1, /* it changes neither */
-        .uid = -1,
-        .fd_limit_per_thread = watches_max + LOOP_OWN_WATCHES,
-        .pt_serv_buf_size = LOOP_READ_SIZE,
-    };
-    lws_set_log_level(LLL_ERR, log_lws);
-    if (loop != NULL) {
-        loop->context = lws_create_context(&info);
+    if (loop == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    if (loop == NULL || loop->context == NULL) {
-        free(loop);
-        return serve_fail(err, CELLA_ERROR_HOST, "cannot make the event loop");
+    TAILQ_INIT(&loop->open);
+    TAILQ_INIT(&loop->closed);
+    TAILQ_INIT(&loop->changed);
+    loop->max = watches_max;
+    loop->timers = calloc(watches_max, sizeof(loop->timers[0]));
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->timers == NULL || loop->epoll_fd < 0) {
+        (void)serve_fail_errno(err, CELLA_ERROR_HOST, "cannot make the event loop");
+        loop_destroy(loop);
+        return -1;
     }
     *ret_loop = loop;
     return 0;
@@ -79,151 +85,283 @@ int loop_create(unsigned watches_max, struct loop **ret_loop, struct cella_error
 void loop_destroy(struct loop *loop)
 {
     if (loop != NULL) {
-        lws_context_destroy(loop->context);
+        free_watches(&loop->open);
+        free_watches(&loop->closed);
+        if (loop->epoll_fd >= 0) {
+            (void)close(loop->epoll_fd);
+        }
+        free(loop->timers);
         free(loop);
     }
 }
 
 /* ---- watches ---- */
 
-static struct loop_watch *add(struct loop *loop, int fd, lws_adoption_type type,
+static uint32_t wanted(const struct loop_watch *watch)
+{
+    const bool reads = watch->is_reading && (watch->is_socket || watch->events->readable != NULL);
+    return (reads ? (uint32_t)EPOLLIN : 0) | (watch->wants_room ? (uint32_t)EPOLLOUT : 0);
+}
+
+static void set_changed(struct loop_watch *watch)
+{
+    if (!watch->is_changed && !watch->is_closed) {
+        watch->is_changed = true;
+        TAILQ_INSERT_TAIL(&watch->loop->changed, watch, change);
+    }
+}
+
+static void unset_changed(struct loop_watch *watch)
+{
+    if (watch->is_changed) {
+        watch->is_changed = false;
+        TAILQ_REMOVE(&watch->loop->changed, watch, change);
+    }
+}
+
+static struct loop_watch *add(struct loop *loop, int fd, bool is_socket,
                               const struct loop_events *events, void *context)
 {
-    struct loop_watch *watch = calloc(1, sizeof(*watch));
+    struct loop_watch *watch = loop->count < loop->max ? calloc(1, sizeof(*watch)) : NULL;
     if (watch == NULL) {
         (void)close(fd);
         return NULL;
     }
-    *watch = (struct loop_watch){.events = events, .context = context};
-    const lws_adopt_desc_t info = {
-        .vh = lws_get_vhost_by_name(loop->context, "default"),
-        .type = type,
-        .fd = {.sockfd = fd},
-        .vh_prot_name = protocols[0].name,
-        .opaque = watch,
-    };
-    struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&info);
-    if (wsi == NULL) {
-        if ((type & LWS_ADOPT_SOCKET) == 0) { /* a socket is closed by now */
-            (void)close(fd);
-        }
+    *watch = (struct loop_watch){.loop = loop,
+                                 .events = events,
+                                 .context = context,
+                                 .fd = fd,
+                                 .is_socket = is_socket,
+                                 .is_reading = true,
+                                 .timer = NO_TIMER};
+    watch->told = wanted(watch);
+    struct epoll_event event = {.events = watch->told, .data.ptr = watch};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        (void)close(fd);
         free(watch);
         return NULL;
     }
-    watch->wsi = wsi;
+    TAILQ_INSERT_TAIL(&loop->open, watch, link);
+    loop->count++;
     return watch;
 }
 
 struct loop_watch *loop_add_descriptor(struct loop *loop, int fd, const struct loop_events *events,
                                        void *context)
 {
-    return add(loop, fd, LWS_ADOPT_RAW_FILE_DESC, events, context);
+    return add(loop, fd, false, events, context);
 }
 
 struct loop_watch *loop_add_socket(struct loop *loop, int fd, const struct loop_events *events,
                                    void *context)
 {
-    return add(loop, fd, LWS_ADOPT_SOCKET, events, context);
+    return add(loop, fd, true, events, context);
 }
 
 void loop_close(struct loop_watch *watch)
 {
-    if (watch->closed) {
+    if (watch->is_closed) {
         return;
     }
-    watch->closed = true;
-    if (!watch->called) {
-        lws_set_timeout(watch->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    loop_set_timer(watch, 0);
+    unset_changed(watch);
+    watch->is_closed = true;
+    TAILQ_REMOVE(&watch->loop->open, watch, link);
+    TAILQ_INSERT_TAIL(&watch->loop->closed, watch, link);
+}
+
+/* The kernel forgets a descriptor that is closed: nobody else has it. */
+static void free_watches(struct watch_list *list)
+{
+    while (!TAILQ_EMPTY(list)) {
+        struct loop_watch *watch = TAILQ_FIRST(list);
+        TAILQ_REMOVE(list, watch, link);
+        watch->loop->count--;
+        (void)close(watch->fd);
+        free(watch);
     }
 }
 
 int loop_socket(const struct loop_watch *watch)
 {
-    return lws_get_socket_fd(watch->wsi);
+    return watch->fd;
 }
 
 void loop_want_room(struct loop_watch *watch)
 {
-    if (!watch->closed) {
-        (void)lws_callback_on_writable(watch->wsi); /* fails for a connection that is closing */
-    }
+    watch->wants_room = true;
+    set_changed(watch);
 }
 
 void loop_set_reading(struct loop_watch *watch, bool reading)
 {
-    if (!watch->closed) {
-        (void)lws_rx_flow_control(watch->wsi, reading); /* likewise */
+    watch->is_reading = reading;
+    set_changed(watch);
+}
+
+/* ---- timers ---- */
+
+static void put(struct loop *loop, size_t place, struct loop_watch *watch)
+{
+    loop->timers[place] = watch;
+    watch->timer = place;
+}
+
+/* Moves a timer from its place to where it belongs. */
+static void settle(struct loop *loop, size_t place)
+{
+    struct loop_watch *watch = loop->timers[place];
+    while (place > 0 && watch->due_ms < loop->timers[(place - 1) / 2]->due_ms) {
+        put(loop, place, loop->timers[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+    for (size_t next; (next = 2 * place + 1) < loop->timer_count; place = next) {
+        if (next + 1 < loop->timer_count &&
+            loop->timers[next + 1]->due_ms < loop->timers[next]->due_ms) {
+            next++;
+        }
+        if (watch->due_ms <= loop->timers[next]->due_ms) {
+            break;
+        }
+        put(loop, place, loop->timers[next]);
+    }
+    put(loop, place, watch);
+}
+
+static void remove_timer(struct loop_watch *watch)
+{
+    struct loop *loop = watch->loop;
+    const size_t place = watch->timer;
+    watch->timer = NO_TIMER;
+    loop->timer_count--;
+    if (place < loop->timer_count) {
+        put(loop, place, loop->timers[loop->timer_count]);
+        settle(loop, place);
     }
 }
 
 void loop_set_timer(struct loop_watch *watch, unsigned ms)
 {
-    if (!watch->closed) {
-        lws_set_timer_usecs(watch->wsi, ms == 0 ? NEVER_US : (lws_usec_t)ms * 1000);
+    struct loop *loop = watch->loop;
+    if (watch->is_closed) {
+        return;
     }
+    if (ms == 0) {
+        if (watch->timer != NO_TIMER) {
+            remove_timer(watch);
+        }
+        return;
+    }
+    watch->due_ms = server_now_ms() + ms;
+    if (watch->timer == NO_TIMER) {
+        assert(loop->timer_count < loop->max); /* each watch has one */
+        put(loop, loop->timer_count++, watch);
+    }
+    settle(loop, watch->timer);
+}
+
+static void call_timeouts(struct loop *loop)
+{
+    const uint64_t now = server_now_ms();
+    while (loop->timer_count > 0 && loop->timers[0]->due_ms <= now) {
+        struct loop_watch *watch = loop->timers[0];
+        remove_timer(watch);
+        watch->events->timeout(watch->context);
+    }
+}
+
+/* How long the kernel may wait. */
+static int wait_ms(const struct loop *loop)
+{
+    if (loop->timer_count == 0) {
+        return -1;
+    }
+    const uint64_t now = server_now_ms();
+    const uint64_t due = loop->timers[0]->due_ms;
+    return due <= now ? 0 : due - now < INT_MAX ? (int)(due - now) : INT_MAX;
 }
 
 /* ---- the loop ---- */
 
-static void call(struct loop_watch *watch, enum lws_callback_reasons reason, const void *in,
-                 size_t size)
+static void end_socket(struct loop_watch *watch)
 {
-    switch (reason) {
-    case LWS_CALLBACK_RAW_RX_FILE:
-        watch->events->readable(watch->context);
-        break;
-    case LWS_CALLBACK_RAW_RX:
-        watch->events->received(watch->context, in, size);
-        break;
-    case LWS_CALLBACK_RAW_WRITEABLE:
-        watch->events->has_room(watch->context);
-        break;
-    case LWS_CALLBACK_TIMER:
-        watch->events->timeout(watch->context);
-        break;
-    default:
-        break;
+    loop_close(watch);
+    watch->events->gone(watch->context);
+}
+
+static void receive(struct loop_watch *watch)
+{
+    struct loop *loop = watch->loop;
+    const ssize_t size = recv(watch->fd, loop->data, sizeof(loop->data), MSG_DONTWAIT);
+    if (size > 0) {
+        watch->events->received(watch->context, loop->data, (size_t)size);
+    } else if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
+        end_socket(watch);
     }
 }
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t size)
+static void call(struct loop_watch *watch, uint32_t events)
 {
-    (void)user;
-    struct loop_watch *watch = lws_get_opaque_user_data(wsi);
-    switch (reason) {
-    case LWS_CALLBACK_RAW_RX_FILE:
-    case LWS_CALLBACK_RAW_RX:
-    case LWS_CALLBACK_RAW_WRITEABLE:
-    case LWS_CALLBACK_TIMER:
-        if (watch != NULL && !watch->closed) {
-            watch->called = true;
-            call(watch, reason, in, size);
-            watch->called = false;
+    if (!watch->is_socket) {
+        if (watch->is_reading && watch->events->readable != NULL) {
+            watch->events->readable(watch->context);
         }
-        return watch == NULL || watch->closed ? -1 : 0;
-    case LWS_CALLBACK_RAW_CLOSE:
-    case LWS_CALLBACK_RAW_CLOSE_FILE:
-        if (watch != NULL && watch->wsi != NULL) { /* else it was never added */
-            bool is_news = !watch->closed && watch->events->gone != NULL;
-            watch->closed = true;
-            if (is_news) {
-                watch->events->gone(watch->context);
-            }
-            (void)lws_set_opaque_user_data(wsi, NULL);
-            free(watch);
-        }
-        return 0;
-    default:
-        return 0;
+        return;
     }
+    if ((events & EPOLLOUT) != 0 && watch->wants_room) {
+        watch->wants_room = false;
+        set_changed(watch);
+        watch->events->has_room(watch->context);
+    }
+    if (watch->is_closed) {
+        return;
+    }
+    if ((events & EPOLLIN) != 0 && watch->is_reading) {
+        receive(watch);
+    } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        end_socket(watch); /* nothing goes either way any more, and the kernel would not rest */
+    }
+}
+
+static void tell_changes(struct loop *loop)
+{
+    while (!TAILQ_EMPTY(&loop->changed)) {
+        struct loop_watch *watch = TAILQ_FIRST(&loop->changed);
+        struct epoll_event event = {.events = wanted(watch), .data.ptr = watch};
+        unset_changed(watch);
+        if (event.events != watch->told) {
+            watch->told = event.events;
+            const int told = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+            assert(told == 0); /* it is there, and needs no memory */
+            (void)told;
+        }
+    }
+}
+
+static int turn(struct loop *loop, struct cella_error *err)
+{
+    struct epoll_event events[LOOP_EVENTS_MAX];
+    tell_changes(loop);
+    const int count = epoll_wait(loop->epoll_fd, events, LOOP_EVENTS_MAX, wait_ms(loop));
+    if (count < 0 && errno != EINTR) {
+        return serve_fail_errno(err, CELLA_ERROR_HOST, "the event loop failed");
+    }
+    for (int i = 0; i < count; i++) {
+        struct loop_watch *watch = events[i].data.ptr;
+        if (!watch->is_closed) {
+            call(watch, events[i].events);
+        }
+    }
+    call_timeouts(loop);
+    free_watches(&loop->closed);
+    return 0;
 }
 
 int loop_run(struct loop *loop, struct cella_error *err)
 {
-    while (!loop->stopped) {
-        if (lws_service(loop->context, 0) < 0) {
-            return serve_fail(err, CELLA_ERROR_HOST, "the event loop failed");
+    while (!loop->is_stopped) {
+        if (turn(loop, err) < 0) {
+            return -1;
         }
     }
     return 0;
@@ -231,6 +369,5 @@ int loop_run(struct loop *loop, struct cella_error *err)
 
 void loop_stop(struct loop *loop)
 {
-    loop->stopped = true;
-    lws_cancel_service(loop->context); /* also when nothing else happens any more */
+    loop->is_stopped = true;
 }

@@ -1,11 +1,11 @@
 /*
- * The one loop of the server: descriptors, sockets, timers.  Hides libwebsockets, which nothing
- * else here includes.
+ * The one loop of the server: descriptors, sockets, timers.  What a turn of it takes does not
+ * depend on how many watches there are that have nothing to tell.
  *
  * A watch is one descriptor and what to call when something is to be done about it; `context` is
  * the caller's.  Everything is called from loop_run().  A watch may be closed from anywhere, also
  * from what it calls itself; after that nothing is called for it, and its descriptor is closed at
- * the latest in the next turn.
+ * the end of the turn.
  */
 #ifndef SERVE_LOOP_H
 #define SERVE_LOOP_H

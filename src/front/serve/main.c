@@ -2,7 +2,7 @@
  * cella-serve: the server, started by `cella serve`.  It runs programs for whoever asks over HTTP,
  * by one engine, in one loop, without threads.
  *
- *   loop.c        descriptors, sockets and timers, by libwebsockets
+ *   loop.c        descriptors, sockets and timers
  *   server.c      the engine, who connects, how it ends
  *   connection.c  a socket, on which http1.c or http2.c speaks: it reads requests (http.c)
  *   exchange.c    one request and its answer; what there is at its path (routes.c) gives it

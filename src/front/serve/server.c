@@ -51,13 +51,23 @@ uint64_t server_now_ms(void)
 /* ---- opening and closing ---- */
 
 /* Each run takes some, in the engine and in the keeper, which inherits the limit. */
-static void raise_descriptors(void)
+static void raise_descriptors(struct server *server)
 {
     struct rlimit limit;
+    rlim_t room = 0;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer some are asked to come again */
     }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        const rlim_t kept = limit.rlim_cur / 2 < SERVER_DESCRIPTORS_KEPT ? limit.rlim_cur / 2
+                                                                         : SERVER_DESCRIPTORS_KEPT;
+        room = limit.rlim_cur - kept;
+    }
+    const unsigned max = room < SERVER_CONNECTIONS_MAX ? (unsigned)room : SERVER_CONNECTIONS_MAX;
+    server->connections_max = max;
+    server->tcp_max =
+        max - (max / 10 < SERVER_CONNECTIONS_KEPT ? max / 10 : SERVER_CONNECTIONS_KEPT);
 }
 
 static int make_documents(struct server *server, struct cella_error *err)
@@ -79,14 +89,14 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     TAILQ_INIT(&server->tenants.list);
     metrics_init(&server->metrics);
     audit_init(&server->audit);
-    raise_descriptors();
+    raise_descriptors(server);
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 ||
         (settings->audit != NULL && audit_open(&server->audit, settings->audit, err) < 0) ||
         notify_open(&server->notify, err) < 0 ||
         tls_host_open(settings->tls_certificate, settings->tls_key, &server->tls, err) < 0 ||
         make_documents(server, err) < 0 ||
-        loop_create(SERVER_CONNECTIONS_MAX + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
+        loop_create(server->connections_max + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
         watch_signals(server, err) < 0 || queue_open(server, err) < 0 ||
@@ -331,8 +341,8 @@ static bool make_place(struct server *server)
 static bool is_full(const struct listener *listener)
 {
     const struct server *server = listener->server;
-    return server->connection_count >= SERVER_CONNECTIONS_MAX ||
-           (!listener->is_local && server->tcp_count >= SERVER_TCP_CONNECTIONS_MAX);
+    return server->connection_count >= server->connections_max ||
+           (!listener->is_local && server->tcp_count >= server->tcp_max);
 }
 
 static void on_connections(void *context)

@@ -21,10 +21,13 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Connections at one time.  For one more the one that has been idle for longest is closed.  TCP,
- * which is everybody's on this host, leaves some to the Unix socket. */
-#define SERVER_CONNECTIONS_MAX     1000U
-#define SERVER_TCP_CONNECTIONS_MAX 900U
+/* Connections at one time, as far as this process may have descriptors for them.  For one more the
+ * one that has been idle for longest is closed.  TCP, which is everybody's on this host, leaves
+ * some to the Unix socket. */
+#define SERVER_CONNECTIONS_MAX  11000U
+#define SERVER_CONNECTIONS_KEPT 1000U /* or a tenth, where that is less */
+/* Descriptors that connections leave to runs: less than 16 each. */
+#define SERVER_DESCRIPTORS_KEPT 4096U
 /* Requests that are on their way or answered, at one time: HTTP/2 has many on a connection. */
 #define SERVER_EXCHANGES_MAX 4096U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
@@ -88,6 +91,8 @@ struct server {
     struct tls_host *tls; /* of TCP; NULL: it is spoken in clear */
     struct connection_list idle; /* those that wait for a request, the longest-waiting first */
     struct connection_list busy;
+    unsigned connections_max;
+    unsigned tcp_max;
     unsigned connection_count;
     unsigned tcp_count; /* of them */
     unsigned exchange_count;
