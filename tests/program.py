@@ -24,6 +24,9 @@ if IS_ROOT:
     USERS = {"root": [], "user": ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
                                   "--clear-groups", "--"]}
 
+# Sanitizers keep what is freed for a while.
+SANITIZED = b"__asan_init" in Path(CELLA).read_bytes()
+
 
 def make_caches(directory):
     """A directory of each user's in it, by his name."""

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from program import CELLA, NOBODY, USERS
+from program import CELLA, NOBODY, SANITIZED, USERS
 
 START_SECONDS = 30
 
@@ -81,6 +81,11 @@ class Server:
         """Its pid."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return int(children.read_text().split()[0])
+
+    def memory(self):
+        """Resident, in bytes; with sanitizers it says nothing."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 0 if SANITIZED else int(status.split("VmRSS:")[1].split()[0]) * 1024
 
     def text(self):
         return self.log.read_text() if self.log.exists() else ""

@@ -307,7 +307,7 @@ def test_the_preface_in_pieces(server):
 @pytest.mark.parametrize("kind", ["reset", "ping", "settings"])
 def test_floods(server, kind):
     """Each ends with the connection, or goes on; the server answers others, and grows little."""
-    before = memory(server)
+    before = server.memory()
     with Client(server) as client:
         client.sock.settimeout(5)
         try:
@@ -326,9 +326,4 @@ def test_floods(server, kind):
         except OSError:
             pass  # it was enough
         assert server.run(language="bash", code="echo on")[2]["stdout"] == "on\n"
-    assert memory(server) - before < 16 << 20
-
-
-def memory(server):
-    with open(f"/proc/{server.process.pid}/status") as status:
-        return int(status.read().split("VmRSS:")[1].split()[0]) * 1024
+    assert server.memory() - before < 16 << 20

@@ -347,18 +347,13 @@ def test_a_flood_of_pings_by_one_that_does_not_read(server):
     client = connect(server)
     client.sock.settimeout(1)
     pings = raw_frame(0x89, bytes(125)) * 1000
-    before = memory(server)
+    before = server.memory()
     with pytest.raises(TimeoutError):
         for _ in range(400):
             client.sock.sendall(pings)
-    assert memory(server) - before < 16 << 20
+    assert server.memory() - before < 16 << 20
     assert server.run(language="bash", code="echo on")[2]["stdout"] == "on\n"
     client.sock.close()
-
-
-def memory(server):
-    status = open(f"/proc/{server.process.pid}/status").read()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 HEADERS = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
