@@ -81,59 +81,6 @@ def test_what_is_always_there(server):
     assert server.ask("GET", "/version")[::2] == (200, {"version": version})
 
 
-def samples_of(text):
-    """The metrics by name, after a look at the form: each has its help and type before its samples,
-    no name comes twice, counters end in _total, buckets sum up to the count."""
-    metrics, types, current = {}, {}, None
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            current = line.split()[2]
-            assert current not in types and len(line.split()) > 3
-        elif line.startswith("# TYPE "):
-            assert line.split()[2] == current and current not in types
-            types[current] = line.split()[3]
-        else:
-            name, labels, value = re.fullmatch(r'([a-z_]+)((?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})?) (\S+)', line).groups()
-            base = re.sub("_(bucket|sum|count)$", "", name) if types[current] == "histogram" else name
-            assert base == current and name + labels not in metrics
-            metrics[name + labels] = float(value)
-    assert text.endswith("\n")
-    for name, type_ in types.items():
-        assert type_ in ("gauge", "counter", "histogram")
-        assert name.endswith("_total") == (type_ == "counter")
-        buckets = [value for sample, value in metrics.items() if sample.startswith(name + "_bucket")]
-        if type_ == "histogram":
-            assert buckets == sorted(buckets) and buckets[-1] == metrics[name + "_count"]
-    return metrics
-
-
-def test_metrics():
-    with Server("--pool-memory", "256m") as server:
-        status, headers, text = server.ask("GET", "/metrics")
-        assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-        first = samples_of(text.decode())
-        assert (first["cella_ready"], first["cella_run_duration_seconds_count"]) == (1, 0)
-        assert abs(first["process_start_time_seconds"] - time.time()) < 60
-        wait_until(lambda: server.run(language="python", code="1")[2]["start"] == "warm", 30)
-        server.run(language="bash", code="exit 3")
-        server.run(language="bash", code="sleep 9", limits={"wall_ms": 300})
-        assert server.ask("GET", "/nothing")[0] == 404
-        response, _ = start_sleeping(server)
-        metrics = samples_of(server.ask("GET", "/metrics")[2].decode())
-        assert metrics["cella_jobs"] == 1 and metrics["cella_connections"] >= 2
-        assert metrics['cella_runs_total{status="ok",start="warm"}'] == 1
-        assert metrics['cella_runs_total{status="ok",start="cold"}'] >= 1
-        assert metrics['cella_runs_total{status="exit",start="cold"}'] == 1
-        assert metrics['cella_runs_total{status="wall_time",start="cold"}'] == 1
-        ended = sum(value for name, value in metrics.items() if name.startswith("cella_runs_total"))
-        assert metrics["cella_run_duration_seconds_count"] == ended
-        assert metrics["cella_run_duration_seconds_sum"] >= 0.3
-        assert metrics['cella_http_responses_total{code="404"}'] == 1
-        assert metrics['cella_http_responses_total{code="200"}'] >= ended
-        assert metrics['cella_pool_target{language="python",policy="default"}'] > 0
-        response.close()
-
-
 @pytest.mark.parametrize("path, words", [
     ("/v1/languages", ["languages", "--json"]),
     ("/v1/policies", ["policy", "list", "--json"]),

@@ -50,7 +50,8 @@ static void begin(struct exchange *exchange, int status, const char *type)
     const bool is_looked_at =
         status == 200 && strcmp(head->method, "POST") != 0 && strchr(head->path + 1, '/') == NULL;
     exchange->answer = (struct answer){.status = status};
-    metrics_count_response(&exchange->server->metrics, status);
+    metrics_count_response(&exchange->server->metrics, status,
+                           server_now_ms() - exchange->began_ms);
     add_date(&exchange->answer);
     add(&exchange->answer,
         "Content-Type: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n", type);

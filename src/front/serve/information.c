@@ -44,11 +44,16 @@ void information_metrics(struct exchange *exchange)
     struct cella_error error;
     char *text = NULL;
     size_t size = 0;
-    if (metrics_text(exchange->server, &text, &size, &error) < 0) {
+    const bool is_open = http_header_has(&exchange->head, "Accept", "application/openmetrics-text");
+    if (metrics_text(exchange->server, is_open ? METRICS_OPEN : METRICS_TEXT, &text, &size,
+                     &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }
-    answer_text(exchange, "text/plain; version=0.0.4; charset=utf-8", text, size);
+    answer_text(exchange,
+                is_open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                        : "text/plain; version=0.0.4; charset=utf-8",
+                text, size);
 }
 
 void information_pools(struct exchange *exchange)

@@ -1,5 +1,6 @@
 /*
- * What the server counts, as text that Prometheus reads (exposition format 0.0.4).
+ * What the server counts, as text that Prometheus reads: its exposition format 0.0.4, or
+ * OpenMetrics 1.0.
  *
  * METRICS is the one list: X(id, name, type, help).  What there is one of is a number of the
  * server's own at the moment of asking; the rest has labels and is counted here as it happens.
@@ -8,6 +9,8 @@
 #define SERVE_METRICS_H
 
 #include <cella/cella.h>
+#include <cella/wire.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,13 +32,26 @@ struct server;
     X(RESPONSES, "cella_http_responses_total", "counter", "answers by their HTTP status")          \
     X(RUNS, "cella_runs_total", "counter", "runs that have ended, by verdict and start")           \
     X(RUN_SECONDS, "cella_run_duration_seconds", "histogram",                                      \
-      "from the request to the run's end, waiting for room included")                              \
+      "from the request to the run's end, waiting for room included, by verdict")                  \
+    X(SETUP_SECONDS, "cella_run_setup_seconds", "histogram",                                       \
+      "from having room to the program's first instruction, by start")                             \
+    X(PROGRAM_SECONDS, "cella_run_program_seconds", "histogram",                                   \
+      "from the program's first instruction until nothing of it is left")                          \
+    X(COMPILE_SECONDS, "cella_run_compile_seconds", "histogram",                                   \
+      "from having room to compile until nothing of the compiler is left")                         \
+    X(LIMITS, "cella_limits_hit_total", "counter",                                                 \
+      "limits that runs touched, also those survived")                                             \
+    X(REQUEST_SECONDS, "cella_http_request_duration_seconds", "histogram",                         \
+      "from a request's first byte to the beginning of its answer")                                \
     X(AUDIT_LINES, "cella_audit_lines_total", "counter", "lines of the audit log")                 \
     X(AUDIT_FAILURES, "cella_audit_failures_total", "counter",                                     \
       "lines of the audit log that could not be written")                                          \
     X(POOL_READY, "cella_pool_ready", "gauge", "sandboxes that stand ready")                       \
     X(POOL_TARGET, "cella_pool_target", "gauge", "sandboxes that shall stand ready")               \
-    X(POOL_MEMORY, "cella_pool_memory_bytes", "gauge", "what warm interpreters have")
+    X(POOL_MEMORY, "cella_pool_memory_bytes", "gauge", "what warm interpreters have")              \
+    X(POOL_MADE, "cella_pool_made_total", "counter", "sandboxes that were made ahead of need")     \
+    X(POOL_TAKEN, "cella_pool_taken_total", "counter", "of them, those that runs were begun in")   \
+    X(POOL_DEAD, "cella_pool_zygote_deaths_total", "counter", "warm interpreters that died")
 
 /* X(id, reason) */
 #define REFUSALS(X)                                                                                \
@@ -57,7 +73,7 @@ enum refusal { REFUSALS(REFUSAL_ENUM) REFUSAL_COUNT };
 #define METRICS_VERDICTS   16U /* more than there are */
 #define METRICS_BUCKETS    14U
 
-struct metrics_times {
+struct histogram {
     uint64_t buckets[METRICS_BUCKETS]; /* not summed up; the last is beyond all bounds */
     double seconds;
 };
@@ -68,21 +84,28 @@ struct metrics {
     struct {
         char word[16];      /* "": free */
         uint64_t counts[2]; /* cold and warm */
+        struct histogram durations;
     } verdicts[METRICS_VERDICTS];
-    struct metrics_times runs, queue;
+    struct {
+        char word[16]; /* "": free */
+        uint64_t count;
+    } limits[METRICS_VERDICTS];
+    struct histogram queue, setup[2], program, compile, requests;
     uint64_t refusals[REFUSAL_COUNT];
 };
 
 void metrics_init(struct metrics *metrics);
-void metrics_count_response(struct metrics *metrics, int status);
+void metrics_count_response(struct metrics *metrics, int status, uint64_t duration_ms);
 void metrics_count_run(struct metrics *metrics, const struct cella_result *result,
                        uint64_t duration_ms);
+void metrics_count_stages(struct metrics *metrics, const struct cella_run_info *info, bool is_warm);
 
 void metrics_count_wait(struct metrics *metrics, uint64_t duration_ms);
 void metrics_count_refusal(struct metrics *metrics, enum refusal refusal);
 
+enum metrics_form { METRICS_TEXT, METRICS_OPEN };
 /* malloc'ed. */
-int metrics_text(const struct server *server, char **ret_text, size_t *ret_size,
-                 struct cella_error *err) __attribute__((warn_unused_result));
+int metrics_text(const struct server *server, enum metrics_form form, char **ret_text,
+                 size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -175,7 +175,11 @@ static void audit_end(struct server *server, const struct record *record, const 
 void report_ended(struct server *server, const struct record *record, const char *id,
                   const struct cella_run *run, const struct cella_result *result)
 {
-    (void)run;
+    struct cella_run_info info = {.size = sizeof(info)};
+    if (run != NULL) {
+        cella_run_info(run, &info);
+        metrics_count_stages(&server->metrics, &info, cella_result_is_warm(result) != 0);
+    }
     if (server->audit.fd >= 0) {
         audit_end(server, record, id, result);
     }
