@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define WORKSPACE "/workspace/"
+#define PROGRAM   "/program/" /* where a policy has the request's files apart */
 
 /* Names that are compared with a misspelt one: each costs about a microsecond. */
 #define NAMES_COMPARED_MAX 4096U
@@ -160,10 +161,10 @@ struct source_place source_find(const struct diagnose_sources *sources, struct p
     }
     place.name = without(name, "file://");
     /* A relative name with ".." in it is one of where a library was built. */
-    place.in_workspace = text_begins(place.name, WORKSPACE) ||
+    place.in_workspace = text_begins(place.name, WORKSPACE) || text_begins(place.name, PROGRAM) ||
                          (text_begins(place.name, "./") &&
                           memmem(place.name.data, place.name.size, "/../", 4) == NULL);
-    place.name = without(without(place.name, WORKSPACE), "./");
+    place.name = without(without(without(place.name, WORKSPACE), PROGRAM), "./");
     place.file = find_file(sources, place.name);
     if (place.file != NULL) {
         place.name = (struct pattern_piece){place.file->path, strlen(place.file->path)};

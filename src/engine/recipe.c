@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORKSPACE "/workspace"
+#define WORKSPACE PLAN_WORKSPACE "/"
+#define APART     PLAN_PROGRAM "/"
 
 /* Of one "NAME=value"; the request's own are bounded together by less. */
 #define VARIABLE_MAX ((size_t)128 * 1024)
@@ -39,6 +40,11 @@ static int write_environment(const struct writing *writing, struct cella_error *
 static int write_files(const struct writing *writing, struct cella_error *err);
 static int write_globs(const struct writing *writing, struct cella_error *err);
 
+static bool is_apart(const struct recipe *recipe)
+{
+    return recipe->policy != NULL && policy_files_are_apart(recipe->policy);
+}
+
 int recipe_write(const struct recipe *recipe, enum policy_stage stage, const struct limits *limits,
                  struct pack_writer *writer, struct cella_error *err)
 {
@@ -49,7 +55,8 @@ int recipe_write(const struct recipe *recipe, enum policy_stage stage, const str
         .values = {.runtime = recipe->runtime,
                    .spec = recipe->spec,
                    .path = recipe->path,
-                   .limits = limits},
+                   .limits = limits,
+                   .directory = is_apart(recipe) ? APART : ""},
     };
     if (write_argv(&writing, err) < 0 || write_environment(&writing, err) < 0 ||
         write_files(&writing, err) < 0) {
@@ -84,10 +91,14 @@ static int write_zygote_variables(const struct writing *writing, struct cella_er
             return error_set_memory(err);
         }
     }
-    const char *script = runtime_is_compiled(runtime)
-                             ? runtime->output
-                             : runtime_entry(runtime, writing->recipe->spec);
-    if (write_variable(writing, "CELLA_ZYGOTE_SCRIPT", script, err) < 0) {
+    const char *entry = runtime_entry(runtime, writing->recipe->spec);
+    CLEANUP(buffer_done) struct buffer script;
+    buffer_init(&script, VARIABLE_MAX);
+    if (buffer_add_string(&script, is_apart(writing->recipe) ? APART : "") < 0 ||
+        buffer_add_string(&script, runtime_is_compiled(runtime) ? runtime->output : entry) < 0) {
+        return error_set_memory(err);
+    }
+    if (write_variable(writing, "CELLA_ZYGOTE_SCRIPT", script.data, err) < 0) {
         return -1;
     }
     return modules.size == 0 ? 0
@@ -104,7 +115,11 @@ int recipe_write_zygote(const struct recipe *recipe, const struct limits *limits
         .recipe = &own,
         .stage = POLICY_STAGE_RUN,
         .writer = writer,
-        .values = {.runtime = own.runtime, .spec = &bare, .path = own.path, .limits = limits},
+        .values = {.runtime = own.runtime,
+                   .spec = &bare,
+                   .path = own.path,
+                   .limits = limits,
+                   .directory = is_apart(recipe) ? APART : ""},
     };
     if (write_argv(&writing, err) < 0 || write_environment(&writing, err) < 0) {
         return -1;
@@ -140,15 +155,15 @@ int recipe_check(const struct recipe *recipe, struct cella_error *err)
 
 /* ---- argv ---- */
 
-/* A relative path is meant as seen from the workspace; a bare word is looked for in PATH, by init
- * and inside the sandbox, because only there it is known what PATH leads to. */
+/* A relative path is meant as seen from the request's files; a bare word is looked for in PATH, by
+ * init and inside the sandbox, because only there it is known what PATH leads to. */
 static int write_program(const struct writing *writing, const char *word, struct cella_error *err)
 {
     if (word[0] == '/' || strchr(word, '/') == NULL) {
         return pack_writer_add_word(writing->writer, PACK_PROGRAM, word, err);
     }
     AUTO_FREE char *path = NULL;
-    if (asprintf(&path, WORKSPACE "/%s", word) < 0) {
+    if (asprintf(&path, "%s%s", is_apart(writing->recipe) ? APART : WORKSPACE, word) < 0) {
         path = NULL;
         return error_set_memory(err);
     }
@@ -263,7 +278,7 @@ static int write_layer(const struct writing *writing, const struct variables lay
 
 static int write_environment(const struct writing *writing, struct cella_error *err)
 {
-    static char lang[] = "LANG", utf8[] = "C.UTF-8", home[] = "HOME", workspace[] = WORKSPACE,
+    static char lang[] = "LANG", utf8[] = "C.UTF-8", home[] = "HOME", workspace[] = PLAN_WORKSPACE,
                 path[] = "PATH", directories[] = "/usr/local/bin:/usr/bin:/bin";
     static const struct spec_variable ours[] = {
         {lang, utf8}, {home, workspace}, {path, directories}};

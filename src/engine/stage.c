@@ -344,6 +344,7 @@ static void on_started(struct stage *stage, const struct keeper_started *started
     stage->started_us = clock_monotonic_us();
     result->protections = started->protections;
     result->mechanism = mechanism_of(started->mechanism);
+    result->has_shares = plan_writable_count(stage->plan) > 0;
     result->warm = started->warm != 0;
     if (result->started_at_ms == 0) {
         result->started_at_ms = clock_realtime_ms();

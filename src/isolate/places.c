@@ -23,7 +23,7 @@ static const char *const closed[] = {
 static const char *const kernels[] = {"/proc", "/sys", "/dev", "/run", "/var/run"};
 
 /* Made by the sandbox itself. */
-static const char *const made[] = {"/proc", "/sys", "/dev", "/tmp", "/workspace"};
+static const char *const made[] = {"/proc", "/sys", "/dev", "/tmp", "/workspace", "/program"};
 
 static bool lies_in_any(const char *path, const char *const *directories, size_t count)
 {
@@ -97,10 +97,13 @@ const char *places_source_problem(const char *path, bool writable)
     return NULL;
 }
 
-const char *places_target_problem(const char *path)
+const char *places_target_problem(const char *path, bool writable)
 {
     if (!places_is_plain(path)) {
         return "must be an absolute path without '.', '..' or a slash at its end";
+    }
+    if (writable && strcmp(path, "/workspace") == 0) {
+        return NULL; /* what programs write is then kept */
     }
     if (lies_in_any(path, made, ARRAY_LENGTH(made)) ||
         lies_in_any(path, closed, ARRAY_LENGTH(closed)) || strcmp(path, "/etc") == 0 ||

@@ -33,7 +33,8 @@ bool places_is_for_programs(const char *path);
  * when one may. */
 const char *places_source_problem(const char *path, bool writable);
 
-/* Why nothing may be put at this place of a sandbox, or hidden there; NULL when something may. */
-const char *places_target_problem(const char *path);
+/* Why nothing may be put at this place of a sandbox, or hidden there; NULL when something may.
+ * `writable`: a directory that runs write to. */
+const char *places_target_problem(const char *path, bool writable);
 
 #endif

@@ -49,7 +49,7 @@ enum protection_need { PROTECTION_REQUIRED, PROTECTION_AVAILABLE };
     X(PROCESSES, "process_limit", REQUIRED, "processes and threads of the whole run limited")      \
     X(CPU, "cpu_limit", AVAILABLE, "share of the processors limited")                              \
     X(DISK, "disk_limit", REQUIRED,                                                                \
-      "workspace, /tmp and /dev/shm of limited size, and nothing else to write to")                \
+      "workspace, /tmp and /dev/shm of limited size, and what a writable mount grows is watched")  \
     X(PROCESSOR, "one_processor", AVAILABLE, "where the policy says so: one processor, for good")  \
     X(DIES_WITH_KEEPER, "dies_with_keeper", REQUIRED, "the kernel ends the run when Cella dies")   \
     X(CORE_SCHED, "core_scheduling", AVAILABLE, "shares no processor core with others")            \

@@ -110,10 +110,11 @@ static int check_source(const struct ceiling *ceiling, const struct plan_mount *
 
 static int check_target(const struct plan_mount *mount, struct cella_error *err)
 {
-    /* What we build ourselves (/proc, /dev, /tmp, /workspace) is in neither. */
+    /* What we build ourselves (/proc, /dev, /tmp) is in neither. */
     const char *target = mount->target;
-    return places_is_plain(target) &&
-                   (places_is_for_programs(target) || places_target_problem(target) == NULL)
+    const bool writable = (mount->flags & PLAN_MOUNT_WRITABLE) != 0;
+    return places_is_plain(target) && (places_is_for_programs(target) ||
+                                       places_target_problem(target, writable) == NULL)
                ? 0
                : above(err, "a mount's target is not a place for the host's files");
 }
@@ -161,6 +162,9 @@ static int check_mounts(const struct ceiling *ceiling, const struct plan *plan,
         if (check_mount(ceiling, &plan->mounts[i], err) != 0) {
             return -1;
         }
+    }
+    if (plan_has_workspace(plan) && plan->files_apart == 0) {
+        return above(err, "the request's files would lie in a directory of the host");
     }
     return plan_writable_count(plan) <= PLAN_WRITABLE_MAX ? 0
                                                           : above(err, "too many writable mounts");
@@ -247,8 +251,8 @@ int ceiling_check(const struct ceiling *ceiling, const struct plan *plan, struct
     if (plan->version != PLAN_VERSION || plan->mount_count > PLAN_MOUNTS_MAX ||
         plan->allowed_count > PLAN_CALLS_MAX || plan->denied_count > PLAN_CALLS_MAX ||
         plan->network > PLAN_NETWORK_HOST || plan->loopback > 1 || plan->stop_on_output > 1 ||
-        plan->one_processor > 1 || plan->terminal_rows > TERMINAL_SIZE_MAX ||
-        plan->terminal_columns > TERMINAL_SIZE_MAX ||
+        plan->one_processor > 1 || plan->files_apart > 1 ||
+        plan->terminal_rows > TERMINAL_SIZE_MAX || plan->terminal_columns > TERMINAL_SIZE_MAX ||
         (plan->terminal_rows == 0) != (plan->terminal_columns == 0) ||
         plan->syscalls > PLAN_SYSCALLS_STRICT ||
         plan->control_groups > PLAN_CONTROL_GROUPS_REQUIRED) {

@@ -20,13 +20,23 @@ static int refuse(struct cella_error *err, const char *field)
 int policy_check_language(const struct policy *policy, const struct runtime *runtime,
                           struct cella_error *err)
 {
-    if (runtime == NULL || policy->languages.all ||
-        spec_strings_have(&policy->languages.words, runtime->name)) {
+    if (runtime == NULL) {
         return 0;
     }
-    (void)error_set(err, CELLA_ERROR_POLICY, 0, "policy '%s' does not allow the language '%s'",
-                    policy->name, runtime->name);
-    return refuse(err, "language");
+    if (!policy->languages.all && !spec_strings_have(&policy->languages.words, runtime->name)) {
+        (void)error_set(err, CELLA_ERROR_POLICY, 0, "policy '%s' does not allow the language '%s'",
+                        policy->name, runtime->name);
+        return refuse(err, "language");
+    }
+    /* What compiling makes is the program, and it is executed where it was made. */
+    if (runtime_is_compiled(runtime) && policy_files_are_apart(policy)) {
+        (void)error_set(err, CELLA_ERROR_POLICY, 0,
+                        "policy '%s' has a request's files apart from the workspace, where '%s' "
+                        "needs them to be",
+                        policy->name, runtime->name);
+        return refuse(err, "language");
+    }
+    return 0;
 }
 
 int policy_check_command(const struct policy *policy, const struct spec *spec,

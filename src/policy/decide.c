@@ -294,6 +294,8 @@ static void tell_rest(struct deciding *deciding)
     tell_calls(deciding, &policy->allowed_calls, "allow", "allowed beside the set");
     tell_calls(deciding, &policy->denied_calls, "deny", "denied");
     tell_mounts(deciding);
+    give(deciding, "files_apart", "", "files_apart", NULL, "%s",
+         policy_files_are_apart(policy) ? "yes" : "no");
     give(deciding, "one_processor", "", "one_processor", NULL, "%s",
          policy->one_processor ? "yes" : "no");
     give(deciding, "cold_start", "", "cold_start", NULL, "%s", policy->cold_start ? "yes" : "no");

@@ -188,7 +188,7 @@ static int add_mount(const struct explanation *what, const struct plan_mount *mo
     if (moved || writable) {
         return buffer_add_format(what->out, "  %-24s %s%s%s\n", mount->target,
                                  moved ? mount->source : "", moved && writable ? ", " : "",
-                                 writable ? "writable, not limited by disk_bytes" : "");
+                                 writable ? "writable, disk_bytes by supervision" : "");
     }
     return buffer_add_format(what->out, optional ? "  %-24s where the host has it\n" : "  %s\n",
                              mount->target);
@@ -201,12 +201,16 @@ static int add_files(const struct explanation *what, struct cella_error *err)
         status = add_mount(what, &what->run->mounts[i]);
     }
     if (status == 0) {
-        status = buffer_add_string(what->out, "Files of its own\n"
-                                              "  /workspace, /tmp         writable, limited by "
-                                              "disk_bytes and inodes\n"
-                                              "  /dev/shm                 writable, limited by "
-                                              "memory_bytes\n"
-                                              "  /dev, /proc, /etc        minimal\n");
+        status = buffer_add_format(what->out,
+                                   "Files of its own\n"
+                                   "  %-24s writable, limited by "
+                                   "disk_bytes and inodes\n"
+                                   "  /dev/shm                 writable, limited by "
+                                   "memory_bytes\n"
+                                   "  /dev, /proc, /etc        minimal\n",
+                                   plan_has_workspace(what->run) ? "/program, /tmp"
+                                   : what->run->files_apart != 0 ? "/workspace, /program, /tmp"
+                                                                 : "/workspace, /tmp");
     }
     return checked(status, err);
 }

@@ -28,6 +28,8 @@
     X(mounts, "mounts", "list of mappings", "[]", "`none` at more places; less at the base's",     \
       "places of the host that a run sees, and places that it does not")                           \
     X(env, "env", "mapping", "", "", "environment variables")                                      \
+    X(files_apart, "files_apart", "true or false", "false", "anything",                            \
+      "put the request's files into /program, so that the workspace begins empty")                 \
     X(one_processor, "one_processor", "true or false", "false", "`true`",                          \
       "keep all processes of a run on one processor, which they cannot leave")                     \
     X(cold_start, "cold_start", "true or false", "false", "`true`",                                \

@@ -19,7 +19,7 @@
 #include <string.h>
 
 /* The digest covers every byte: there must be none that the compiler left undefined. */
-_Static_assert(sizeof(struct plan) == 12 * sizeof(uint32_t) + sizeof(uint64_t) +
+_Static_assert(sizeof(struct plan) == 14 * sizeof(uint32_t) + sizeof(uint64_t) +
                                           sizeof(struct limits) + PLAN_POLICY_SIZE +
                                           PLAN_HOSTNAME_MAX +
                                           2 * PLAN_CALLS_MAX * sizeof(uint32_t) +
@@ -91,6 +91,15 @@ static int fill_mounts(const struct policy *policy, const struct runtime *runtim
     return add_mounts(policy, stage, plan, err);
 }
 
+bool policy_files_are_apart(const struct policy *policy)
+{
+    bool covered = false;
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        covered = covered || strcmp(policy->mounts[i].at, PLAN_WORKSPACE) == 0;
+    }
+    return covered || policy->files_apart;
+}
+
 /* What every plan of the policy has. */
 static void fill_choices(const struct policy *policy, struct plan *plan)
 {
@@ -99,6 +108,7 @@ static void fill_choices(const struct policy *policy, struct plan *plan)
     plan->control_groups = policy->control_groups;
     plan->waived = policy->waived;
     plan->one_processor = policy->one_processor;
+    plan->files_apart = policy_files_are_apart(policy);
     policy_calls_fill(policy, plan);
     (void)snprintf(plan->hostname, sizeof(plan->hostname), "cella"); /* fits */
     for (size_t i = 0; i < PLAN_POLICY_SIZE; i++) {

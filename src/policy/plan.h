@@ -13,7 +13,10 @@
 
 #include "request/limits.h"
 
-#define PLAN_VERSION      3U
+#include <stdbool.h>
+#include <string.h>
+
+#define PLAN_VERSION      4U
 #define PLAN_PATH_MAX     192
 #define PLAN_MOUNTS_MAX   32
 #define PLAN_WRITABLE_MAX 8  /* of them */
@@ -67,6 +70,8 @@ struct plan {
     uint32_t one_processor; /* 1: every process of the run stays on one processor */
     uint32_t terminal_rows; /* of the program's terminal; 0, as its columns: there is none */
     uint32_t terminal_columns;
+    uint32_t files_apart; /* 1: the request's files are not in the workspace */
+    uint32_t reserved;
     uint32_t allowed_count;
     uint32_t denied_count;
     uint64_t waived; /* protections left out, by protection_bit() */
@@ -77,6 +82,21 @@ struct plan {
     uint32_t denied_calls[PLAN_CALLS_MAX];  /* of what would be allowed; these win */
     struct plan_mount mounts[PLAN_MOUNTS_MAX];
 };
+
+/* Where the workspace is, and the request's files where the plan has them apart. */
+#define PLAN_WORKSPACE "/workspace"
+#define PLAN_PROGRAM   "/program"
+
+/* Whether a mount lies over the workspace. */
+static inline bool plan_has_workspace(const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->mount_count && i < PLAN_MOUNTS_MAX; i++) {
+        if (strcmp(plan->mounts[i].target, PLAN_WORKSPACE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* How many of the plan's mounts the run may write to. */
 static inline uint32_t plan_writable_count(const struct plan *plan)

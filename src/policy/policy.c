@@ -106,6 +106,7 @@ static int copy_rules(const struct policy *base, struct policy *policy, struct c
     policy->denied_calls = base->denied_calls;
     policy->loopback = base->loopback;
     policy->host_network = base->host_network;
+    policy->files_apart = base->files_apart;
     policy->one_processor = base->one_processor;
     policy->cold_start = base->cold_start;
     policy->adaptive_timeout = base->adaptive_timeout;

@@ -74,6 +74,7 @@ struct policy {
     struct policy_call_list denied_calls;  /* sorted; these win */
     bool loopback;
     bool host_network; /* a request may ask for network "host" */
+    bool files_apart;  /* also where a mount lies over the workspace */
     bool one_processor;
     bool cold_start; /* no zygotes */
     bool adaptive_timeout;
@@ -94,6 +95,10 @@ struct policy {
     struct policy_source *sources[POLICY_EXTENDS_MAX]; /* its own file first */
     size_t source_count;
 };
+
+/* Whether a request's files lie in PLAN_PROGRAM: the policy says so, or has a mount over the
+ * workspace, into which none of them belongs. */
+bool policy_files_are_apart(const struct policy *policy);
 
 /* Looked for as runtimes are, in .../policies.  CELLA_ERROR_POLICY for an unknown one, with the
  * list and the closest name; CELLA_ERROR_HOST for a bad file, with its line and column. */

@@ -106,7 +106,9 @@ static int check_mount(const struct mount_fields *fields, const struct json_wher
     if (problem != NULL) {
         return fail_path(where, "path", problem, err);
     }
-    problem = strlen(at) >= PLAN_PATH_MAX ? "is too long" : places_target_problem(at);
+    problem = strlen(at) >= PLAN_PATH_MAX
+                  ? "is too long"
+                  : places_target_problem(at, fields->access == POLICY_ACCESS_WRITABLE);
     return problem == NULL ? 0 : fail_path(where, at == fields->at ? "at" : "path", problem, err);
 }
 

@@ -243,6 +243,12 @@ READER(control_groups)
     return 0;
 }
 
+READER(files_apart)
+{
+    struct reading *reading = target;
+    return json_text_read_bool(value, where, &reading->policy->files_apart, err);
+}
+
 READER(one_processor)
 {
     struct reading *reading = target;

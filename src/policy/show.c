@@ -166,6 +166,7 @@ static void put_choices(struct tree *tree, json_t *root, const struct policy *po
     put(tree, root, "syscalls", calls);
     put(tree, root, "mounts", mounts_tree(tree, policy));
     put(tree, root, "env", env_tree(tree, policy));
+    put(tree, root, "files_apart", json_boolean(policy->files_apart));
     put(tree, root, "one_processor", json_boolean(policy->one_processor));
     put(tree, root, "cold_start", json_boolean(policy->cold_start));
     put(tree, root, "adaptive_timeout", json_boolean(policy->adaptive_timeout));

@@ -176,8 +176,8 @@
     X(STACK, false, "rlimit")                                                                      \
     X(COLLECT_BYTES, false, "supervision")                                                         \
     X(COLLECT_FILES, false, "supervision")
-/* For disk_bytes and inodes where a policy gives writable mounts, which nothing limits. */
-#define RESULT_DISK_PARTLY "tmpfs, but not in writable mounts"
+/* For disk_bytes and inodes where a policy gives writable mounts. */
+#define RESULT_DISK_PARTLY "tmpfs, and supervision of writable mounts"
 /* The words for a control group, by enum result_mechanism. */
 #define RESULT_CGROUP_V2 "cgroup v2"
 #define RESULT_CGROUP_V1 "cgroup v1"

@@ -121,6 +121,7 @@ struct result {
     uint64_t protections;               /* that held, by protection_bit() */
     uint64_t waived;
     enum result_mechanism mechanism;
+    bool has_shares;          /* the plan has writable mounts */
     bool warm;                /* the program was a zygote's child */
     struct cella_error error; /* for STATUS_REFUSED and STATUS_INTERNAL */
     char language_name[64], language_version[64], language_path[256]; /* name "" for a command */

@@ -346,16 +346,14 @@ static void write_MECHANISMS(struct json_writer *writer, const struct result *re
                                                                    : NULL;
     /* Not every control group has the controller that shares out the processors. */
     bool shared = (result->protections & protection_bit(PROTECTION_CPU)) != 0;
-    const uint64_t disk = protection_bit(PROTECTION_DISK);
-    const bool partly = ((result->protections | result->waived) & disk) == 0;
     json_write_open(writer, '{');
     for (int limit = 0; limit < LIMIT_COUNT; limit++) {
         json_write_key(writer, limit_table[limit].name);
         bool by_group = table[limit].by_group && group != NULL && (limit != LIMIT_CPUS || shared);
         const bool of_disk = limit == LIMIT_DISK || limit == LIMIT_INODES;
-        write_TEXT_OR_NULL(writer, by_group            ? group
-                                   : partly && of_disk ? RESULT_DISK_PARTLY
-                                                       : table[limit].otherwise);
+        write_TEXT_OR_NULL(writer, by_group                        ? group
+                                   : result->has_shares && of_disk ? RESULT_DISK_PARTLY
+                                                                   : table[limit].otherwise);
     }
     json_write_close(writer, '}');
 }

@@ -141,9 +141,12 @@ static const char *file_prefix(const char *path)
     return path[0] == '-' || path[0] == '@' ? "./" : "";
 }
 
-static int add_entry(struct buffer *out, const char *entry, size_t size)
+static int add_entry(struct buffer *out, const struct expand_values *values, const char *entry,
+                     size_t size)
 {
-    return buffer_add_string(out, file_prefix(entry)) < 0 ? -1 : buffer_add(out, entry, size);
+    const char *directory = values->directory != NULL ? values->directory : "";
+    const char *prefix = directory[0] != '\0' ? directory : file_prefix(entry);
+    return buffer_add_string(out, prefix) < 0 ? -1 : buffer_add(out, entry, size);
 }
 
 /* Without the last name's extension: what a class is called after its file. */
@@ -178,9 +181,9 @@ static int add_value(struct buffer *out, const struct found *found,
     case PLACEHOLDER_PATH:
         return buffer_add_string(out, values->path);
     case PLACEHOLDER_ENTRY:
-        return add_entry(out, entry, strlen(entry));
+        return add_entry(out, values, entry, strlen(entry));
     case PLACEHOLDER_ENTRY_STEM:
-        return add_entry(out, entry, stem_size(entry));
+        return add_entry(out, values, entry, stem_size(entry));
     case PLACEHOLDER_OUTPUT:
         return buffer_add_string(out, output == NULL ? "" : output);
     case PLACEHOLDER_MEMORY_BYTES:

@@ -18,6 +18,8 @@ struct expand_values {
     const struct spec *spec;     /* NULL outside of a run: there is no more than the runtime says */
     const char *path;            /* the interpreter or compiler on this host */
     const struct limits *limits; /* of the stage's plan */
+    const char *directory;       /* of the request's files, with a slash behind it; "" or NULL: the
+                                    workspace, in which the program begins */
 };
 
 /* argv: added to an empty list.  Lists such as {args} become any number of words. */

@@ -319,19 +319,87 @@ open("/out/data.txt", "a").write(", and more")
 os.mkdir("/out/made")
 print(os.stat("/out/new.txt").st_uid, os.stat("/out/data.txt").st_uid)
 """
-    result = setting.python(code, limits={"disk_bytes": 1024 * 1024})
+    result = setting.python(code)
     assert ok(result) == "1000 1000"
     owner = OWNER if setting.who == "root" else os.stat(shared).st_uid
     for name in ["new.txt", "made"]:
         found = (shared / name).stat()
         assert (found.st_uid, found.st_gid) == (owner, owner)
     assert (shared / "data.txt").read_text() == "some data, and more"
-    # What no tmpfs limits is said not to be.
-    assert "disk_limit" not in result["protections"]
-    assert result["mechanisms"]["disk_bytes"] == "tmpfs, but not in writable mounts"
+    # What no tmpfs limits is looked at.
+    assert "disk_limit" in result["protections"]
+    assert result["mechanisms"]["disk_bytes"] == "tmpfs, and supervision of writable mounts"
     # A compiler sees it, and cannot write there.
     plan = setting.call("explain", "-l", "python", "-c", "1", "--policy", "p").stdout
-    assert "/out" in plan and "writable, not limited by disk_bytes" in plan
+    assert "/out" in plan and "writable, disk_bytes by supervision" in plan
+
+
+@as_each
+@pytest.mark.parametrize("how", ["file", "unlinked", "allocated", "hidden", "many"])
+def test_disk_use_of_a_writable_mount(setting, shared, how):
+    """Whatever the files are, the file system is looked at."""
+    setting.policy("p", "limits: {disk_bytes: {default: 8m}, inodes: {default: 100},\n"
+                        "  file_bytes: {default: 1g}}\n"
+                        f"mounts: [{{path: {shared}, at: /out, access: writable}}]\n")
+    ceiling_for(setting, f"mount writable {shared}")
+    write = "for i in range(64): f.write(b'x' * (1 << 20)); f.flush()"
+    code = {"file": f"f = open('/out/big', 'wb')\n{write}",
+            "unlinked": f"f = open('/out/big', 'wb')\nos.unlink('/out/big')\n{write}",
+            "allocated": "f = open('/out/big', 'wb')\nos.posix_fallocate(f.fileno(), 0, 64 << 20)",
+            "hidden": f"os.mkdir('/out/d')\nf = open('/out/d/big', 'wb')\nos.chmod('/out/d', 0)\n{write}",
+            "many": "for i in range(2000): open(f'/out/{i}', 'w')"}[how]
+    result = setting.python(f"import os, time\n{code}\ntime.sleep(20)")
+    assert result["status"] == "disk", result
+    assert result["limit"]["name"] == ("inodes" if how == "many" else "disk_bytes")
+    assert result["usage"]["wall_ms"] < 15000
+    if how == "hidden":
+        os.chmod(shared / "d", 0o700)
+    # One that is too quick to be seen at it is told of it.
+    if how == "allocated":
+        (shared / "big").unlink()
+        result = setting.python(f"import os\n{code}")
+        assert "disk" in [result["status"], *result["limits_hit"]], result
+
+
+@as_each
+def test_workspace_of_the_operators(setting, shared):
+    """Files of programs are kept there, and the request's are not among them."""
+    setting.policy("p", f"mounts: [{{path: {shared}, at: /workspace, access: writable}}]\n")
+    ceiling_for(setting, f"mount writable {shared}")
+    code = "import os, helper\nprint(os.getcwd(), sorted(os.listdir()), helper.X, __file__)\n" \
+           "open('made.txt', 'w').write('by a program')"
+    result = setting.python(code, files=[{"path": "helper.py", "content": "X = 5"}])
+    assert ok(result) == "/workspace ['data.txt', 'sub'] 5 /program/main.py"
+    owner = OWNER if setting.who == "root" else os.stat(shared).st_uid
+    assert (shared / "made.txt").stat().st_uid == owner
+    result = setting.python("print(open('made.txt').read()); open('/program/x', 'w'); 1 / 0",
+                            collect=["made*"])
+    assert (result["stdout"], result["status"]) == ("by a program\n", "exit")
+    assert [file["path"] for file in result["files"]] == ["made.txt"]
+    assert result["diagnosis"]["file"] == "main.py" and "ZeroDivision" in result["diagnosis"]["class"]
+    assert "disk_limit" in result["protections"]
+    # Neither links nor pipes for whoever looks there.
+    for call in ["os.symlink('/etc/passwd', 'l')", "os.mkfifo('p')", "os.link('made.txt', '/tmp/l')"]:
+        assert setting.python(f"import os\n{call}")["status"] == "exit", call
+    assert sorted(path.name for path in shared.iterdir()) == ["data.txt", "made.txt", "sub"]
+    refused(setting.run(language="c", code="int main(void){}", policy="p"),
+            "policy 'p' has a request's files apart from the workspace, where 'c' needs them to be")
+    for policy in ["mounts: [{path: /usr/share, at: /workspace}]", "mounts: [{path: /usr, at: /program}]"]:
+        setting.policy("q", policy + "\n")
+        assert "is a place that the sandbox makes for itself" in \
+            setting.call("policy", "check", "q").stderr
+
+
+@as_each
+def test_files_apart(setting):
+    setting.policy("p", "files_apart: true\n")
+    for language, code in [("python", "import os; print(os.listdir('/workspace'), os.getcwd())"),
+                           ("bash", "echo \"$(ls -A) $PWD $0\"; echo x > y; cat y"),
+                           ("javascript", "console.log(require('fs').readdirSync('.'), __filename)"),
+                           ("ruby", "p Dir.children('.'), __FILE__"), ("perl", "print -e 'x', $0, qq(\n)")]:
+        result = setting.run(language=language, code=code, policy="p")
+        assert result["status"] == "ok", result
+        assert "main" not in result["stdout"].replace("/program/main", ""), result["stdout"]
 
 
 @as_each

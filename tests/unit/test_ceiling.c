@@ -302,6 +302,7 @@ static void test_ranges(void **state)
     OUT_OF_RANGE(loopback, 2, "a field is out of range");
     OUT_OF_RANGE(stop_on_output, 2, "a field is out of range");
     OUT_OF_RANGE(one_processor, 2, "a field is out of range");
+    OUT_OF_RANGE(files_apart, 2, "a field is out of range");
     OUT_OF_RANGE(syscalls, PLAN_SYSCALLS_STRICT + 1, "a field is out of range");
     OUT_OF_RANGE(control_groups, PLAN_CONTROL_GROUPS_REQUIRED + 1, "a field is out of range");
     OUT_OF_RANGE(waived, protection_bit(PROTECTION_PID_NS), "'pid_namespace' cannot be waived");

@@ -40,7 +40,7 @@ static void test_expand(void **state)
         .entry = extension, .output = output, .extensions = {extensions, 1}};
     const struct spec spec = {
         .entry = entry, .files = files, .file_count = ARRAY_LENGTH(files), .args = request};
-    struct expand_values values = {&runtime, &spec, "/bin/x", &limits};
+    struct expand_values values = {&runtime, &spec, "/bin/x", &limits, NULL};
     const char *const words[] = {
         "{path}",
         "-m={memory_mib},{memory_bytes}",

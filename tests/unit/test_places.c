@@ -85,6 +85,8 @@ static void test_targets(void **state)
         {"/etc/hosts/x", ITSELF},
         {"/workspace", ITSELF},
         {"/workspace/x", ITSELF},
+        {"/program", ITSELF},
+        {"/program/x", ITSELF},
         {"/tmp/x", ITSELF},
         {"/proc/self", ITSELF},
         {"/dev/sda", ITSELF},
@@ -93,7 +95,10 @@ static void test_targets(void **state)
         {"data", PLAIN},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        says(rows[i].path, places_target_problem(rows[i].path), rows[i].problem);
+        says(rows[i].path, places_target_problem(rows[i].path, false), rows[i].problem);
+        const bool is_workspace = strcmp(rows[i].path, "/workspace") == 0;
+        says(rows[i].path, places_target_problem(rows[i].path, true),
+             is_workspace ? NULL : rows[i].problem);
     }
 }
 

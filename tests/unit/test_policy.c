@@ -173,8 +173,10 @@ static void unknown(const char *name, const char *message, const char *hint)
 static void test_unknown(void **state)
 {
     (void)state;
-    unknown("strikt", "unknown policy 'strikt'; there are data, default, judge, open, strict",
-            "did you mean 'strict'?");
+    unknown(
+        "strikt",
+        "unknown policy 'strikt'; there are data, default, execute, judge, open, piston, strict",
+        "did you mean 'strict'?");
     unknown("../default", "unknown policy '../default'", "did you mean 'default'?");
     unknown("/etc/passwd", "unknown policy '/etc/passwd'", "");
     unknown("Default", "unknown policy 'Default'", "did you mean 'default'?");

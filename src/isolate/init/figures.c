@@ -74,11 +74,46 @@ uint64_t init_written_bytes(const struct init *init)
 static uint32_t full_causes(void)
 {
     struct statfs system;
-    if (statfs(INIT_WORKSPACE, &system) != 0) {
+    if (statfs(INIT_TEMPORARY, &system) != 0) { /* and of the workspace, where no mount lies */
         return 0;
     }
     return (system.f_bavail == 0 ? KEEPER_CAUSE_DISK : 0U) |
            (system.f_ffree == 0 ? KEEPER_CAUSE_INODES : 0U);
+}
+
+static struct share look_at(const char *directory)
+{
+    struct statfs system;
+    if (statfs(directory, &system) != 0) {
+        return (struct share){0, 0};
+    }
+    return (struct share){
+        (uint64_t)(system.f_blocks - system.f_bfree) * (uint64_t)system.f_bsize,
+        (uint64_t)(system.f_files - system.f_ffree),
+    };
+}
+
+void init_look_at_shares(struct init *init)
+{
+    for (uint32_t i = 0; i < init->start.share_count && i < PLAN_WRITABLE_MAX; i++) {
+        init->before_shares[i] = look_at(init->start.shares[i]);
+    }
+}
+
+/* By the whole file system and not by its files: what is written to a file without a name, or in a
+ * directory that nobody may look into, is there all the same. */
+uint32_t init_sample_shares(const struct init *init)
+{
+    const uint64_t *limit = init->start.limits.value;
+    uint32_t causes = 0;
+    for (uint32_t i = 0; i < init->start.share_count && i < PLAN_WRITABLE_MAX; i++) {
+        const struct share *before = &init->before_shares[i];
+        const struct share now = look_at(init->start.shares[i]);
+        causes |= since(now.bytes, before->bytes) > limit[LIMIT_DISK] ? KEEPER_CAUSE_DISK : 0U;
+        causes |=
+            since(now.inodes, before->inodes) > limit[LIMIT_INODES] ? KEEPER_CAUSE_INODES : 0U;
+    }
+    return causes;
 }
 
 /* The kernel tells nobody why a SIGSEGV was sent.  But who has overflowed the stack, page by page,
@@ -120,7 +155,8 @@ static bool has_limit_size(void *context, const struct init_visit *visit)
  * file of that very size may also be what somebody wanted. */
 static bool file_limit_touched(const struct init *init)
 {
-    static const char *const places[] = {INIT_WORKSPACE, INIT_TEMPORARY, INIT_SHARED_MEMORY};
+    static const char *const places[] = {INIT_WORKSPACE, INIT_PROGRAM, INIT_TEMPORARY,
+                                         INIT_SHARED_MEMORY};
     struct size_search search = {.limit = init->start.limits.value[LIMIT_FILE],
                                  .until_us = init_clock_us() + SIZE_SEARCH_MAX_US};
     for (size_t i = 0; i < ARRAY_LENGTH(places) && !search.found; i++) {
@@ -143,7 +179,7 @@ void init_measure(struct init *init)
     report->voluntary_switches = (uint64_t)children.ru_nvcsw - before->voluntary_switches;
     report->involuntary_switches = (uint64_t)children.ru_nivcsw - before->involuntary_switches;
     report->written_bytes = written == UINT64_MAX ? UINT64_MAX : written - init->written_own;
-    report->causes |= full_causes();
+    report->causes |= full_causes() | init_sample_shares(init);
     if (report->status != 0 && file_limit_touched(init)) {
         report->causes |= KEEPER_CAUSE_FILE;
     }
@@ -230,7 +266,7 @@ uint32_t init_sample(struct init *init)
 {
     const uint64_t *limit = init->start.limits.value;
     struct init_report *report = &init->report;
-    struct totals totals = {used_bytes(INIT_WORKSPACE) + used_bytes(INIT_SHARED_MEMORY), 0, 0};
+    struct totals totals = {used_bytes(INIT_TEMPORARY) + used_bytes(INIT_SHARED_MEMORY), 0, 0};
     struct rusage children = {0};
 
     read_processes(&totals);

@@ -1,5 +1,5 @@
 /*
- * The pack: argv and environment stay in it, files go into the workspace.
+ * The pack: argv and environment stay in it, files go into the workspace, or apart from it.
  *
  * The pack is what a caller made, checked once by the engine and checked again here; and a path
  * that slipped through both is opened below the workspace only, with the program's own rights.
@@ -79,7 +79,10 @@ int init_write_files(struct init *init, struct cella_error *err)
     struct pack_record record;
     size_t offset = 0, args = 0, variables = 0;
     int next = 0;
-    AUTO_CLOSE int workspace = open(INIT_WORKSPACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int workspace = open(INIT_PROGRAM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (workspace < 0 && errno == ENOENT) {
+        workspace = open(INIT_WORKSPACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
     if (workspace < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot open the workspace");
     }

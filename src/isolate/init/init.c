@@ -99,6 +99,7 @@ static void start(struct init *init)
         fail(init, STEP_STREAMS);
     }
     init->written_own = init_written_bytes(init);
+    init_look_at_shares(init);
     send_report(init, INIT_STARTING);
     enum step step = STEP_EXEC;
     if (init_start_program(init, &step, err) != 0) {
@@ -232,7 +233,7 @@ void init_await(struct init *init, int fd)
 static int time_to_sample(const struct init *init, uint64_t sample_us)
 {
     const uint64_t now = init_clock_us();
-    if (init->start.supervise == 0 || init->stopping) {
+    if ((init->start.supervise == 0 && init->start.share_count == 0) || init->stopping) {
         return -1;
     }
     return now < sample_us ? (int)((sample_us - now + 999) / 1000) : 0;
@@ -324,7 +325,8 @@ static void watch(struct init *init, int signals)
             handle_order(init);
         }
         if (time_to_sample(init, sample_us) == 0 && init->main_pid > 0) {
-            limit(init, init_sample(init));
+            limit(init,
+                  init_sample_shares(init) | (init->start.supervise != 0 ? init_sample(init) : 0U));
             sample_us = init_clock_us() + SAMPLE_PERIOD_MS * 1000;
         }
     }

@@ -42,6 +42,11 @@ struct used {
     uint64_t user_us, system_us, voluntary_switches, involuntary_switches;
 };
 
+/* What a file system holds. */
+struct share {
+    uint64_t bytes, inodes;
+};
+
 struct init {
     struct init_start start;
     struct program program;
@@ -59,13 +64,15 @@ struct init {
     uint64_t started_us;   /* on the monotonic clock */
     uint64_t
         written_own; /* bytes that init itself wrote: files, and what goes to and from a terminal */
-    int io_file;     /* /proc/self/io, opened before it was closed to us */
+    struct share before_shares[PLAN_WRITABLE_MAX]; /* what lay there before the program began */
+    int io_file; /* /proc/self/io, opened before it was closed to us */
     bool stopping;
     struct terminal *terminal; /* NULL: none */
     struct init_report report; /* filled as the run goes */
 };
 
-/* Takes and checks the pack, and writes its files below INIT_WORKSPACE. */
+/* Takes and checks the pack, and writes its files below INIT_PROGRAM where there is one, else below
+ * INIT_WORKSPACE. */
 int init_write_files(struct init *init, struct cella_error *err) MUST_CHECK;
 
 /* Waits until there is something to read, and answers meanwhile for a program that is there. */
@@ -108,6 +115,11 @@ void init_answer_refused(struct init *init);
 
 /* Bytes written so far by init and by every process it has waited for. */
 uint64_t init_written_bytes(const struct init *init);
+
+/* One look at the file systems of writable mounts, before the program begins. */
+void init_look_at_shares(struct init *init);
+/* The enum keeper_cause of the limit on disk that they have grown beyond since, or 0. */
+uint32_t init_sample_shares(const struct init *init);
 
 /* One look at what the sandbox uses, where no control group counts.  Returns the enum keeper_cause
  * of the limit that is exceeded, or 0. */

@@ -47,7 +47,8 @@ enum init_descriptor {
 /* A program whose forks are refused this often does not recover: it is stopped at once. */
 #define INIT_REFUSED_FORKS_MAX 64
 
-#define INIT_WORKSPACE     "/workspace"
+#define INIT_WORKSPACE     PLAN_WORKSPACE
+#define INIT_PROGRAM       PLAN_PROGRAM
 #define INIT_TEMPORARY     "/tmp"
 #define INIT_SHARED_MEMORY "/dev/shm"
 
@@ -72,8 +73,10 @@ struct init_start {
     uint32_t ahead;         /* 1: made ahead of need: says HIDDEN */
     uint16_t terminal_rows; /* 0, as its columns: the program has no terminal */
     uint16_t terminal_columns;
+    uint32_t share_count;  /* writable mounts, whose disk use is looked at */
     uint32_t denied_count; /* calls that the policy denies */
     uint32_t denied_calls[PLAN_CALLS_MAX];
+    char shares[PLAN_WRITABLE_MAX][PLAN_PATH_MAX]; /* where they are */
 };
 
 enum init_order_type {

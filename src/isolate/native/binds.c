@@ -195,6 +195,9 @@ int child_bind_files(struct child *child, struct cella_error *err)
     if (!child_waives(child, PROTECTION_READ_ONLY)) {
         child_holds(child, PROTECTION_READ_ONLY);
     }
+    if (child->plan->files_apart != 0 && mkdir("program", 0755) != 0) {
+        return failed(err, "make", PLAN_PROGRAM);
+    }
     if (child_write_processors(child, err) != 0) {
         return -1;
     }

@@ -190,7 +190,7 @@ static int allow_files(const struct child *child, int ruleset, uint64_t handled,
         const char *path;
         uint64_t rights;
     } rules[] = {
-        {INIT_WORKSPACE, RIGHTS_OWN},
+        {INIT_PROGRAM, RIGHTS_OWN}, /* where there is one */
         {INIT_TEMPORARY, RIGHTS_OWN},
         {INIT_SHARED_MEMORY, RIGHTS_OWN & ~(UINT64_C(0) + LANDLOCK_ACCESS_FS_EXECUTE)},
         {"/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | RIGHTS_WRITE},
@@ -202,6 +202,11 @@ static int allow_files(const struct child *child, int ruleset, uint64_t handled,
     };
     const struct plan *plan = child->plan;
 
+    /* Where it is a mount it has that mount's rule. */
+    if (!plan_has_workspace(plan) &&
+        allow_beneath(ruleset, INIT_WORKSPACE, RIGHTS_OWN, handled, err) != 0) {
+        return -1;
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
         if (allow_beneath(ruleset, rules[i].path, rules[i].rights, handled, err) != 0) {
             return -1;

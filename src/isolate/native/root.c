@@ -231,6 +231,25 @@ int child_mount_proc(struct child *child, struct cella_error *err)
     return 0;
 }
 
+/* The directories of the scratch file system, at their places.  What a mount lies over already, by
+ * the policy's will, is not covered. */
+static int bind_scratch(const struct plan *plan)
+{
+    if (plan->files_apart != 0 && (mkdir("tmp/program", 0755) != 0 ||
+                                   sys_mount("tmp/program", "program", NULL, MS_BIND, NULL) != 0)) {
+        return -1;
+    }
+    if (!plan_has_workspace(plan) &&
+        (mkdir("tmp/workspace", 0755) != 0 ||
+         sys_mount("tmp/workspace", "workspace", NULL, MS_BIND, NULL) != 0)) {
+        return -1;
+    }
+    return mkdir("tmp/tmp", 0700) != 0 || chmod("tmp/tmp", 01777) != 0 ||
+                   sys_mount("tmp/tmp", "tmp", NULL, MS_BIND, NULL) != 0
+               ? -1
+               : 0;
+}
+
 /* One file system for workspace and /tmp, so that one limit holds both.  It is first mounted on
  * /tmp; binds of its two directories then cover it, and nothing reaches its own root again. */
 int child_mount_scratch(struct child *child, struct cella_error *err)
@@ -247,19 +266,14 @@ int child_mount_scratch(struct child *child, struct cella_error *err)
     if (sys_mount("scratch", "tmp", "tmpfs", flags, options) != 0) {
         return failed(err, "mount", "a file system for the workspace");
     }
-    if (mkdir("tmp/workspace", 0755) != 0 || mkdir("tmp/tmp", 0700) != 0 ||
-        chmod("tmp/tmp", 01777) != 0 ||
-        sys_mount("tmp/workspace", "workspace", NULL, MS_BIND, NULL) != 0 ||
-        sys_mount("tmp/tmp", "tmp", NULL, MS_BIND, NULL) != 0) {
+    if (bind_scratch(child->plan) != 0) {
         return failed(err, "make", "workspace and /tmp");
     }
     if (limited) {
         /* No more than the memory limit, which counts it too. */
         (void)snprintf(options, sizeof(options), "mode=1777,size=%" PRIu64 ",nr_inodes=%d",
                        limits->value[LIMIT_MEMORY], SHARED_MEMORY_INODES);
-        if (plan_writable_count(child->plan) == 0) {
-            child_holds(child, PROTECTION_DISK); /* else a run may fill what is the host's */
-        }
+        child_holds(child, PROTECTION_DISK); /* of writable mounts by init, which looks */
     }
     if (sys_mount("shm", "dev/shm", "tmpfs", flags | MS_NOEXEC, options) != 0) {
         return failed(err, "mount", "/dev/shm");

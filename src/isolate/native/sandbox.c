@@ -199,6 +199,11 @@ int sandbox_send_start(const struct sandbox_host *host, const struct plan *plan,
                                .terminal_columns = (uint16_t)plan->terminal_columns,
                                .denied_count = plan->denied_count};
     memcpy(start.denied_calls, plan->denied_calls, sizeof(start.denied_calls));
+    for (uint32_t i = 0; i < plan->mount_count && start.share_count < PLAN_WRITABLE_MAX; i++) {
+        if ((plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) != 0) {
+            memcpy(start.shares[start.share_count++], plan->mounts[i].target, PLAN_PATH_MAX);
+        }
+    }
     return sys_send(sandbox->control, &start, sizeof(start), NULL, 0) == 0
                ? 0
                : error_set(err, CELLA_ERROR_HOST, errno, "cannot send the plan to the sandbox");
