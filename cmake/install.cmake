@@ -2,12 +2,16 @@
 # to libexec.
 configure_file(packaging/cella.pc.in ${CMAKE_BINARY_DIR}/cella.pc @ONLY)
 
+configure_file(packaging/cella.service.in ${CMAKE_BINARY_DIR}/cella.service @ONLY)
+
 install(TARGETS cella cella-shared cella-static)
 install(TARGETS cella-serve DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)
 install(DIRECTORY include/cella TYPE INCLUDE)
 install(FILES ${CMAKE_BINARY_DIR}/cella.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/cella-keeper DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)
 install(DIRECTORY runtimes policies schema DESTINATION ${CMAKE_INSTALL_DATADIR}/cella)
+install(FILES ${CMAKE_BINARY_DIR}/cella.service packaging/cella.socket
+    DESTINATION lib/systemd/system) # whatever the libraries' directory is called
 install(FILES LICENSE README.md CONTRIBUTING.md SECURITY.md TYPE DOC)
 install(DIRECTORY docs examples TYPE DOC) # where the README's links lead
 

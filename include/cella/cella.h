@@ -85,8 +85,8 @@ CELLA_API void cella_engine_close(struct cella_engine *engine);
 /* -1 with the reason when the keeper is lost: its runs have ended with that error, others fail with
  * it, and only another engine helps. */
 CELLA_API int cella_engine_check(const struct cella_engine *engine, struct cella_error *err);
-/* Asks the keeper for a sign of life, for whoever watches over this process: 1, and it has given all
- * that it was asked for; 0 while it has not, and -1 as above. */
+/* Asks the keeper for a sign of life, for whoever watches over this process.  1: it has given all
+ * that it was asked for before; 0: it has not; -1 as above. */
 CELLA_API int cella_engine_ping(struct cella_engine *engine, struct cella_error *err);
 /* Readable (poll, select, epoll) when cella_engine_process() has something to do.  The engine's:
  * do not close or read it. */

@@ -88,6 +88,7 @@ def test_ready_when_it_is_and_the_end(tmp_path):
         manager.hear("READY=1")
         manager.process.terminate()
         manager.hear("STOPPING=1")
+        manager.process.wait(SECONDS)
     assert manager.code == 0
     assert not any("WATCHDOG" in message for message in manager.messages)
 

@@ -1,6 +1,6 @@
 /*
- * Signs of life for whoever watches over this server (notify.h), as often as he wants them: they are
- * given from the loop, so that one that hangs gives none, and while the keeper answers.
+ * Signs of life for whoever watches over this server (notify.h), as often as he wants them: they
+ * are given from the loop, so that one that hangs gives none, and while the keeper answers.
  */
 #ifndef SERVE_LIFE_H
 #define SERVE_LIFE_H
