@@ -1,4 +1,5 @@
 """A server for tests: `cella serve` on a Unix socket and a free port of its own."""
+import contextlib
 import http.client
 import json
 import os
@@ -33,6 +34,15 @@ def descendants(pid):
     return found
 
 
+def child_named(pid, name):
+    """The pid of its child that has that name, which must be there."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if Path(f"/proc/{child}/comm").read_text() == f"{name}\n":
+                return int(child)
+    raise AssertionError(f"{pid} has no child {name}")
+
+
 def wait_until(condition, seconds=10):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -54,7 +64,7 @@ class UnixConnection(http.client.HTTPConnection):
 class Server:
     """`with Server() as server:` runs one; leaving it, it has ended, and all that it had with it."""
 
-    def __init__(self, *options, user=None, directory=None, environment=None):
+    def __init__(self, *options, user=None, directory=None, environment=None, prefix=()):
         self.own_directory = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="srv"))  # sockets have short paths
         if user == "user" and self.own_directory and USERS["user"]:
@@ -63,7 +73,7 @@ class Server:
         self.log = self.directory / "log"
         before = len(self.text())
         self.process = subprocess.Popen(
-            [*USERS.get(user, []), CELLA, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket,
+            [*prefix, *USERS.get(user, []), CELLA, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket,
              "--state", str(self.directory / "state"), "--log", str(self.log),
              *([] if "--pool-memory" in options else ["--pool-memory", "0"]), *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -79,8 +89,7 @@ class Server:
 
     def keeper(self):
         """Its pid."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(children.read_text().split()[0])
+        return child_named(self.process.pid, "cella-keeper")
 
     def memory(self):
         """Resident, in bytes; with sanitizers it says nothing."""
@@ -98,7 +107,7 @@ class Server:
         return descendants(self.process.pid)
 
     def is_idle(self):
-        return len(self.keeper_and_runs) == 1
+        return len(self.keeper_and_runs) == 2  # the keeper, and what starts one
 
     def stop(self, number=signal.SIGTERM, seconds=30):
         if self.process.poll() is None:

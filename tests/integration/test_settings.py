@@ -222,8 +222,10 @@ def test_a_wrong_file_changes_nothing(tmp_path):
 
 
 def test_another_log(tmp_path):
-    file = tmp_path / "serve.yaml"
-    file.write_text("")
+    """In the directory of the one before: others the server cannot write to any more."""
+    (tmp_path / "logs").mkdir()
+    file, logs = tmp_path / "serve.yaml", tmp_path / "logs"
+    file.write_text(f"log: {logs}/first\n")
     process = subprocess.Popen(
         [CELLA, "serve", "--config", str(file), "--listen", "none", "--socket", f"{tmp_path}/s",
          "--state", f"{tmp_path}/state", "--pool-memory", "0"], stdin=subprocess.DEVNULL,
@@ -233,16 +235,18 @@ def test_another_log(tmp_path):
         if process.poll() is not None:
             raise AssertionError(path)
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: (tmp_path / path).exists() and text in (tmp_path / path).read_text())
+        wait_until(lambda: path.exists() and text in path.read_text())
 
     try:
-        wait_until(lambda: " ready" in (tmp_path / "stderr").read_text(), 30)
-        file.write_text(f"log: {tmp_path}/one\n")
-        says("one", "has read its configuration again")
-        file.write_text(f"log: {tmp_path}/none/two\n")
-        says("one", f"cannot open the log {tmp_path}/none/two")
+        wait_until(lambda: (logs / "first").exists() and " ready" in (logs / "first").read_text(), 30)
+        file.write_text(f"log: {logs}/second\n")
+        says(logs / "second", "has read its configuration again")
+        file.write_text(f"log: {tmp_path}/none/third\n")
+        says(logs / "second", f"cannot open the log {tmp_path}/none/third")
+        file.write_text(f"log: {tmp_path}/third\n")
+        says(logs / "second", f"cannot open the log {tmp_path}/third: Permission denied")
         file.write_text("")
-        says("stderr", "log is now what it is by default")
+        says(tmp_path / "stderr", "log is now what it is by default")
     finally:
         process.terminate()
         assert process.wait(30) == 0

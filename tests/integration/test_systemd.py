@@ -12,7 +12,7 @@ import time
 
 import pytest
 from program import CELLA
-from server import UnixConnection, wait_until
+from server import UnixConnection, child_named, wait_until
 
 SECONDS = 30
 
@@ -49,9 +49,7 @@ class Manager:
                 return self.messages[-1]
 
     def keeper(self):
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        with open(children, encoding="ascii") as file:
-            return int(file.read().split()[0])
+        return child_named(self.process.pid, "cella-keeper")
 
     def __enter__(self):
         return self

@@ -1,6 +1,8 @@
 /* See information.h. */
 #include "front/serve/information.h"
 
+#include "base/buffer.h"
+#include "base/json_write.h"
 #include "front/serve/answer.h"
 #include "front/serve/exchange.h"
 #include "front/serve/server.h"
@@ -36,7 +38,26 @@ void information_readiness(struct exchange *exchange)
 
 void information_version(struct exchange *exchange)
 {
-    answer_word(exchange, "version", cella_version());
+    const bool *confined = exchange->server->confined;
+    struct buffer text;
+    struct json_writer writer;
+    buffer_init(&text, 0);
+    json_write_init(&writer, &text);
+    json_write_open(&writer, '{');
+    json_write_member(&writer, "version", cella_version());
+    json_write_key(&writer, "confinement");
+    json_write_open(&writer, '[');
+    for (enum confine_layer i = 0; i < CONFINE_COUNT; i++) {
+        if (confined[i]) {
+            json_write_string(&writer, confine_name(i));
+        }
+    }
+    json_write_close(&writer, ']');
+    json_write_close(&writer, '}');
+    if (buffer_add_string(&text, "\n") < 0 || writer.failed) {
+        buffer_done(&text); /* then it has no text */
+    }
+    answer_json(exchange, 200, text.data, text.size);
 }
 
 void information_metrics(struct exchange *exchange)

@@ -19,7 +19,7 @@ static void on_time(void *context)
     if (read(loop_socket(server->life), &times, sizeof(times)) != (ssize_t)sizeof(times)) {
         return;
     }
-    if (cella_engine_ping(server->engine, &err) == 1) {
+    if (server->engine != NULL && cella_engine_ping(server->engine, &err) == 1) {
         notify_send(&server->notify, "WATCHDOG=1", NULL);
     }
 }

@@ -310,6 +310,11 @@ int metrics_text(const struct server *server, enum metrics_form form, char **ret
     begin(&teller, METRIC_BUILD_INFO);
     (void)fprintf(teller.out, "%s{version=\"%s\"} 1\n", table[METRIC_BUILD_INFO].name,
                   cella_version());
+    begin(&teller, METRIC_CONFINEMENT);
+    for (enum confine_layer i = 0; i < CONFINE_COUNT; i++) {
+        (void)fprintf(teller.out, "%s{layer=\"%s\"} %d\n", table[METRIC_CONFINEMENT].name,
+                      confine_name(i), server->confined[i] ? 1 : 0);
+    }
     tell(&teller, METRIC_START_TIME, metrics->started);
     tell(&teller, METRIC_READY, server->state == SERVER_READY);
     tell(&teller, METRIC_CONNECTIONS, server->connection_count);

@@ -20,6 +20,7 @@ struct server;
     X(BUILD_INFO, "cella_build_info", "gauge", "1, with the version of Cella")                     \
     X(START_TIME, "process_start_time_seconds", "gauge", "when the server started, Unix time")     \
     X(READY, "cella_ready", "gauge", "1 when runs are taken")                                      \
+    X(CONFINEMENT, "cella_confinement", "gauge", "1 for each layer that holds the server itself")  \
     X(CONNECTIONS, "cella_connections", "gauge", "connections there are")                          \
     X(JOBS, "cella_jobs", "gauge", "runs that go on or wait for room")                             \
     X(QUEUE_RUNS, "cella_queue_runs", "gauge", "runs that wait for room")                          \

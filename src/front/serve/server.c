@@ -4,6 +4,7 @@
 #include "front/serve/server.h"
 
 #include "front/serve/asyncapi.h"
+#include "front/serve/attempts.h"
 #include "front/serve/connection.h"
 #include "front/serve/contract.h"
 #include "front/serve/fail.h"
@@ -21,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -79,9 +81,30 @@ static int make_documents(struct server *server, struct cella_error *err)
                : 0;
 }
 
+/* Until now nothing of a client's has been read. */
+static int confine_server(struct server *server, struct cella_error *err)
+{
+    char held[CONFINE_COUNT * 24] = "";
+    size_t size = 0;
+    if (confine(server->settings, server->confined, err) < 0) {
+        return -1;
+    }
+    for (enum confine_layer i = 0; i < CONFINE_COUNT; i++) {
+        if (server->confined[i]) {
+            size += (size_t)snprintf(held + size, sizeof(held) - size, " %s", confine_name(i));
+        } else {
+            log_write(LOG_LEVEL_WARNING, NULL, "is not confined by %s", confine_name(i));
+        }
+    }
+    log_line("is confined by%s", held);
+    attempts_make(server->settings);
+    return 0;
+}
+
 int server_open(struct settings *settings, struct server *server, struct cella_error *err)
 {
-    *server = (struct server){.settings = settings, .state_fd = -1, .notify.socket = -1};
+    *server = (struct server){
+        .settings = settings, .state_fd = -1, .notify.socket = -1, .spawner.socket = -1};
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
@@ -90,6 +113,13 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     metrics_init(&server->metrics);
     audit_init(&server->audit);
     raise_descriptors(server);
+    /* SQLite has files of its own while it writes much: in a place that is not taken from us. */
+    if (setenv("SQLITE_TMPDIR", settings->state, 1) < 0) {
+        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot set a variable");
+    }
+    if (spawner_open(&server->spawner, err) < 0) {
+        return -1;
+    }
     server->state_fd = listen_hold_state(settings->state, err);
     if (server->state_fd < 0 ||
         (settings->audit != NULL && audit_open(&server->audit, settings->audit, err) < 0) ||
@@ -103,7 +133,7 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
         open_listeners(server, err) < 0 || life_watch(server, err) < 0) {
         return -1;
     }
-    return open_engine(server, err);
+    return open_engine(server, err) < 0 ? -1 : confine_server(server, err);
 }
 
 static void close_listeners(struct server *server)
@@ -148,6 +178,7 @@ void server_close(struct server *server)
     tenants_close(server);
     report_server(server, AUDIT_SERVER_ENDED, NULL);
     audit_close(&server->audit);
+    spawner_close(&server->spawner);
     history_close(server->history);
     tls_host_close(server->tls);
     contract_policies_destroy(server->contract_policies);
@@ -295,7 +326,14 @@ static int open_engine(struct server *server, struct cella_error *err)
     static const struct loop_events events = {.readable = on_engine};
     server->has_worked = false;
     const struct settings *settings = server->settings;
+    int keeper = -1;
+    pid_t pid = 0;
+    if (spawner_start(&server->spawner, &keeper, &pid, err) < 0) {
+        return -1;
+    }
     const struct cella_options options = {
+        .keeper_socket = keeper,
+        .keeper_pid = pid,
         .size = sizeof(options),
         .pool_memory_bytes =
             settings->pool_memory_bytes > 0 ? settings->pool_memory_bytes : CELLA_NO_POOLS,
@@ -538,7 +576,8 @@ void server_settle(struct server *server)
         return;
     }
     struct cella_error err;
-    if (server->state == SERVER_STARTING && cella_engine_check(server->engine, &err) < 0) {
+    if (server->state == SERVER_STARTING && server->engine != NULL &&
+        cella_engine_check(server->engine, &err) < 0) {
         replace_engine(server);
     } else if (server->state == SERVER_DRAINING && server->job_count == 0 &&
                !connection_any_answering(server)) {

@@ -9,12 +9,14 @@
 
 #include "front/serve/activation.h"
 #include "front/serve/audit.h"
+#include "front/serve/confine.h"
 #include "front/serve/loop.h"
 #include "front/serve/metrics.h"
 #include "front/serve/notify.h"
 #include "front/serve/queue.h"
 #include "front/serve/report.h"
 #include "front/serve/settings.h"
+#include "front/serve/spawner.h"
 #include "front/serve/tenants.h"
 
 #include <cella/cella.h>
@@ -71,6 +73,8 @@ struct server {
     int state_fd; /* the state directory, held */
     struct loop *loop;
     struct loop_watch *signals;
+    struct spawner spawner;
+    bool confined[CONFINE_COUNT]; /* which layers hold */
     struct notify notify;
     struct loop_watch *life; /* the timer of its signs; NULL: nobody wants any */
     struct listener listeners[VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 1];

@@ -188,12 +188,13 @@ void keeper_client_close(struct keeper_client *client)
     }
     fd_close(&client->socket);
     if (client->pidfd >= 0) {
-        if (!wait_for_death(client->pidfd, KEEPER_CLOSE_MS)) {
-            /* The kernel then ends its runs.  Fails only for one that has just died. */
-            IGNORE(pidfd_send_signal(client->pidfd, SIGKILL, NULL, 0) < 0);
-        }
+        /* The kernel then ends its runs.  Fails for one that has just died, and in a process that
+         * has confined itself: whoever has started the keeper for it ends it then. */
+        const bool lives = !wait_for_death(client->pidfd, KEEPER_CLOSE_MS) &&
+                           pidfd_send_signal(client->pidfd, SIGKILL, NULL, 0) < 0 && errno == EPERM;
         siginfo_t ignored;
-        while (waitid(P_PIDFD, (id_t)client->pidfd, &ignored, WEXITED) < 0 && errno == EINTR) {
+        while (!lives && waitid(P_PIDFD, (id_t)client->pidfd, &ignored, WEXITED) < 0 &&
+               errno == EINTR) {
         }
         fd_close(&client->pidfd);
     }
