@@ -8,6 +8,7 @@ install(TARGETS cella cella-shared cella-static)
 install(TARGETS cella-serve DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)
 install(DIRECTORY include/cella TYPE INCLUDE)
 install(FILES ${CMAKE_BINARY_DIR}/cella.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(PROGRAMS packaging/start_local_sandbox TYPE BIN)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/cella-keeper DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cella)
 install(DIRECTORY runtimes policies schema DESTINATION ${CMAKE_INSTALL_DATADIR}/cella)
 install(FILES ${CMAKE_BINARY_DIR}/cella.service packaging/cella.socket

@@ -36,6 +36,8 @@
     S(x, STATE, "state", state, PATH, "", 0, 0, START, "DIR", DIRECTORY,                           \
       "keep what must not be forgotten in DIR (/var/lib/cella for root, else below "               \
       "$XDG_STATE_HOME)")                                                                          \
+    S(x, WORKSPACE, "workspace", workspace, PATH, "", 0, 0, START, "DIR", DIRECTORY,               \
+      "programs of /execute work in DIR, and what they leave there stays")                         \
     S(x, POOL_MEMORY, "pool-memory", pool_memory_bytes, SIZE, "512m", 0, UNITS_SIZE_MAX, START,    \
       "SIZE", NONE, "memory for what is made ahead of need, such as 1g; 0: nothing is")            \
     S(x, COMPILE_CACHE, "compile-cache", compile_cache_bytes, SIZE, "256m", 0, UNITS_SIZE_MAX,     \

@@ -56,10 +56,13 @@ struct contract_policies {
     } items[POLICIES_MAX];
 };
 
-static int read_policy(const char *name, json_t **ret_policy, struct cella_error *err)
+static int read_policy(const struct server *server, const char *name, json_t **ret_policy,
+                       struct cella_error *err)
 {
+    const struct cella_options options = {.size = sizeof(options),
+                                          .policies_dir = server->policies_dir};
     char *json = NULL;
-    if (cella_policy_show(NULL, name, CELLA_POLICY_JSON, &json, err) < 0) {
+    if (cella_policy_show(&options, name, CELLA_POLICY_JSON, &json, err) < 0) {
         return -1;
     }
     const size_t size = strlen(json);
@@ -86,7 +89,7 @@ int contract_read_policy(struct server *server, const char *name, const json_t *
         assert(i < POLICIES_MAX); /* as many as there are contracts */
     }
     if (policies->items[i].policy == NULL || now_ms - policies->items[i].read_ms >= FRESH_MS) {
-        if (read_policy(name, &policy, err) < 0) {
+        if (read_policy(server, name, &policy, err) < 0) {
             return -1;
         }
         json_decref(policies->items[i].policy);

@@ -9,6 +9,7 @@
 #include "front/serve/job.h"
 #include "front/serve/piston.h"
 #include "front/serve/server.h"
+#include "front/serve/workspace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,12 +267,14 @@ static void post(struct exchange *exchange)
         fail(exchange, 400, "Invalid JSON data");
         return;
     }
-    if (contract_read_policy(exchange->server, EXECUTE_POLICY, &policy, &err) < 0) {
+    const char *name =
+        exchange->server->settings->workspace != NULL ? WORKSPACE_POLICY : EXECUTE_POLICY;
+    if (contract_read_policy(exchange->server, name, &policy, &err) < 0) {
         answer_problem(exchange, 500, &err);
         return;
     }
     buffer_init(&request, 0);
-    if (execute_request_write(body, policy, EXECUTE_POLICY, &request, &call, refusal) == 0) {
+    if (execute_request_write(body, policy, name, &request, &call, refusal) == 0) {
         carry_out(exchange, body, &request, &call);
     } else if (refusal[0] != '\0') {
         fail(exchange, 400, refusal);

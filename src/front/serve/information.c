@@ -98,9 +98,11 @@ static void answer_list(struct exchange *exchange,
                         int (*make)(const struct cella_options *options, char **ret_json,
                                     struct cella_error *err))
 {
+    const struct cella_options options = {.size = sizeof(options),
+                                          .policies_dir = exchange->server->policies_dir};
     struct cella_error error;
     char *json = NULL;
-    if (make(NULL, &json, &error) < 0) {
+    if (make(&options, &json, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }

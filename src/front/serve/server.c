@@ -17,6 +17,7 @@
 #include "front/serve/piston.h"
 #include "front/serve/reload.h"
 #include "front/serve/tls.h"
+#include "front/serve/workspace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -121,7 +122,7 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
         return -1;
     }
     server->state_fd = listen_hold_state(settings->state, err);
-    if (server->state_fd < 0 ||
+    if (server->state_fd < 0 || workspace_open(server, err) < 0 ||
         (settings->audit != NULL && audit_open(&server->audit, settings->audit, err) < 0) ||
         notify_open(&server->notify, err) < 0 ||
         tls_host_open(settings->tls_certificate, settings->tls_key, &server->tls, err) < 0 ||
@@ -182,6 +183,7 @@ void server_close(struct server *server)
     history_close(server->history);
     tls_host_close(server->tls);
     contract_policies_destroy(server->contract_policies);
+    workspace_close(server);
     free(server->execute_sessions);
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
@@ -335,6 +337,7 @@ static int open_engine(struct server *server, struct cella_error *err)
         .keeper_socket = keeper,
         .keeper_pid = pid,
         .size = sizeof(options),
+        .policies_dir = server->policies_dir,
         .pool_memory_bytes =
             settings->pool_memory_bytes > 0 ? settings->pool_memory_bytes : CELLA_NO_POOLS,
         .compile_cache_bytes = settings->compile_cache_bytes > 0 ? settings->compile_cache_bytes

@@ -82,8 +82,9 @@ struct server {
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
     struct audit audit;
-    struct report_policies policies;             /* that the audit log knows */
-    char *documents[SERVER_DOCUMENTS];           /* each made once */
+    struct report_policies policies;   /* that the audit log knows */
+    char *documents[SERVER_DOCUMENTS]; /* each made once */
+    char *policies_dir;                /* searched before the standard places; NULL: none */
     struct contract_policies *contract_policies; /* of contracts, as they were read; or NULL */
     struct execute_sessions *execute_sessions;   /* NULL: none was begun */
     struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */
