@@ -1,5 +1,5 @@
 /*
- * Writes the JSON Schemas of request, result, a result's summary in a list, and problem
+ * Writes the JSON Schemas of request, result, a result's summary in a list, problem and batch
  * (request.schema.json, ...) into a directory, from the tables that the parser and the writer use:
  * request/fields.h, result/fields.h, the limits, the statuses, the protections, the kinds of error.
  *
@@ -578,6 +578,8 @@ static json_t *problem_schema(void)
     return whole("A problem", object_of(fields, ARRAY_LENGTH(fields), ARRAY_LENGTH(fields)));
 }
 
+#include "gen_schema_batch.h" /* it uses all of the above */
+
 static int write_schema(const char *directory, const char *name, json_t *schema)
 {
     char path[4096];
@@ -603,7 +605,9 @@ int main(int argc, char **argv)
     if (write_schema(argv[1], "request.schema.json", request_schema()) < 0 ||
         write_schema(argv[1], "result.schema.json", result_schema()) < 0 ||
         write_schema(argv[1], "summary.schema.json", summary_schema()) < 0 ||
-        write_schema(argv[1], "problem.schema.json", problem_schema()) < 0) {
+        write_schema(argv[1], "problem.schema.json", problem_schema()) < 0 ||
+        write_schema(argv[1], "batch.schema.json", batch_schema()) < 0 ||
+        write_schema(argv[1], "batch_result.schema.json", batch_result_schema()) < 0) {
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;

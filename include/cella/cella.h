@@ -141,6 +141,7 @@ CELLA_API int cella_request_set_tenant(struct cella_request *request, const char
 /* The policy that it names, or NULL. */
 CELLA_API const char *cella_request_policy(const struct cella_request *request);
 #define CELLA_FILE_EXECUTABLE 1U
+#define CELLA_FILE_RUN_ONLY   2U /* the compiler does not get it */
 CELLA_API int cella_request_add_file(struct cella_request *request, const char *path,
                                      const void *data, size_t size, unsigned flags,
                                      struct cella_error *err);

@@ -229,11 +229,15 @@ int cella_request_add(struct cella_request *request, const char *field, const ch
 int cella_request_add_file(struct cella_request *request, const char *path, const void *data,
                            size_t size, unsigned flags, struct cella_error *err)
 {
-    if ((flags & ~CELLA_FILE_EXECUTABLE) != 0) {
+    struct spec *spec = request->spec;
+    if ((flags & ~(CELLA_FILE_EXECUTABLE | CELLA_FILE_RUN_ONLY)) != 0) {
         return error_set(err, CELLA_ERROR_CALLER, 0, "unknown flags of a file: %#x", flags);
     }
-    return spec_add_file(request->spec, path, data, size, (flags & CELLA_FILE_EXECUTABLE) != 0,
-                         err);
+    if (spec_add_file(spec, path, data, size, (flags & CELLA_FILE_EXECUTABLE) != 0, err) < 0) {
+        return -1;
+    }
+    spec->files[spec->file_count - 1].run_only = (flags & CELLA_FILE_RUN_ONLY) != 0;
+    return 0;
 }
 
 /* ---- run ---- */

@@ -95,8 +95,9 @@ static void add_sign(SHA2_CTX *digest, const char *path)
     SHA256Update(digest, (const uint8_t *)sign, sizeof(sign));
 }
 
-static int make_key(const struct stage *stage, const struct recipe *recipe,
-                    unsigned char ret_key[CACHE_KEY_SIZE], struct cella_error *err)
+/* What is compiled, by what and for whom. */
+static int make_work(const struct stage *stage, const struct recipe *recipe,
+                     unsigned char ret_work[CACHE_KEY_SIZE], struct cella_error *err)
 {
     CLEANUP(buffer_done) struct buffer pack;
     const struct plan *plan = stage->plan;
@@ -108,8 +109,24 @@ static int make_key(const struct stage *stage, const struct recipe *recipe,
     SHA2_CTX digest;
     SHA256Init(&digest);
     add_text(&digest, FORMAT);
+    add_text(&digest, recipe->path);
     add_text(&digest, shared || recipe->spec->tenant == NULL ? "" : recipe->spec->tenant);
     add_text(&digest, shared ? "shared" : "own");
+    SHA256Update(&digest, (const uint8_t *)plan, sizeof(*plan));
+    SHA256Update(&digest, (const uint8_t *)pack.data, pack.size);
+    SHA256Final(ret_work, &digest);
+    return 0;
+}
+
+/* And with what the host has. */
+static void make_key(const struct stage *stage, const struct recipe *recipe,
+                     const unsigned char work[CACHE_KEY_SIZE],
+                     unsigned char ret_key[CACHE_KEY_SIZE])
+{
+    const struct plan *plan = stage->plan;
+    SHA2_CTX digest;
+    SHA256Init(&digest);
+    SHA256Update(&digest, work, CACHE_KEY_SIZE);
     add_sign(&digest, recipe->path);
     for (size_t i = 0; i < ARRAY_LENGTH(signs); i++) {
         add_sign(&digest, signs[i]);
@@ -119,10 +136,7 @@ static int make_key(const struct stage *stage, const struct recipe *recipe,
             add_sign(&digest, plan->mounts[i].source);
         }
     }
-    SHA256Update(&digest, (const uint8_t *)plan, sizeof(*plan));
-    SHA256Update(&digest, (const uint8_t *)pack.data, pack.size);
     SHA256Final(ret_key, &digest);
-    return 0;
 }
 
 /* ---- taking ---- */
@@ -233,14 +247,14 @@ static int find_cached(struct cella_run *run, struct cella_error *err)
     return taken;
 }
 
-/* What another run of the same engine has made is neither older nor of other sources: so it does
- * not matter here what may be kept for later. */
+/* What another run has just made of the same is what is asked for, also where nothing may be kept
+ * for later, or where the host has changed meanwhile. */
 static int find_shared(struct cella_run *run, const struct cella_run *first,
                        struct cella_error *err)
 {
     struct parts parts;
     return first->compiled.has_shared &&
-                   memcmp(first->compiled.key, run->compiled.key, CACHE_KEY_SIZE) == 0 &&
+                   memcmp(first->compiled.work, run->compiled.work, CACHE_KEY_SIZE) == 0 &&
                    find_parts(&first->compiled.shared, &parts)
                ? take(run, &parts, err)
                : 0;
@@ -257,11 +271,12 @@ int compiled_find(struct cella_run *run, const struct recipe *recipe, const stru
     if (!may_cache && !compiled->to_share && first == NULL) {
         return 0;
     }
-    if (make_key(&run->compile, recipe, compiled->key, err) < 0) {
+    if (make_work(&run->compile, recipe, compiled->work, err) < 0) {
         return -1;
     }
     int found = first != NULL ? find_shared(run, first, err) : 0;
     if (found == 0 && may_cache) {
+        make_key(&run->compile, recipe, compiled->work, compiled->key);
         found = find_cached(run, err);
     }
     return found;

@@ -22,8 +22,9 @@ struct compiled {
     bool to_cache; /* when it ends well */
     bool to_share; /* likewise, with the runs that compiled_find() is told of this one for */
     bool has_shared;
-    unsigned char key[CACHE_KEY_SIZE];
-    struct buffer shared; /* an entry as in the cache */
+    unsigned char work[CACHE_KEY_SIZE]; /* digest of what there is to do */
+    unsigned char key[CACHE_KEY_SIZE];  /* and of what the host does it with; when cached */
+    struct buffer shared;               /* an entry as in the cache */
 };
 void compiled_done(struct compiled *compiled);
 

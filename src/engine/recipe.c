@@ -334,6 +334,9 @@ static int write_files(const struct writing *writing, struct cella_error *err)
     }
     for (size_t i = 0; i < spec->file_count; i++) {
         const struct spec_file *file = &spec->files[i];
+        if (file->run_only && writing->stage == POLICY_STAGE_COMPILE) {
+            continue;
+        }
         if (!comes_from_compiling(writing, file->path) &&
             pack_writer_add_file(writing->writer, file->path, file->content.data,
                                  file->content.size, file->executable ? EXECUTABLE_MODE : FILE_MODE,

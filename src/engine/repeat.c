@@ -66,11 +66,13 @@ void cella_request_code_digest(const struct cella_request *request,
     add_words(&digest, &spec->command);
     add(&digest, spec->code.data, spec->code.size);
     add_text(&digest, spec->entry);
-    add(&digest, &spec->file_count, sizeof(spec->file_count));
     for (size_t i = 0; i < spec->file_count; i++) {
-        add_text(&digest, spec->files[i].path);
-        add(&digest, spec->files[i].content.data, spec->files[i].content.size);
+        if (!spec->files[i].run_only) { /* those are data */
+            add_text(&digest, spec->files[i].path);
+            add(&digest, spec->files[i].content.data, spec->files[i].content.size);
+        }
     }
+    add_text(&digest, "");
     add_words(&digest, &spec->compile_args);
     (void)SHA256End(&digest, ret_digest); /* its argument */
 }

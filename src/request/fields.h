@@ -43,7 +43,9 @@
     X(path, "path", TEXT, PACK_PATH_MAX - 1, "relative to the workspace")                          \
     X(content, "content", TEXT, 0, "the file's bytes")                                             \
     X(encoding, "encoding", ENCODING, 0, "of the content; default: utf-8")                         \
-    X(executable, "executable", FLAG, 0, "may be executed")
+    X(executable, "executable", FLAG, 0, "may be executed")                                        \
+    X(run_only, "run_only", FLAG, 0,                                                               \
+      "the compiler does not get it, so another one does not mean another compilation")
 
 #define REQUEST_BYTES_FIELDS(X)                                                                    \
     X(content, "content", TEXT, 0, "the bytes")                                                    \

@@ -43,6 +43,7 @@ struct spec_file {
     char *path; /* relative, checked by pack_path_problem() */
     struct spec_bytes content;
     bool executable;
+    bool run_only; /* the compiler does not get it */
 };
 
 struct spec_strings {

@@ -113,6 +113,10 @@ WRITER(files)
         write_bytes(writer, &spec->files[i].content);
         json_write_key(writer, "executable");
         json_write_bool(writer, spec->files[i].executable);
+        if (spec->files[i].run_only) {
+            json_write_key(writer, "run_only");
+            json_write_bool(writer, true);
+        }
         json_write_close(writer, '}');
     }
     json_write_close(writer, ']');

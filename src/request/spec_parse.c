@@ -103,6 +103,7 @@ struct file_fields {
     bool has_content;
     bool base64;
     bool executable;
+    bool run_only;
 };
 
 READER(path)
@@ -133,6 +134,12 @@ READER(executable)
 {
     struct file_fields *file = target;
     return json_text_read_bool(value, where, &file->executable, err);
+}
+
+READER(run_only)
+{
+    struct file_fields *file = target;
+    return json_text_read_bool(value, where, &file->run_only, err);
 }
 
 /* Decodes the content if need be.  *ret_memory, to be freed, is NULL when there was no need. */
@@ -174,7 +181,12 @@ READER(one_file)
     if (decode_content(&file, where, &memory, err) < 0) {
         return -1;
     }
-    return spec_add_file(target, file.path, file.content, file.content_size, file.executable, err);
+    struct spec *spec = target;
+    if (spec_add_file(spec, file.path, file.content, file.content_size, file.executable, err) < 0) {
+        return -1;
+    }
+    spec->files[spec->file_count - 1].run_only = file.run_only;
+    return 0;
 }
 
 READER(files)

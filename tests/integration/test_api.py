@@ -22,6 +22,8 @@ TOOLS = ["@stoplight/spectral-cli@6.16.3", "@stoplight/prism-cli@5.14.2"]
 VIOLATIONS = "https://stoplight.io/prism/errors"
 
 PYTHON = {"language": "python", "code": "print(1)"}
+BATCH = {"program": PYTHON, "tests": [{"expected_output": "1", "stdin": "x", "name": "one"}],
+         "comparison": {"mode": "numeric", "absolute": 0.1}, "parallel": 2, "stop_on_failure": True}
 # What is asked for, and the status of the answer, by the name of what handles it.
 GOOD = [
     ("runs_post", 200, PYTHON, {}),
@@ -35,6 +37,11 @@ GOOD = [
     ("runs_post", 202, PYTHON, {"Prefer": "respond-async"}),
     ("runs_post", 400, {"language": "pyhton", "code": ""}, {}),
     ("runs_post", 403, {**PYTHON, "limits": {"memory_bytes": 2 ** 40}}, {}),
+    ("batches_post", 200, BATCH, {}),
+    ("batches_post", 200, {"program": PYTHON, "tests": [{"expected_output": "2"}]}, {}),
+    ("batches_post", 200, {**BATCH, "program": {"language": "c", "code": "x"}}, {}),
+    ("batches_post", 200, BATCH, {"Accept": "text/event-stream"}),
+    ("batches_post", 400, {"program": {"language": "pyhton", "code": ""}, "tests": [{}]}, {}),
     ("runs_get", 404, None, {}),
     ("runs_delete", 404, None, {}),
     ("interactive_get", 426, None, {}),

@@ -3,6 +3,7 @@
  */
 #include "front/serve/api.h"
 
+#include "front/serve/batches.h"
 #include "front/serve/history.h"
 #include "front/serve/information.h"
 #include "front/serve/interactive.h"
@@ -94,6 +95,7 @@ static const struct api_parameter challenge = {"WWW-Authenticate",   API_HEADER,
     }
 
 static const struct api_body request = JSON_OF("Request");
+static const struct api_body batch = JSON_OF("Batch");
 
 /* ---- answers ---- */
 
@@ -110,6 +112,13 @@ static const struct api_answer events = {
     0,
     EVENTS,
     "with `Accept: text/event-stream`: `started`, `stdout`, `stderr`, and at the end `result`",
+    {NULL}};
+static const struct api_answer batch_events = {
+    200,
+    0,
+    EVENTS,
+    "with `Accept: text/event-stream`: `started`, `test` for each as it ends, and at the end "
+    "`result`",
     {NULL}};
 static const struct api_answer accepted = {202,
                                            0,
@@ -192,6 +201,14 @@ const struct api_route api_routes[] = {
      .body = &request,
      .answers = {&result, &events, &accepted, &under_way_still, &other_request, &not_kept,
                  &not_ready}},
+    {.method = "POST",
+     .path = BATCHES,
+     HANDLED_BY(batches_post),
+     .check = runs_check_post,
+     .group = "runs",
+     .summary = "Runs a program with many tests, and judges each",
+     .body = &batch,
+     .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &not_ready}},
     {.method = "GET",
      .path = RUNS,
      HANDLED_BY(runs_list),

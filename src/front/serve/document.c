@@ -14,6 +14,8 @@ extern const char serve_request_text[];
 extern const char serve_result_text[];
 extern const char serve_summary_text[];
 extern const char serve_problem_text[];
+extern const char serve_batch_text[];
+extern const char serve_batch_result_text[];
 extern const char serve_schemas_text[];
 
 void document_set(struct document *document, json_t *object, const char *name, json_t *value)
@@ -59,6 +61,8 @@ json_t *document_schemas(struct document *document)
     add_schema(document, schemas, "Result", serve_result_text);
     add_schema(document, schemas, "Summary", serve_summary_text);
     add_schema(document, schemas, "Problem", serve_problem_text);
+    add_schema(document, schemas, "Batch", serve_batch_text);
+    add_schema(document, schemas, "BatchResult", serve_batch_result_text);
     return schemas;
 }
 

@@ -12,5 +12,7 @@ serve_\name\()_text:
     text result, "schema/result.schema.json"
     text summary, "schema/summary.schema.json"
     text problem, "schema/problem.schema.json"
+    text batch, "schema/batch.schema.json"
+    text batch_result, "schema/batch_result.schema.json"
     text schemas, "src/front/serve/schemas.json"
     .section .note.GNU-stack,"",%progbits

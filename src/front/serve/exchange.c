@@ -2,6 +2,7 @@
 #include "front/serve/exchange.h"
 
 #include "front/serve/answer.h"
+#include "front/serve/batch.h"
 #include "front/serve/fail.h"
 #include "front/serve/job.h"
 #include "front/serve/routes.h"
@@ -52,6 +53,7 @@ void exchange_destroy(struct exchange *exchange)
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     exchange->server->exchange_count--;
     job_leave(exchange->job);
+    batch_leave(exchange->batch);
     exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);
     if (exchange->pieces.context != NULL) {
@@ -139,6 +141,8 @@ bool exchange_next_piece(struct exchange *exchange)
         more = exchange->pieces.next(exchange->pieces.context, &piece, &size);
     } else if (exchange->job != NULL) {
         more = job_next(exchange->job, &piece, &size);
+    } else if (exchange->batch != NULL) {
+        more = batch_next(exchange->batch, &piece, &size);
     }
     exchange->answer.is_broken = more < 0;
     exchange_set_body(exchange, piece, size);

@@ -79,6 +79,7 @@ struct exchange {
     size_t body_capacity;  /* counted in the server's body_bytes */
     char *idempotency_key; /* that it has, or NULL */
     struct job *job;       /* what the request is about; NULL: no run */
+    struct batch *batch;   /* likewise; NULL: no batch */
     struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;

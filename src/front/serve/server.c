@@ -5,6 +5,7 @@
 
 #include "front/serve/asyncapi.h"
 #include "front/serve/attempts.h"
+#include "front/serve/batch.h"
 #include "front/serve/connection.h"
 #include "front/serve/contract.h"
 #include "front/serve/fail.h"
@@ -111,6 +112,7 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     TAILQ_INIT(&server->jobs);
     TAILQ_INIT(&server->queue.line);
     TAILQ_INIT(&server->tenants.list);
+    TAILQ_INIT(&server->batches);
     metrics_init(&server->metrics);
     audit_init(&server->audit);
     raise_descriptors(server);
@@ -171,7 +173,8 @@ void server_close(struct server *server)
         connection_destroy(TAILQ_FIRST(&server->busy));
     }
     assert(server->answer_bytes == 0 && server->body_bytes == 0); /* of nobody */
-    while (!TAILQ_EMPTY(&server->jobs)) {                         /* those that nobody waits for */
+    batch_destroy_all(server);
+    while (!TAILQ_EMPTY(&server->jobs)) { /* those that nobody waits for */
         job_destroy(TAILQ_FIRST(&server->jobs));
     }
     close_engine(server);
@@ -226,6 +229,7 @@ static void set_state(struct server *server, enum server_state state, const char
     notify_send(&server->notify, words[state], status);
     if (state == SERVER_READY) {
         job_begin_again_all(server);
+        batch_resume_all(server);
     }
 }
 
@@ -288,6 +292,7 @@ static void replace_engine(struct server *server)
     if (server->job_count > server->waiting_count) {
         return; /* server_settle() comes back to it */
     }
+    batch_forget_all(server);
     close_engine(server);
     if (open_engine(server, &err) < 0) {
         fail_server(server, &err);
@@ -511,6 +516,7 @@ static void cancel_runs(struct server *server)
     }
     server->cancels = true;
     loop_set_timer(server->signals, SERVER_CANCEL_MS);
+    batch_cancel_all(server);
     job_cancel_all(server);
     server_settle(server);
 }
@@ -583,7 +589,7 @@ void server_settle(struct server *server)
         cella_engine_check(server->engine, &err) < 0) {
         replace_engine(server);
     } else if (server->state == SERVER_DRAINING && server->job_count == 0 &&
-               !connection_any_answering(server)) {
+               server->batch_count == 0 && !connection_any_answering(server)) {
         loop_stop(server->loop);
     }
 }

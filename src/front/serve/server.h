@@ -51,6 +51,7 @@ enum server_document { SERVER_OPENAPI, SERVER_ASYNCAPI, SERVER_DOCUMENTS };
 enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 
 struct connection;
+struct batch;
 struct history;
 struct tls_host;
 struct job;
@@ -102,6 +103,9 @@ struct server {
     unsigned tcp_count; /* of them */
     unsigned exchange_count;
     struct job_list jobs;
+    TAILQ_HEAD(, batch) batches;
+    unsigned batch_count;
+    size_t batch_bytes; /* of their JSON */
     unsigned job_count;
     unsigned waiting_count;   /* of them, those whose run was lost and that wait for another */
     struct loop_watch *again; /* has their timer; NULL: there was none yet */
