@@ -546,39 +546,7 @@ static json_t *summary_schema(void)
     return whole("What a list of runs says of one", schema);
 }
 
-SCHEMA(PROBLEM_TYPE)
-{
-    (void)field;
-    json_t *schema = must(json_pack("{s:[s]}", "enum", "about:blank"));
-    for (int kind = CELLA_ERROR_CALLER; kind <= CELLA_ERROR_BUG; kind++) {
-        append(json_object_get(schema, "enum"),
-               json_sprintf(ERROR_PROBLEM_TYPE "%s",
-                            error_kind_info((enum cella_error_kind)kind)->name));
-    }
-    return schema;
-}
-
-SCHEMA(HTTP_STATUS)
-{
-    (void)field;
-    return must(json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 400, "maximum", 599));
-}
-
-/* RFC 9457; engine/wire.c writes it. */
-static json_t *problem_schema(void)
-{
-    static const struct field fields[] = {
-        {"type", schema_PROBLEM_TYPE, 0, "who must act; about:blank: what the status says"},
-        {"title", schema_TEXT, 0, "the type in words"},
-        {"status", schema_HTTP_STATUS, 0, "of the answer"},
-        {"detail", schema_TEXT, 0, "what is wrong"},
-        {"field", schema_TEXT_OR_NULL, 0, "path to the field of the request that is wrong"},
-        {"hint", schema_TEXT_OR_NULL, 0, "what to do about it"},
-    };
-    return whole("A problem", object_of(fields, ARRAY_LENGTH(fields), ARRAY_LENGTH(fields)));
-}
-
-#include "gen_schema_batch.h" /* it uses all of the above */
+#include "gen_schema_serve.h" /* it uses all of the above */
 
 static int write_schema(const char *directory, const char *name, json_t *schema)
 {
