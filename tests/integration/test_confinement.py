@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from program import CELLA
 from server import Server, child_named, wait_until
 
 LAYERS = ["no_new_privileges", "no_capabilities", "landlock_files", "landlock_network",
@@ -29,6 +30,8 @@ ATTEMPTS = {
                        "seccomp"},
     "add_key": {"seccomp"},
 }
+if b"__asan_init" in Path(CELLA).with_name("cella-serve").read_bytes():
+    ATTEMPTS["trace_outsider"].remove("seccomp")  # the check for leaks needs that call
 
 
 def attempted(tmp_path, *holding):
