@@ -288,3 +288,141 @@ const { PistonClient } = require('piston-api');
     found = run_node(modules, script, f"http://127.0.0.1:{server.port}")
     assert json.loads(found) == [1, True, ["in\n", 0, None], ["", 3, "RE"], ["", 5, "RE"],
                                  ["", 1, "RE"], "API Error: cow-* runtime is unknown"]
+
+
+# ---- by WebSocket ----
+
+TALK = """
+const WebSocket = require('ws');
+const [url, sent] = [process.argv[1], JSON.parse(process.argv[2])];
+const socket = new WebSocket(url);
+const frames = [];
+const send = frame => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
+socket.on('open', () => sent.filter(step => !step.after).forEach(step => send(step.frame)));
+socket.on('message', data => {
+  const frame = JSON.parse(data);
+  frames.push(frame);
+  for (const step of sent)
+    if (step.after && Object.entries(step.after).every(([key, value]) => frame[key] === value))
+      send(step.frame);
+});
+socket.on('error', error => frames.push({ type: 'failed', message: String(error) }));
+socket.on('close', (code, reason) => {
+  console.log(JSON.stringify({ frames, code, reason: String(reason) }));
+});
+"""
+
+
+def talk(server, *sent, path="/api/v2/connect"):
+    """What comes back for frames, each sent at once, or after a frame like `after`: frames, joined
+    output of each stream, code and reason of the close."""
+    modules = npm_modules("piston-api@1.0.1")
+    steps = [frame if isinstance(frame, dict) and "frame" in frame else {"frame": frame}
+             for frame in sent]
+    done = json.loads(run_node(modules, TALK, f"ws://127.0.0.1:{server.port}{path}",
+                               json.dumps(steps)))
+    output = {name: "".join(frame["data"] for frame in done["frames"]
+                            if frame["type"] == "data" and frame["stream"] == name)
+              for name in ["stdout", "stderr"]}
+    frames = [frame for frame in done["frames"] if frame["type"] != "data"]
+    return frames, output, (done["code"], done["reason"])
+
+
+def job(code, language="python", **more):
+    return {"type": "init", "language": language, "version": "*", "files": [file(code)], **more}
+
+
+def stage(name):
+    return {"type": "stage", "stage": name}
+
+
+def ended(name, code, signal=None):
+    return {"type": "exit", "stage": name, "code": code, "signal": signal}
+
+
+COMPLETED = (4999, "Job Completed")
+
+
+def test_connect(server):
+    version = execute(server)["version"]
+    runtime = {"type": "runtime", "language": "python", "version": version}
+    for path in ["/api/v2/connect", "/api/v2/piston/connect"]:
+        assert talk(server, job("import sys; print(1); sys.stderr.write('e'); sys.exit(3)"),
+                    path=path) == \
+            ([runtime, stage("run"), ended("run", 3)], {"stdout": "1\n", "stderr": "e"}, COMPLETED)
+    code = "x = input('? '); print('got', x); y = input(); print('and', y)"
+    assert talk(server, job(code),
+                {"after": {"data": "? "}, "frame": {"type": "data", "stream": "stdin", "data": "a\nb\n"}}
+                )[1]["stdout"] == "? got a\nand b\n"
+    assert talk(server, job("import time; print('in', flush=True); time.sleep(60)"),
+                {"after": {"data": "in\n"}, "frame": {"type": "signal", "signal": "SIGKILL"}}) == \
+        ([runtime, stage("run"), ended("run", None, "SIGKILL")],
+         {"stdout": "in\n", "stderr": ""}, COMPLETED)
+    assert talk(server, job("while True: pass", run_timeout=300))[0][-1] == \
+        ended("run", None, "SIGKILL")
+    many = talk(server, job("print('\u00e9' * 500000)"))
+    assert many[1]["stdout"] == "\u00e9" * 500000 + "\n" and many[0][-1] == ended("run", 0)
+
+
+def test_connect_and_compile(server):
+    code = '#include <stdio.h>\nint main(void) { int c; puts("go"); fflush(stdout);' \
+           ' while ((c = getchar()) != 10) putchar(c + 1); return 0; } // %s'
+    for text in ["once", "once"]:  # the second time it is known already
+        frames, output, close = talk(
+            server, job(code % text, "c"),
+            {"after": {"stage": "run", "type": "stage"},
+             "frame": {"type": "data", "stream": "stdin", "data": "HAL\n"}})
+        assert frames[1:] == [stage("compile"), ended("compile", 0), stage("run"), ended("run", 0)]
+        assert (output["stdout"], close) == ("go\nIBM", COMPLETED)
+    frames, output, close = talk(server, job("int main(", "c"))
+    assert frames[1:] == [stage("compile"), ended("compile", 1)]
+    assert "error" in output["stderr"] and close == COMPLETED
+
+
+@pytest.mark.parametrize("frames, message, close", [
+    (["{"], None, (4002, "Notified Error")),
+    ([job("1", "cow")], "cow-* runtime is unknown", (4002, "Notified Error")),
+    ([{"type": "init"}], "language is required as a string", (4002, "Notified Error")),
+    ([job("1", run_timeout=1e9)], "run_timeout cannot exceed the configured limit of 300000",
+     (4002, "Notified Error")),
+    ([{"type": "data", "stream": "stdin", "data": "x"}], None, (4003, "Not yet initialized")),
+    ([{"type": "signal", "signal": "SIGINT"}], None, (4003, "Not yet initialized")),
+    ([job("input()"), job("1")], None, (4000, "Already Initialized")),
+    ([job("input()"), {"type": "data", "stream": "stdout", "data": "x"}], None,
+     (4004, "Can only write to stdin")),
+    ([job("input()"), {"type": "signal", "signal": "SIGNOTHING"}], None, (4005, "Invalid signal")),
+    ([job("input()"), {"type": "signal", "signal": "INT"}], None, (4005, "Invalid signal")),
+    ([job("input()"), {"type": "data", "stream": "stdin", "data": 5}],
+     "data is required as a string", (4002, "Notified Error")),
+    ([], None, (4001, "Initialization Timeout")),
+])
+def test_connect_refusals(server, frames, message, close):
+    found = talk(server, *frames)
+    assert found[2] == close, found
+    errors = [frame for frame in found[0] if frame["type"] == "error"]
+    assert bool(errors) == (close[0] == 4002)
+    if message is not None:
+        assert errors == [{"type": "error", "message": message}]
+
+
+def test_an_interactive_session_of_piston_api(server):
+    script = """
+const { PistonClient } = require('piston-api');
+(async () => {
+  const client = new PistonClient({ baseUrl: process.argv[1] });
+  const codes = []; // of each stage
+  const ended = new Promise(resolve => client.on('sessionCompleted', (id, code) => {
+    if (codes.push(code) === 2) resolve(codes);
+  }));
+  client.on('sessionError', (id, message) => { console.log(message); process.exit(1); });
+  const id = await client.runInteractive('#include <stdio.h>\\nint main(void) { int a, b;' +
+    ' scanf("%d%d", &a, &b); printf("Sum: %d", a + b); return a; }', 'c', { runTimeout: 60000 });
+  await client.sendInput(id, '3\\n');
+  await client.sendInput(id, '5\\n');
+  console.log(JSON.stringify([await ended, client.getSession(id).output]));
+  client.destroyAllSessions();
+})();
+"""
+    modules = npm_modules("piston-api@1.0.1")
+    found = run_node(modules, script, f"http://127.0.0.1:{server.port}")
+    assert json.loads(found) == [[0, 3], "Sum: 8"]

@@ -40,10 +40,14 @@ int contract_read_result(const struct cella_result *result, json_t **ret_result,
     if (cella_result_json(result, &json, &size, err) < 0) {
         return -1;
     }
-    const int read =
-        json_text_parse_values(json, size, RESULT_MAX, RESULT_VALUES_MAX, ret_result, err);
+    const int read = contract_read_own(json, size, ret_result, err);
     free(json);
     return read;
+}
+
+int contract_read_own(const char *json, size_t size, json_t **ret_value, struct cella_error *err)
+{
+    return json_text_parse_values(json, size, RESULT_MAX, RESULT_VALUES_MAX, ret_value, err);
 }
 
 /* ---- policies ---- */

@@ -30,6 +30,9 @@ struct contract {
     /* Writes the body of an answer that tells of an error, and changes *status where the contract
      * has another one for it. */
     void (*refuse)(const struct cella_error *error, int *status, struct buffer *body);
+    /* Tells of it by the WebSocket that the exchange has become, and closes it.  NULL: there are
+     * none. */
+    void (*refuse_message)(struct exchange *exchange, const struct cella_error *error);
 };
 
 extern const struct contract contract_execute;
@@ -47,6 +50,9 @@ int contract_read(struct exchange *exchange, json_t **ret_body, struct cella_err
 /* A result, as what its JSON says. */
 int contract_read_result(const struct cella_result *result, json_t **ret_result,
                          struct cella_error *err) __attribute__((warn_unused_result));
+/* Other JSON of the library's. */
+int contract_read_own(const char *json, size_t size, json_t **ret_value, struct cella_error *err)
+    __attribute__((warn_unused_result));
 /* A policy, as `cella policy show --json` has it, and at most a second old.  It is the server's,
  * and good as long as nobody else asks for one. */
 int contract_read_policy(struct server *server, const char *name, const json_t **ret_policy,

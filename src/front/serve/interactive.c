@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "front/serve/answer.h"
+#include "front/serve/contract.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/job.h"
@@ -169,6 +170,10 @@ void interactive_refuse(struct exchange *exchange, const struct cella_error *err
     char *text = NULL;
     size_t size = 0;
     int text_size = -1;
+    if (exchange->contract != NULL && exchange->contract->refuse_message != NULL) {
+        exchange->contract->refuse_message(exchange, error);
+        return;
+    }
     if (cella_problem_json(error, NULL, cella_error_http_status(error->kind), &problem, &size,
                            &failure) == 0) {
         text_size = asprintf(&text, "{\"type\":\"problem\",\"problem\":%.*s}", (int)size, problem);

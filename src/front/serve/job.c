@@ -56,7 +56,7 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
         .context = job,
         .output = job->way == JOB_STREAMS || job->way == JOB_TALKS ? on_output : NULL,
         .done = on_done,
-        .compiled = job->owner.compiled != NULL ? on_compiled : NULL,
+        .compiled = job->owner.compiled != NULL || job->form.compiled != NULL ? on_compiled : NULL,
         .begun = on_begun,
     };
     const unsigned flags = job->way == JOB_TALKS ? CELLA_RUN_STDIN_OPEN : 0;
@@ -532,7 +532,9 @@ static void on_compiled(void *context, struct cella_run *run)
 {
     struct job *job = context;
     (void)run;
-    if (!job->is_left) {
+    if (!job->is_left && job->form.compiled != NULL) {
+        job->form.compiled(job->exchange, job->form.context);
+    } else if (!job->is_left) {
         job->owner.compiled(job->owner.context);
     }
 }

@@ -6,6 +6,8 @@
 #ifndef SERVE_JOB_H
 #define SERVE_JOB_H
 
+#include "front/serve/events.h"
+
 #include <cella/cella.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,11 +26,17 @@ enum job_way {
     JOB_PART,    /* its owner is told: see job_start_part() */
 };
 
-/* An answer in another form than the result itself, for JOB_ANSWERS. */
+/* What is told in another form than Cella's own: of JOB_ANSWERS the answer, of JOB_TALKS the
+ * rest. */
 struct job_form {
     /* Answers the exchange; the result may also be that of a failure of ours. */
     void (*answer)(struct exchange *exchange, const struct cella_result *result,
                    const void *context);
+    /* The message for an event, malloc'ed, from its JSON.  -1 when memory is short. */
+    int (*tell)(struct exchange *exchange, enum event event, const char *json, size_t size,
+                void *context, char **ret_text, size_t *ret_size);
+    /* That what was to be compiled is. */
+    void (*compiled)(struct exchange *exchange, void *context);
     void *context; /* malloc'ed: job_start() takes it, also when it fails */
 };
 

@@ -37,6 +37,12 @@ static int make_event(const struct job *job, enum event event, char *json, size_
 #define EVENT_NAME(id, name, ...) [EVENT_##id] = (name),
     static const char *const names[] = {EVENTS(EVENT_NAME)};
 #undef EVENT_NAME
+    if (job->way == JOB_TALKS && job->form.tell != NULL) {
+        const int told =
+            job->form.tell(job->exchange, event, json, size, job->form.context, ret_text, ret_size);
+        free(json);
+        return told;
+    }
     const struct event_form *form = form_of(job);
     char head[40];
     const size_t head_size = (size_t)snprintf(head, sizeof(head), "%s%s%s", form->before_name,

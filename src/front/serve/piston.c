@@ -244,7 +244,7 @@ static void execute(struct exchange *exchange)
         return;
     }
     buffer_init(&request, 0);
-    if (piston_request_write(names, policy, body, &request, &language, &refusal) < 0) {
+    if (piston_request_write(names, policy, body, false, &request, &language, &refusal) < 0) {
         fail(exchange, 400, "%s", refusal.text != NULL ? refusal.text : "memory is short");
         free(refusal.text);
     } else {
@@ -258,6 +258,7 @@ static void execute(struct exchange *exchange)
 /* Its public host has everything at another place too. */
 #define ROUTES_BELOW(base)                                                                         \
     {.method = "GET", .path = base "/runtimes", .handle = get_runtimes},                           \
+        {.method = "GET", .path = base "/connect", .handle = piston_connect},                      \
         {.method = "POST", .path = base "/execute", .handle = execute, .check = check_post},       \
         {.method = "GET", .path = base "/packages", .handle = get_packages},                       \
         {.method = "POST", .path = base "/packages", .handle = install, .check = check_post},      \
@@ -273,4 +274,5 @@ const struct contract contract_piston = {
     .below = "/api/v2/",
     .fields = "",
     .refuse = refuse,
+    .refuse_message = piston_connect_refuse,
 };

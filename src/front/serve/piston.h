@@ -5,6 +5,7 @@
  *   piston_names.c     the languages of this host, by the names and versions that its clients know
  *   piston_request.c   a job of Piston's as a request of Cella's
  *   piston_result.c    a result as Piston tells it
+ *   piston_connect.c   jobs by WebSocket, whose input comes as they go on
  */
 #ifndef SERVE_PISTON_H
 #define SERVE_PISTON_H
@@ -15,10 +16,12 @@
 #include <cella/cella.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PISTON_VERSION "3.1.1" /* that answers as these do */
 #define PISTON_POLICY  "piston"
 
+struct exchange;
 struct server;
 
 /* ---- names ---- */
@@ -60,13 +63,25 @@ struct piston_refusal {
     char *text; /* malloc'ed; NULL: memory is short */
 };
 
-/* Writes the request for a body.  -1 with what Piston says of a bad one. */
+/* Writes the request for a body.  -1 with what Piston says of a bad one.  `talks`: its input and
+ * output come as it goes on. */
 int piston_request_write(const struct piston_names *names, const json_t *policy, const json_t *body,
-                         struct buffer *ret_request, const struct piston_language **ret_language,
+                         bool talks, struct buffer *ret_request,
+                         const struct piston_language **ret_language,
                          struct piston_refusal *ret_refusal) __attribute__((warn_unused_result));
 
 /* Writes the answer for a result, as its JSON says it.  -1 when memory is short. */
 int piston_result_write(const json_t *result, const struct piston_language *language,
                         struct buffer *ret_answer) __attribute__((warn_unused_result));
+
+/* How a stage has ended: its exit code, or false, and the signal, or NULL. */
+bool piston_result_code(const json_t *stage, const json_t *limit, int64_t *ret_code,
+                        const char **ret_signal);
+
+/* ---- by WebSocket ---- */
+
+void piston_connect(struct exchange *exchange);
+/* An error, and the end. */
+void piston_connect_refuse(struct exchange *exchange, const struct cella_error *error);
 
 #endif

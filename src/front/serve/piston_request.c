@@ -355,8 +355,13 @@ static int write_files(struct json_writer *json, const struct piston_language *l
     return 0;
 }
 
-static void write_limits(struct json_writer *json, const json_t *body, enum contract_stage stage)
+/* `talking` is the policy where the output is told as it comes: then there may be as much as it
+ * lets any run have. */
+static void write_limits(struct json_writer *json, const json_t *body, enum contract_stage stage,
+                         const json_t *talking)
 {
+    static const char *const streams[] = {"stdout_bytes", "stderr_bytes"};
+    double cap = 0;
     json_write_key(json, "limits");
     json_write_open(json, '{');
     for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
@@ -372,6 +377,12 @@ static void write_limits(struct json_writer *json, const json_t *body, enum cont
             json_write_unsigned(json, (uint64_t)asked);
         } else {
             json_write_thousandths(json, (uint64_t)(asked * 1000 + 0.999));
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(streams) && talking != NULL; i++) {
+        if (contract_cap(talking, stage, streams[i], &cap)) {
+            json_write_key(json, streams[i]);
+            json_write_unsigned(json, (uint64_t)cap);
         }
     }
     json_write_close(json, '}');
@@ -407,7 +418,8 @@ static void write_args(struct json_writer *json, const json_t *args)
 }
 
 int piston_request_write(const struct piston_names *names, const json_t *policy, const json_t *body,
-                         struct buffer *ret_request, const struct piston_language **ret_language,
+                         bool talks, struct buffer *ret_request,
+                         const struct piston_language **ret_language,
                          struct piston_refusal *ret_refusal)
 {
     const struct piston_language *language = check(names, policy, body, ret_refusal);
@@ -422,13 +434,15 @@ int piston_request_write(const struct piston_names *names, const json_t *policy,
     if (write_files(&json, language, json_object_get(body, "files"), ret_refusal) < 0) {
         return -1;
     }
-    write_stdin(&json, json_object_get(body, "stdin"));
+    if (!talks) {
+        write_stdin(&json, json_object_get(body, "stdin"));
+    }
     write_args(&json, json_object_get(body, "args"));
-    write_limits(&json, body, CONTRACT_RUN);
+    write_limits(&json, body, CONTRACT_RUN, talks ? policy : NULL);
     if (language->compiled) {
         json_write_key(&json, "compile");
         json_write_open(&json, '{');
-        write_limits(&json, body, CONTRACT_COMPILE);
+        write_limits(&json, body, CONTRACT_COMPILE, NULL);
         json_write_close(&json, '}');
     }
     json_write_member(&json, "on_output_limit", "stop");

@@ -159,6 +159,17 @@ static void write_stage(struct json_writer *json, const char *key, const json_t 
     json_write_close(json, '}');
 }
 
+bool piston_result_code(const json_t *stage, const json_t *limit, int64_t *ret_code,
+                        const char **ret_signal)
+{
+    const json_t *code = json_object_get(stage, "exit_code");
+    struct ending ending;
+    find_ending(stage, limit, &ending);
+    *ret_signal = ending.signal;
+    *ret_code = json_integer_value(code);
+    return json_is_integer(code) && ending.signal == NULL;
+}
+
 int piston_result_write(const json_t *result, const struct piston_language *language,
                         struct buffer *ret_answer)
 {
