@@ -25,7 +25,7 @@
 /* How long a keeper may take to end: one that is to be replaced, for which the engine has waited
  * already; and one whose server is gone. */
 #define REPLACED_END_MS 1000
-#define LAST_END_MS     12000
+#define LAST_END_MS     6000
 
 /* What it answers to the byte that asks. */
 struct answer {
