@@ -392,3 +392,61 @@ def test_a_server_that_is_told_twice_does_not():
         result = json.load(connection.getresponse())
         assert (result["verdict"], verdicts(result)) == ("cancelled", ["cancelled"] * 4)
         server.process.wait(timeout=30)
+
+
+# ---- fetched later ----
+
+LATER = {"Prefer": "respond-async"}
+
+
+def later(server, tests, program=CAT):
+    status, headers, body = server.ask("POST", "/v1/batches", {"program": program, "tests": tests}, LATER)
+    assert (status, headers["Location"]) == (202, f"/v1/batches/{body['id']}")
+    return headers["Location"]
+
+
+def test_one_is_fetched_later(server):
+    path = later(server, [{"stdin": "1", "expected_output": "1"}, {"stdin": "1", "expected_output": "2"}])
+    wait_until(lambda: server.ask("GET", path)[0] == 200)
+    result = server.ask("GET", path)[2]
+    jsonschema.validate(result, SCHEMA)
+    assert verdicts(result) == ["accepted", "wrong_answer"]
+    assert path.endswith(result["id"])
+    assert server.ask("DELETE", path)[0] == 404
+
+
+def test_one_is_cancelled(server):
+    path = later(server, [{}] * 3, {"language": "bash", "code": "sleep 60"})
+    assert server.ask("GET", path)[::2] == (202, {"id": path.rpartition("/")[2]})
+    assert server.ask("DELETE", path)[0] == 202
+    wait_until(lambda: server.ask("GET", path)[0] == 200)
+    result = server.ask("GET", path)[2]
+    jsonschema.validate(result, SCHEMA)
+    assert (result["verdict"], verdicts(result)) == ("cancelled", ["cancelled"] * 3)
+    wait_until(server.is_idle)
+
+
+def test_there_is_none_of_that_name(server):
+    assert server.problem("GET", "/v1/batches/x")[:2] == (404, "no batch 'x' is known")
+    assert server.problem("DELETE", "/v1/batches/x")[:2] == (404, "no batch 'x' is on its way")
+
+
+def test_one_that_was_lost_is_told_as_that(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    with Server(directory=tmp_path) as server:
+        done = later(server, [{}])
+        wait_until(lambda: server.ask("GET", done)[0] == 200)
+        lost = later(server, [{}], {"language": "bash", "code": "sleep 60"})
+        server.stop(signal.SIGKILL)
+    with Server(directory=tmp_path) as server:
+        assert server.ask("GET", done)[2]["verdict"] == "accepted"
+        assert server.problem("GET", lost)[:2] == (
+            410, "the server ended while the batch was on its way")
+
+
+def test_without_a_history_none_is_fetched_later():
+    with Server("--history", "0") as server:
+        status, text, hint = server.problem("POST", "/v1/batches", {"program": CAT, "tests": [{}]},
+                                            headers=LATER)
+        assert (status, text) == (400, "this server keeps no history, so no batch can be fetched later")
+        wait_until(server.is_idle)

@@ -15,6 +15,7 @@
 #define WORD_MAX (QUERY_VALUE_MAX - 1)
 
 static const struct api_parameter run_id = {"id", API_PATH, API_TEXT, "of the run", 0, 0};
+static const struct api_parameter batch_id = {"id", API_PATH, API_TEXT, "of the batch", 0, 0};
 static const struct api_parameter status = {"status", API_QUERY, API_TEXT, "runs with that verdict",
                                             WORD_MAX, 0};
 static const struct api_parameter language = {
@@ -164,6 +165,8 @@ static const struct api_answer under_way_still = {
     409, 0, PROBLEM, "the first request with this `Idempotency-Key` is still on its way", {NULL}};
 static const struct api_answer other_request = {
     422, 0, PROBLEM, "this `Idempotency-Key` was used with another request", {NULL}};
+static const struct api_answer batch_lost = {
+    410, 0, PROBLEM, "the server ended while it was on its way", {NULL}};
 static const struct api_answer not_ready = {
     503, 0, PROBLEM, "the server starts, or is about to end", {&retry_after}};
 
@@ -207,8 +210,24 @@ const struct api_route api_routes[] = {
      .check = runs_check_post,
      .group = "runs",
      .summary = "Runs a program with many tests, and judges each",
+     .parameters = {&prefer},
      .body = &batch,
-     .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &not_ready}},
+     .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &accepted,
+                 &not_ready}},
+    {.method = "GET",
+     .path = BATCHES "/{id}",
+     HANDLED_BY(batches_get),
+     .group = "runs",
+     .summary = "What became of a batch that nobody waited for",
+     .parameters = {&batch_id},
+     .answers = {GOOD("BatchResult", "it has ended"), &under_way, &none, &batch_lost}},
+    {.method = "DELETE",
+     .path = BATCHES "/{id}",
+     HANDLED_BY(batches_delete),
+     .group = "runs",
+     .summary = "Cancels a batch that is on its way",
+     .parameters = {&batch_id},
+     .answers = {&under_way, &none}},
     {.method = "GET",
      .path = RUNS,
      HANDLED_BY(runs_list),

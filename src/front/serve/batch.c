@@ -6,6 +6,7 @@
 #include "front/serve/answer.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
+#include "front/serve/history.h"
 #include "front/serve/job.h"
 #include "front/serve/log.h"
 #include "front/serve/server.h"
@@ -120,6 +121,19 @@ static int begin_first(struct batch *batch, struct cella_error *err)
     return batch_request_fail(batch->request, 0, err);
 }
 
+/* It is in the history before its acceptance is told, where its policy lets it be. */
+static int accept_later(struct batch *batch, struct cella_error *err)
+{
+    const struct job *first = batch->slots[0].job;
+    if ((cella_run_keeps(job_run(first)) & CELLA_KEEP_OUTPUT) == 0) {
+        (void)serve_fail(err, CELLA_ERROR_POLICY,
+                         "the policy wants no output in the history, so no batch can be fetched "
+                         "later");
+        return serve_hint(err, "ask without `Prefer: respond-async`");
+    }
+    return history_accept_batch(batch->server->history, batch->id, batch->record.tenant, err);
+}
+
 int batch_start(struct exchange *exchange, const char *json, size_t size, enum batch_way way,
                 char ret_id[ID_SIZE], struct cella_error *err)
 {
@@ -142,6 +156,11 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
     server->batch_bytes += size;
     if (fill(batch, request, err) < 0 || batch_request_check(request, server->engine, err) < 0 ||
         id_make(clock_realtime_ms(), batch->id, err) < 0 || begin_first(batch, err) < 0) {
+        destroy(batch);
+        return -1;
+    }
+    if (way == BATCH_STAYS && accept_later(batch, err) < 0) {
+        batch_leave_all(batch, BATCH_CANCELLED, "");
         destroy(batch);
         return -1;
     }
@@ -193,6 +212,19 @@ static void answer(struct batch *batch)
     }
 }
 
+/* Who is to fetch it finds it there. */
+static void remember(const struct batch *batch)
+{
+    struct cella_error err;
+    char *json = NULL;
+    size_t size;
+    if (batch_result_json(batch, &json, &size, &err) < 0 ||
+        history_finish_batch(batch->server->history, batch->id, json, size, &err) < 0) {
+        log_line("%s is not remembered: %s", batch->id, err.text);
+    }
+    free(json);
+}
+
 static void finish(struct batch *batch)
 {
     struct server *server = batch->server;
@@ -205,6 +237,8 @@ static void finish(struct batch *batch)
     }
     if (batch->way == BATCH_ANSWERS) {
         answer(batch);
+    } else {
+        remember(batch);
     }
     destroy(batch);
     server_settle(server);
@@ -234,6 +268,18 @@ static void cancel(struct batch *batch)
         }
     }
     batch_pump(batch);
+}
+
+bool batch_is_going(const struct server *server, const char *id)
+{
+    struct batch *batch;
+    TAILQ_FOREACH(batch, &server->batches, link)
+    {
+        if (strcmp(batch->id, id) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int batch_cancel(struct server *server, const char *id, const char *tenant)

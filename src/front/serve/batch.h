@@ -117,6 +117,8 @@ int batch_next(struct batch *batch, char **ret_text, size_t *ret_size);
 /* Ends the batch of that id, and that tenant unless it is NULL.  -1 when there is none. */
 int batch_cancel(struct server *server, const char *id, const char *tenant)
     __attribute__((warn_unused_result));
+/* Whether it has not ended. */
+bool batch_is_going(const struct server *server, const char *id);
 void batch_cancel_all(struct server *server);
 /* The engine goes: nothing of it may be held. */
 void batch_forget_all(struct server *server);

@@ -63,6 +63,21 @@ static const char keys[] = "CREATE TABLE IF NOT EXISTS keys("
                            " UNIQUE(tenant, name));"
                            "CREATE INDEX IF NOT EXISTS keys_of ON keys(tenant, number);";
 
+/* What the same code took, and what became of batches. */
+static const char others[] = "CREATE TABLE IF NOT EXISTS times("
+                             " number INTEGER PRIMARY KEY,"
+                             " tenant TEXT NOT NULL,"
+                             " digest TEXT NOT NULL,"
+                             " wall_ms REAL NOT NULL);"
+                             "CREATE INDEX IF NOT EXISTS times_of ON times(tenant, digest, number);"
+                             "CREATE TABLE IF NOT EXISTS batches("
+                             " number INTEGER PRIMARY KEY,"
+                             " id TEXT NOT NULL UNIQUE,"
+                             " tenant TEXT NOT NULL,"
+                             " added_at INTEGER NOT NULL," /* Unix time */
+                             " bytes INTEGER NOT NULL DEFAULT 0,"
+                             " result TEXT);"; /* NULL: still on its way, or lost with the server */
+
 /* From format 1, which had no records. */
 static const char before_tables[] = "ALTER TABLE runs RENAME TO runs_1;";
 static const char behind_tables[] =
@@ -119,6 +134,20 @@ static const char *const statements[STATEMENT_COUNT] = {
                 " VALUES(?1, ?2, ?3, ?4, ?5)",
     [KEY_FORGET_OLD] = "DELETE FROM keys WHERE added_at <= ?1"
                        " AND number IN (SELECT number FROM keys ORDER BY number LIMIT ?2)",
+    [TIMES_FIND] = "SELECT wall_ms FROM times WHERE tenant = ?1 AND digest = ?2"
+                   " ORDER BY number DESC LIMIT ?3",
+    [TIMES_ADD] = "INSERT INTO times(tenant, digest, wall_ms) VALUES(?1, ?2, ?3)",
+    [TIMES_FORGET_OF_CODE] =
+        "DELETE FROM times WHERE number IN (SELECT number FROM times"
+        " WHERE tenant = ?1 AND digest = ?2 ORDER BY number DESC LIMIT -1 OFFSET ?3)",
+    [TIMES_FORGET_OLD] = "DELETE FROM times WHERE number <= (SELECT max(number) FROM times) - ?1",
+    [BATCH_ADD] = "INSERT INTO batches(id, tenant, added_at) VALUES(?1, ?2, ?3)",
+    [BATCH_FINISH] = "UPDATE batches SET result = ?2, bytes = ?3 WHERE id = ?1",
+    [BATCH_FIND] = "SELECT result FROM batches WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
+    /* The oldest, of more than there is room for; and those whose time is over. */
+    [BATCH_FORGET] = "DELETE FROM batches WHERE added_at < ?2 OR number IN (SELECT number FROM"
+                     " (SELECT number, sum(bytes) OVER (ORDER BY number DESC) AS size FROM batches)"
+                     " WHERE size > ?1)",
     [KEY_FORGET_MANY] = "DELETE FROM keys WHERE number IN (SELECT number FROM keys"
                         " WHERE tenant = ?1 ORDER BY number DESC LIMIT -1 OFFSET ?2)",
 };
@@ -185,7 +214,8 @@ static int make_tables(struct history *history, int format)
 static int prepare(struct history *history, int format, struct cella_error *err)
 {
     if (run_text(history, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL") < 0 ||
-        make_tables(history, format) < 0 || run_text(history, keys) < 0) {
+        make_tables(history, format) < 0 || run_text(history, keys) < 0 ||
+        run_text(history, others) < 0) {
         return history_failed(history, "be made", err);
     }
     for (int i = 0; i < STATEMENT_COUNT; i++) {

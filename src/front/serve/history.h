@@ -114,10 +114,33 @@ int history_export_next(struct history_export *export, char **ret_text, size_t *
 void history_export_close(struct history_export *export);
 
 /* {"runs", "statuses": {WORD: how many}, "rates": {"success", "failure", "timeout", "internal",
- * "recovery"}, "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times, malloc'ed; the rest
- * of the query does not matter. */
+ * "recovery"}, "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times,
+ * malloc'ed; the rest of the query does not matter. */
 int history_count(struct history *history, const struct history_query *query, char **ret_json,
                   size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+
+/* What runs of the same code took, of those whose limit of time follows that. */
+#define HISTORY_TIMES_OF_CODE 50U /* the last ones */
+struct history_code {
+    const char *tenant;
+    const char *digest;
+};
+int history_find_times(struct history *history, const struct history_code *code,
+                       double ret_wall_ms[HISTORY_TIMES_OF_CODE], size_t *ret_count,
+                       struct cella_error *err) __attribute__((warn_unused_result));
+int history_add_time(struct history *history, const struct history_code *code, double wall_ms,
+                     struct cella_error *err) __attribute__((warn_unused_result));
+
+/* Batches that nobody waits for: one that has just begun, what became of it, and whether there is
+ * such a one, with *ret_json NULL when it has not ended.  A quarter of the room for runs is theirs
+ * besides. */
+int history_accept_batch(struct history *history, const char *id, const char *tenant,
+                         struct cella_error *err) __attribute__((warn_unused_result));
+int history_finish_batch(struct history *history, const char *id, const char *json, size_t size,
+                         struct cella_error *err) __attribute__((warn_unused_result));
+int history_find_batch(struct history *history, const char *id, const char *tenant, bool *ret_found,
+                       char **ret_json, size_t *ret_size, struct cella_error *err)
+    __attribute__((warn_unused_result));
 
 /* The processor time of a tenant's runs that have ended since then, as far as they are remembered,
  * in microseconds.  0 without a history. */

@@ -72,11 +72,49 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
     return code;
 }
 
+/* What the same code took before, where its limit of time follows that. */
+static int take_past(struct job *job, struct cella_request *request, struct cella_error *err)
+{
+    const struct history_code code = {job->record.tenant, job->code_digest};
+    double wall_ms[HISTORY_TIMES_OF_CODE];
+    size_t count = 0;
+    int adaptive = 0;
+    if (cella_request_is_adaptive(job->server->engine, request, &adaptive, err) < 0) {
+        return -1;
+    }
+    job->is_adaptive = adaptive != 0;
+    if (!job->is_adaptive) {
+        return 0;
+    }
+    cella_request_code_digest(request, job->code_digest);
+    return history_find_times(job->server->history, &code, wall_ms, &count, err) < 0
+               ? -1
+               : cella_request_set_past(request, wall_ms, count, err);
+}
+
+/* Of one that took its time, whether it ended by itself or at its limit. */
+static void remember_time(const struct job *job, const struct cella_result *result)
+{
+    static const char *const words[] = {"ok", "exit", "signal", "wall_time"};
+    const struct history_code code = {job->record.tenant, job->code_digest};
+    const double wall_ms = cella_result_wall_ms(result);
+    struct cella_error err;
+    bool counts = false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        counts = counts || strcmp(cella_result_status(result), words[i]) == 0;
+    }
+    if (job->is_adaptive && counts && wall_ms >= 0 &&
+        history_add_time(job->server->history, &code, wall_ms, &err) < 0) {
+        log_line("what %s took is not remembered: %s", job->id, err.text);
+    }
+}
+
 /* Takes the request, and keeps it where it may be wanted again. */
 static int start(struct job *job, struct cella_request *request, size_t size,
                  const struct cella_run *first, struct cella_error *err)
 {
-    const int code = tenant_take_request(job->server, job->tenant, request, err) < 0
+    const int code = tenant_take_request(job->server, job->tenant, request, err) < 0 ||
+                             take_past(job, request, err) < 0
                          ? -1
                          : job_begin(job, request, first, err);
     if (code == 0 && size <= REPEATED_REQUEST_MAX && cella_run_is_repeatable(job->run)) {
@@ -496,6 +534,7 @@ void job_finish(struct job *job, const struct cella_result *result)
     if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
         server->has_worked = true;
     }
+    remember_time(job, result);
     metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
