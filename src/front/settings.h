@@ -56,6 +56,9 @@
       "append to FILE who did what, as a JSON object on each line")                                \
     S(x, AUDIT_FAILURE, "audit-failure", audit_failure, WORD, "continue", 0, 0, LIVE,              \
       "continue|refuse", NONE, "what becomes of runs while that file cannot be written")           \
+    S(x, OTLP_ENDPOINT, "otlp-endpoint", otlp_endpoint, PATH, "", 0, 0, START, "URL", NONE,        \
+      "send traces to this collector, such as http://127.0.0.1:4318 (else "                        \
+      "$OTEL_EXPORTER_OTLP_ENDPOINT)")                                                             \
     S(x, LOG_FORMAT, "log-format", log_format, WORD, "text", 0, 0, LIVE, "text|json", NONE,        \
       "lines of the log as text, or as a JSON object each")
 

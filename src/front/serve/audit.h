@@ -3,8 +3,8 @@
  * (docs/records.md).
  *
  * A line is written before what it tells of goes on, by one write(), so the kernel has it; that the
- * host loses its power may cost the last seconds.  It has only ASCII, of what others have said every
- * other letter is escaped and the rest cut, so that nobody writes lines of his own into it.
+ * host loses its power may cost the last seconds.  It has only ASCII: every other letter of what
+ * others have said is escaped, and what is long is cut, so that nobody writes lines of his own.
  */
 #ifndef SERVE_AUDIT_H
 #define SERVE_AUDIT_H

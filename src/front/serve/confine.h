@@ -5,8 +5,9 @@
  * namespaces, mounts, other processes and the kernel are got at (seccomp).
  *
  * It cannot be undone, and holds for what the server starts: interpreters that are asked for their
- * version.  What it needs and must not do itself, starting a keeper, is the spawner's (spawner.h).
- * A part that needs another file, or a connection to elsewhere, gets a line in confine.c for it.
+ * version.  What it needs and must not do itself, starting a keeper and connecting to
+ * a collector of traces, is the spawner's (spawner.h).  A part that needs another file gets a line
+ * in confine.c for it.
  */
 #ifndef SERVE_CONFINE_H
 #define SERVE_CONFINE_H

@@ -5,6 +5,7 @@
 #include "front/serve/batch.h"
 #include "front/serve/fail.h"
 #include "front/serve/job.h"
+#include "front/serve/report.h"
 #include "front/serve/routes.h"
 
 #include <assert.h>
@@ -12,6 +13,12 @@
 
 /* First room for a body. */
 #define BODY_FIRST 4096U
+
+/* Of a trace that begins with it: whether somebody wants it. */
+static unsigned flags_of(const struct exchange *exchange)
+{
+    return exchange->server->otlp != NULL ? TRACE_SAMPLED : 0;
+}
 
 struct exchange *exchange_create(struct connection *connection)
 {
@@ -31,7 +38,7 @@ struct exchange *exchange_create(struct connection *connection)
     exchange->server = connection->server;
     exchange->head = (struct http_head){.method = "-", .path = "-", .query = ""};
     exchange->began_ms = server_now_ms();
-    trace_begin(&exchange->trace, NULL, 0); /* until its head is there */
+    trace_begin(&exchange->trace, NULL, flags_of(exchange)); /* until its head is there */
     TAILQ_INSERT_TAIL(&connection->exchanges, exchange, link);
     return exchange;
 }
@@ -50,6 +57,7 @@ void exchange_destroy(struct exchange *exchange)
     if (exchange == NULL) {
         return;
     }
+    report_answered(exchange);
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     exchange->server->exchange_count--;
     job_leave(exchange->job);
@@ -66,7 +74,7 @@ void exchange_destroy(struct exchange *exchange)
 
 int exchange_check(struct exchange *exchange)
 {
-    trace_begin(&exchange->trace, &exchange->head, 0);
+    trace_begin(&exchange->trace, &exchange->head, flags_of(exchange));
     exchange->state = exchange->head.has_body ? EXCHANGE_BODY : EXCHANGE_WORKING;
     return routes_check(exchange);
 }

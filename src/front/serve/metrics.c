@@ -329,6 +329,8 @@ int metrics_text(const struct server *server, enum metrics_form form, char **ret
     tell_refusals(&teller, metrics);
     tell(&teller, METRIC_AUDIT_LINES, (double)(server->audit.sequence - server->audit.failures));
     tell(&teller, METRIC_AUDIT_FAILURES, (double)server->audit.failures);
+    tell(&teller, METRIC_SPANS_SENT, (double)otlp_counted(server->otlp).sent);
+    tell(&teller, METRIC_SPANS_DROPPED, (double)otlp_counted(server->otlp).dropped);
     if (server->engine != NULL) {
         tell_pools(&teller, server->engine);
     }

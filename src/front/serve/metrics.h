@@ -47,6 +47,9 @@ struct server;
     X(AUDIT_LINES, "cella_audit_lines_total", "counter", "lines of the audit log")                 \
     X(AUDIT_FAILURES, "cella_audit_failures_total", "counter",                                     \
       "lines of the audit log that could not be written")                                          \
+    X(SPANS_SENT, "cella_otlp_spans_sent_total", "counter", "spans that the collector took")       \
+    X(SPANS_DROPPED, "cella_otlp_spans_dropped_total", "counter",                                  \
+      "spans that were too many, or that it did not take")                                         \
     X(POOL_READY, "cella_pool_ready", "gauge", "sandboxes that stand ready")                       \
     X(POOL_TARGET, "cella_pool_target", "gauge", "sandboxes that shall stand ready")               \
     X(POOL_MEMORY, "cella_pool_memory_bytes", "gauge", "what warm interpreters have")              \

@@ -1,6 +1,8 @@
 /* See report.h. */
 #include "front/serve/report.h"
 
+#include "base/clock.h"
+#include "front/serve/api.h"
 #include "front/serve/audit.h"
 #include "front/serve/exchange.h"
 #include "front/serve/server.h"
@@ -71,7 +73,90 @@ void report_denied(struct exchange *exchange, int status, const struct cella_err
     }
 }
 
+void report_answered(const struct exchange *exchange)
+{
+    struct request_facts facts;
+    char name[REQUEST_TEXT_MAX];
+    const int status = exchange->answer.status;
+    const char *path = exchange->route != NULL ? exchange->route->path : "";
+    if (exchange->server->otlp == NULL || status == 0 ||
+        (status == 200 && strchr(exchange->head.path + 1, '/') == NULL &&
+         strcmp(exchange->head.method, "GET") == 0)) {
+        return; /* those who look after the server do it all the time */
+    }
+    const struct audit_record record = record_of(exchange, &facts);
+    const int64_t now_ms = clock_realtime_ms();
+    (void)snprintf(name, sizeof(name), "%s %s", exchange->head.method, path);
+    const struct otlp_span span = {
+        .trace = &exchange->trace,
+        .name = path[0] != '\0' ? name : exchange->head.method,
+        .kind = OTLP_SERVER,
+        .from_us = (now_ms - (int64_t)(server_now_ms() - exchange->began_ms)) * 1000,
+        .to_us = now_ms * 1000,
+        .failed = status >= 500,
+        .attributes = {{"http.request.method", exchange->head.method, 0},
+                       {"url.path", exchange->head.path, 0},
+                       {"http.route", path, 0},
+                       {"http.response.status_code", NULL, status},
+                       {"client.address", record.client, 0},
+                       {"cella.request_id", record.request_id, 0},
+                       {"cella.tenant", record.tenant, 0},
+                       {"cella.run_id", exchange->run_id, 0}},
+    };
+    otlp_add(exchange->server->otlp, &span);
+}
+
 /* ---- runs ---- */
+
+static void trace_stage(struct server *server, const struct record *record, const char *id,
+                        const struct otlp_span *like, const char *name, uint64_t from_us,
+                        uint64_t to_us)
+{
+    char own[TRACE_SPAN_DIGITS + 1];
+    struct otlp_span span = *like;
+    if (to_us == 0 || to_us < from_us) {
+        return; /* it never was */
+    }
+    trace_make_span(own);
+    span.trace = &record->trace;
+    span.span = own;
+    span.name = name;
+    span.from_us += (int64_t)from_us;
+    span.to_us += (int64_t)to_us;
+    span.attributes[0] = (struct otlp_attribute){"cella.run_id", id, 0};
+    otlp_add(server->otlp, &span);
+}
+
+/* Waiting for room, compiling, and the program from the making of its sandbox on: each below the
+ * request, which may be over already. */
+static void trace_run(struct server *server, const struct record *record, const char *id,
+                      const struct cella_run_info *info, const struct cella_result *result)
+{
+    const struct cella_stage_times *compile = &info->compile, *run = &info->run;
+    const char *status = cella_result_status(result);
+    const int64_t base_us = info->queued_at_ms * 1000;
+    const struct otlp_span waits = {.kind = OTLP_INTERNAL, .from_us = base_us, .to_us = base_us};
+    struct otlp_span works = waits;
+    const struct otlp_attribute attributes[] = {
+        {"cella.run_id", id, 0},
+        {"cella.status", status, 0},
+        {"cella.language", info->language, 0},
+        {"cella.policy", info->policy, 0},
+        {"cella.plan_digest", info->plan_digest, 0},
+        {"cella.start", cella_result_is_warm(result) ? "warm" : "cold", 0},
+        {"cella.exit_code", cella_result_exit_code(result) < 0 ? "" : NULL,
+         cella_result_exit_code(result)},
+    };
+    memcpy(works.attributes, attributes, sizeof(attributes));
+    works.failed = strcmp(status, "internal") == 0;
+    trace_stage(server, record, id, &waits, "queue", compile->waited_us, compile->begun_us);
+    trace_stage(server, record, id, &waits, "compile", compile->begun_us, compile->ended_us);
+    trace_stage(server, record, id, &waits, "queue", run->waited_us,
+                run->begun_us > 0 ? run->begun_us : run->ended_us);
+    if (run->begun_us > 0) {
+        trace_stage(server, record, id, &works, "run", run->begun_us, run->ended_us);
+    }
+}
 
 /* Notes the policy by which it goes, if it is not what it was. */
 static void note_policy(struct server *server, const struct audit_record *of)
@@ -179,6 +264,9 @@ void report_ended(struct server *server, const struct record *record, const char
     if (run != NULL) {
         cella_run_info(run, &info);
         metrics_count_stages(&server->metrics, &info, cella_result_is_warm(result) != 0);
+        if (server->otlp != NULL) {
+            trace_run(server, record, id, &info, result);
+        }
     }
     if (server->audit.fd >= 0) {
         audit_end(server, record, id, result);

@@ -44,6 +44,8 @@ void report_ended(struct server *server, const struct record *record, const char
 void report_cancelled(struct exchange *exchange, const char *run_id);
 /* The history was exported. */
 void report_exported(struct exchange *exchange);
+/* A request is over, also one that nobody has waited for to its end. */
+void report_answered(const struct exchange *exchange);
 /* An answer says no, or that it is too much. */
 void report_denied(struct exchange *exchange, int status, const struct cella_error *error);
 

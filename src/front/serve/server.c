@@ -39,7 +39,7 @@
  * when there is one again. */
 #define ACCEPT_PAUSE_MS 200U
 /* Watches besides the connections: listeners, the engine, signals. */
-#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 8U)
+#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 10U)
 
 static int open_engine(struct server *server, struct cella_error *err);
 static int open_listeners(struct server *server, struct cella_error *err);
@@ -103,8 +103,24 @@ static int confine_server(struct server *server, struct cella_error *err)
     return 0;
 }
 
+/* The variable is that of everybody who sends such. */
+static int find_collector(const struct settings *settings, struct otlp_address *ret_address,
+                          struct cella_error *err)
+{
+    const char *endpoint = settings->otlp_endpoint;
+    if (endpoint == NULL) {
+        endpoint = getenv("OTEL_EXPORTER_OTLP_ENDPOINT");
+    }
+    if (endpoint == NULL || endpoint[0] == '\0') {
+        ret_address->size = 0;
+        return 0;
+    }
+    return otlp_find(endpoint, ret_address, err);
+}
+
 int server_open(struct settings *settings, struct server *server, struct cella_error *err)
 {
+    struct otlp_address collector;
     *server = (struct server){
         .settings = settings, .state_fd = -1, .notify.socket = -1, .spawner.socket = -1};
     TAILQ_INIT(&server->idle);
@@ -120,7 +136,8 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     if (setenv("SQLITE_TMPDIR", settings->state, 1) < 0) {
         return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot set a variable");
     }
-    if (spawner_open(&server->spawner, err) < 0) {
+    if (find_collector(settings, &collector, err) < 0 ||
+        spawner_open(&server->spawner, &collector.address, collector.size, err) < 0) {
         return -1;
     }
     server->state_fd = listen_hold_state(settings->state, err);
@@ -132,6 +149,8 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
         loop_create(server->connections_max + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
         history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
                      &server->history, err) < 0 ||
+        (collector.size > 0 &&
+         otlp_open(server->loop, &collector, &server->spawner, &server->otlp, err) < 0) ||
         watch_signals(server, err) < 0 || queue_open(server, err) < 0 ||
         open_listeners(server, err) < 0 || life_watch(server, err) < 0) {
         return -1;
@@ -182,6 +201,7 @@ void server_close(struct server *server)
     tenants_close(server);
     report_server(server, AUDIT_SERVER_ENDED, NULL);
     audit_close(&server->audit);
+    otlp_close(server->otlp);
     spawner_close(&server->spawner);
     history_close(server->history);
     tls_host_close(server->tls);

@@ -13,6 +13,7 @@
 #include "front/serve/loop.h"
 #include "front/serve/metrics.h"
 #include "front/serve/notify.h"
+#include "front/serve/otlp.h"
 #include "front/serve/queue.h"
 #include "front/serve/report.h"
 #include "front/serve/settings.h"
@@ -83,6 +84,7 @@ struct server {
     struct history *history; /* NULL: none is kept */
     struct metrics metrics;
     struct audit audit;
+    struct otlp *otlp;                 /* NULL: nobody wants traces */
     struct report_policies policies;   /* that the audit log knows */
     char *documents[SERVER_DOCUMENTS]; /* each made once */
     char *policies_dir;                /* searched before the standard places; NULL: none */

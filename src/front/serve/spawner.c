@@ -27,7 +27,11 @@
 #define REPLACED_END_MS 1000
 #define LAST_END_MS     6000
 
-/* What it answers to the byte that asks. */
+/* The bytes that ask. */
+#define ASK_KEEPER 'k'
+#define ASK_SOCKET 's'
+
+/* What it answers to them. */
 struct answer {
     int32_t sys_errno; /* 0, and a socket comes with it */
     int32_t pid;
@@ -115,7 +119,20 @@ static void start_keeper(const char *path, int *pidfd)
     fd_close(&pair[1]);
 }
 
-static void serve(const char *path)
+static void connect_socket(const struct sockaddr_storage *address, socklen_t size)
+{
+    struct answer said = {.pid = 0};
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 ||
+        (connect(fd, (const struct sockaddr *)address, size) < 0 && errno != EINPROGRESS)) {
+        said.sys_errno = errno;
+        fd_close(&fd);
+    }
+    answer(&said, fd);
+    fd_close(&fd);
+}
+
+static void serve(const char *path, const struct sockaddr_storage *address, socklen_t size)
 {
     int pidfd = -1;
     char byte;
@@ -124,7 +141,9 @@ static void serve(const char *path)
         if (got < 0 && errno != EINTR) {
             break;
         }
-        if (got > 0) {
+        if (got > 0 && byte == ASK_SOCKET) {
+            connect_socket(address, size);
+        } else if (got > 0) {
             end_keeper(&pidfd, REPLACED_END_MS);
             start_keeper(path, &pidfd);
         }
@@ -132,7 +151,8 @@ static void serve(const char *path)
     end_keeper(&pidfd, LAST_END_MS);
 }
 
-static void run(const char *path, int socket)
+static void run(const char *path, int socket, const struct sockaddr_storage *address,
+                socklen_t size)
 {
     sigset_t none;
     (void)sigemptyset(&none);
@@ -141,14 +161,15 @@ static void run(const char *path, int socket)
         close_range(SPAWNER_SOCKET + 1, ~0U, 0) == 0 &&
         fcntl(SPAWNER_SOCKET, F_SETFD, FD_CLOEXEC) == 0 && setsid() > 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
-        serve(path);
+        serve(path, address, size);
     }
     _exit(0);
 }
 
 /* ---- the server's end ---- */
 
-int spawner_open(struct spawner *ret_spawner, struct cella_error *err)
+int spawner_open(struct spawner *ret_spawner, const struct sockaddr_storage *address,
+                 socklen_t size, struct cella_error *err)
 {
     char path[PATHS_SIZE];
     int pair[2];
@@ -160,7 +181,7 @@ int spawner_open(struct spawner *ret_spawner, struct cella_error *err)
     }
     const pid_t pid = fork();
     if (pid == 0) {
-        run(path, pair[1]);
+        run(path, pair[1], address, size);
     }
     (void)close(pair[1]);
     if (pid < 0) {
@@ -190,27 +211,37 @@ static int take_socket(struct msghdr *message)
     return fd;
 }
 
-int spawner_start(const struct spawner *spawner, int *ret_socket, pid_t *ret_pid,
-                  struct cella_error *err)
+/* Asks, and waits for the answer: -1 when nobody answers any more. */
+static int ask(const struct spawner *spawner, char what, struct answer *ret_said, int *ret_socket)
 {
-    struct answer said = {.pid = -1};
     union control control = {.room = {0}};
-    struct iovec part = {&said, sizeof(said)};
+    struct iovec part = {ret_said, sizeof(*ret_said)};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control.room,
                              .msg_controllen = sizeof(control.room)};
-    ssize_t got = send(spawner->socket, "k", 1, MSG_NOSIGNAL);
+    ssize_t got = send(spawner->socket, &what, 1, MSG_NOSIGNAL);
     if (got == 1) {
         do {
             got = recvmsg(spawner->socket, &message, MSG_CMSG_CLOEXEC);
         } while (got < 0 && errno == EINTR);
     }
-    if (got != (ssize_t)sizeof(said)) {
+    if (got != (ssize_t)sizeof(*ret_said)) {
+        return -1;
+    }
+    *ret_socket = take_socket(&message);
+    return 0;
+}
+
+int spawner_start(const struct spawner *spawner, int *ret_socket, pid_t *ret_pid,
+                  struct cella_error *err)
+{
+    struct answer said = {.pid = -1};
+    int socket = -1;
+    if (ask(spawner, ASK_KEEPER, &said, &socket) < 0) {
         (void)serve_fail(err, CELLA_ERROR_HOST, "the process that starts keepers has ended");
         return serve_hint(err, "start the server again");
     }
-    const int socket = take_socket(&message);
     if (said.sys_errno != 0 || socket < 0) {
         errno = said.sys_errno != 0 ? said.sys_errno : EMFILE;
         return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot start a keeper");
@@ -218,4 +249,11 @@ int spawner_start(const struct spawner *spawner, int *ret_socket, pid_t *ret_pid
     *ret_socket = socket;
     *ret_pid = said.pid;
     return 0;
+}
+
+int spawner_connect(const struct spawner *spawner)
+{
+    struct answer said = {.pid = 0};
+    int socket = -1;
+    return ask(spawner, ASK_SOCKET, &said, &socket) == 0 ? socket : -1;
 }
