@@ -278,7 +278,9 @@ static void list_widening(const struct widening *widening, char *text, size_t si
     }
     for (size_t i = 0; i < widening->mount_count; i++) {
         add_text(text, size, "; ",
-                 widening->mounts[i].writable ? "mount writable" : "mount read_only");
+                 widening->mounts[i].of_root    ? "mount writable_of_root"
+                 : widening->mounts[i].writable ? "mount writable"
+                                                : "mount read_only");
         add_text(text, size, " ", widening->mounts[i].path);
     }
 }

@@ -59,9 +59,10 @@ static size_t split(const char *line, size_t size, struct word words[WORDS_MAX])
 
 static void take_mount(struct widening *widening, unsigned number, const struct word *words)
 {
-    const bool writable = is_word(&words[1], "writable");
+    const bool of_root = is_word(&words[1], "writable_of_root");
+    const bool writable = of_root || is_word(&words[1], "writable");
     if (!writable && !is_word(&words[1], "read_only")) {
-        fail(widening, "line %u: a mount is 'read_only' or 'writable'", number);
+        fail(widening, "line %u: a mount is 'read_only', 'writable' or 'writable_of_root'", number);
         return;
     }
     if (widening->mount_count == WIDENING_MOUNTS_MAX) {
@@ -80,6 +81,7 @@ static void take_mount(struct widening *widening, unsigned number, const struct 
         fail(widening, "line %u: the path %s", number, problem);
         return;
     }
+    widening->mounts[widening->mount_count].of_root = of_root;
     widening->mounts[widening->mount_count++].writable = writable;
 }
 
@@ -173,6 +175,16 @@ bool widening_allows_mount(const struct widening *widening, const char *path, bo
     for (size_t i = 0; i < widening->mount_count; i++) {
         if (places_lies_in(path, widening->mounts[i].path) &&
             (widening->mounts[i].writable || !writable)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool widening_allows_root(const struct widening *widening, const char *path)
+{
+    for (size_t i = 0; i < widening->mount_count; i++) {
+        if (widening->mounts[i].of_root && places_lies_in(path, widening->mounts[i].path)) {
             return true;
         }
     }

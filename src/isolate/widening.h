@@ -8,6 +8,7 @@
  *     # comment
  *     mount read_only /srv/data    runs may see it, and what is below it
  *     mount writable /srv/out      and write to it
+ *     mount writable_of_root /out  likewise, and it may be root's own: so will be what they write
  *     network host                 runs may use the host's network
  *
  * It must be root's, like the directory that it is in, and nobody else may write to either.  No
@@ -31,6 +32,7 @@ struct widening {
     size_t mount_count;
     struct {
         bool writable;
+        bool of_root; /* although it, and what is written, is root's */
         char path[WIDENING_PATH_MAX];
     } mounts[WIDENING_MOUNTS_MAX];
     char problem[256]; /* why the file counts for nothing; empty: it counts */
@@ -44,5 +46,7 @@ void widening_parse(const char *text, size_t size, struct widening *ret_widening
 
 /* Whether a plain path lies in a mount of the file. */
 bool widening_allows_mount(const struct widening *widening, const char *path, bool writable);
+/* Whether it may be written to although it is root's own. */
+bool widening_allows_root(const struct widening *widening, const char *path);
 
 #endif

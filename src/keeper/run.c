@@ -95,9 +95,12 @@ static int begin(struct run *run, struct wire *wire, int pack, struct cella_erro
 struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
                        struct wire *wire, const struct keeper_create *create, int pack)
 {
+    static struct plan plan; /* too large for comfort on a stack */
     struct cella_error err = {.kind = CELLA_ERROR_NONE};
     enum step step = STEP_CEILING;
-    struct run *run = new_run(&create->plan, epoll, &err);
+    plan = create->plan;
+    ceiling_mark(ceiling, &plan);
+    struct run *run = new_run(&plan, epoll, &err);
     if (run == NULL) {
         refuse(wire, create->header.run, step, &err);
         return NULL;
@@ -106,7 +109,7 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
     if (host->fault == STEP_CEILING) {
         error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
     } else if (ceiling_check(ceiling, &create->plan, &err) == 0 &&
-               sandbox_start(host, &create->plan, false, &run->sandbox, &step, &err) == 0) {
+               sandbox_start(host, &plan, false, &run->sandbox, &step, &err) == 0) {
         step = STEP_CLONE;
         if (watch_all(run, &err) == 0 && begin(run, wire, pack, &err) == 0) {
             return run;

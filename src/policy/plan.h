@@ -34,6 +34,7 @@ enum plan_mount_flag {
     PLAN_MOUNT_OPTIONAL = 1 << 0, /* left out when the host has no such file */
     PLAN_MOUNT_WRITABLE = 1 << 1, /* of a bind of a directory: the run may write to it */
     PLAN_MOUNT_ALONE = 1 << 2,    /* file systems mounted below the source do not come along */
+    PLAN_MOUNT_OF_ROOT = 1 << 3,  /* the keeper's own: it may be root's, and yet be written to */
 };
 
 struct plan_mount {

@@ -334,6 +334,23 @@ print(os.stat("/out/new.txt").st_uid, os.stat("/out/data.txt").st_uid)
     assert "/out" in plan and "writable, disk_bytes by supervision" in plan
 
 
+@root_only
+@pytest.mark.parametrize("who", ["root"])
+def test_a_writable_mount_of_roots(setting, shared):
+    """It is root alone who can say that this is meant."""
+    os.chown(shared, 0, 0)
+    setting.policy("p", f"mounts: [{{path: {shared}, at: /out, access: writable}}]\n")
+    ceiling_for(setting, f"mount writable {shared}")
+    result = setting.python("open('/out/x', 'w')")
+    assert result["status"] == "internal" and "belongs to root" in result["error"]["text"]
+    ceiling_for(setting, f"mount writable_of_root {shared}")
+    assert setting.python("open('/out/x', 'w').write('x')")["status"] == "ok"
+    assert (shared / "x").stat().st_uid == 0
+    for name in ["/out/y"]:
+        result = setting.python(f"import os\nopen('{name}', 'w')\nos.chmod('{name}', 0o4755)")
+        assert "PermissionError" in result["stderr"]
+
+
 @as_each
 @pytest.mark.parametrize("how", ["file", "unlinked", "allocated", "hidden", "many"])
 def test_disk_use_of_a_writable_mount(setting, shared, how):

@@ -152,12 +152,14 @@ static int map_owner(int tree, const struct plan_mount *mount, uid_t run_uid,
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot look at %s", mount->source);
     }
     /* What a run writes there would be root's, and much on a host believes what is root's. */
-    if (owner.st_uid == 0 || owner.st_gid == 0) {
-        return refuse(err, mount->source,
-                      owner.st_uid == 0
-                          ? "belongs to root, and what runs write there would too"
-                          : "belongs to the group root, and what runs write there would too",
-                      "give it to an account of its own: chown ACCOUNT:GROUP");
+    const bool of_root = (mount->flags & PLAN_MOUNT_OF_ROOT) != 0;
+    if (!of_root && (owner.st_uid == 0 || owner.st_gid == 0)) {
+        return refuse(
+            err, mount->source,
+            owner.st_uid == 0 ? "belongs to root, and what runs write there would too"
+                              : "belongs to the group root, and what runs write there would too",
+            "give it to an account of its own: chown ACCOUNT:GROUP; or, if that is meant, "
+            "let /etc/cella/ceiling.conf say 'mount writable_of_root'");
     }
     AUTO_CLOSE int namespace = make_namespace(&owner, run_uid, err);
     if (namespace < 0) {
