@@ -306,6 +306,6 @@ def test_messages_are_as_the_document_says(server, asyncapi):
 def test_the_document_has_every_message(asyncapi):
     names = {operation: {message["$ref"].rpartition("/")[2] for message in said["messages"]}
              for operation, said in asyncapi["operations"].items()}
-    assert names == {"events": {"started", "stdout", "stderr", "result"},
-                     "tell": {"started", "stdout", "stderr", "result", "problem"},
-                     "take": {"request", "stdin", "eof"}}
+    assert names["events"] == {"started", "stdout", "stderr", "result"}
+    assert names["tell"] == names["events"] | {"problem"}
+    assert names["take"] >= {"request", "stdin", "eof"}
