@@ -480,7 +480,7 @@ def test_too_many_runs_are_asked_to_come_again():
     request = json.dumps({"language": "bash", "code": "sleep 60"})
     headers = {"Content-Type": "application/json"}
     with Server() as server:
-        connections = [UnixConnection(server.socket) for _ in range(256)]
+        connections = [UnixConnection(server.socket) for _ in range(1024)]
         for connection in connections:
             connection.request("POST", "/v1/runs", request, headers)
         wait_until(lambda: server.problem("GET", "/nothing")[0] == 404)
@@ -488,7 +488,7 @@ def test_too_many_runs_are_asked_to_come_again():
         status, got, problem = server.run(language="bash", code=":")
         assert (status, got["Retry-After"]) == (429, "1")
         assert problem["type"] == "urn:cella:error:busy"
-        assert problem["detail"] == "the server has 256 runs, and takes no more now"
+        assert problem["detail"] == "the server has 1024 runs, and takes no more now"
         assert server.ask("GET", "/readyz")[0] == 200
         for connection in connections:
             connection.close()

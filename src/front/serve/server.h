@@ -29,12 +29,12 @@
  * some to the Unix socket. */
 #define SERVER_CONNECTIONS_MAX  11000U
 #define SERVER_CONNECTIONS_KEPT 1000U /* or a tenth, where that is less */
-/* Descriptors that connections leave to runs: less than 16 each. */
+/* Descriptors that connections leave to runs, of which few are in sandboxes at one time. */
 #define SERVER_DESCRIPTORS_KEPT 4096U
 /* Requests that are on their way or answered, at one time: HTTP/2 has many on a connection. */
 #define SERVER_EXCHANGES_MAX 4096U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
-#define SERVER_JOBS_MAX 256U
+#define SERVER_JOBS_MAX 1024U
 /* Requests whose runs wait for room, together; one may always wait. */
 #define SERVER_QUEUE_BYTES_MAX ((size_t)256 << 20)
 /* Bodies that are on their way or being read, together. */
