@@ -3,6 +3,8 @@
  *
  *   gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls
  */
+#include "front/serve/audit.h"
+#include "front/serve/metrics.h"
 #include "isolate/calls.h"
 #include "isolate/protections.h"
 #include "isolate/steps.h"
@@ -157,6 +159,44 @@ static void print_policy_calls(void)
     }
 }
 
+struct named {
+    const char *name, *meaning;
+};
+
+static void print_named(const char *what, const struct named *rows, size_t count)
+{
+    printf("| %s | meaning |\n|---|---|\n", what);
+    for (size_t i = 0; i < count; i++) {
+        printf("| `%s` | %s |\n", rows[i].name, rows[i].meaning);
+    }
+}
+
+static void print_audit_events(void)
+{
+#define EVENT(id, name, meaning) {name, meaning},
+    static const struct named rows[] = {AUDIT_EVENTS(EVENT)};
+    print_named("event", rows, ARRAY_LENGTH(rows));
+}
+
+static void print_audit_fields(void)
+{
+#define AUDIT_ROW(field, meaning) {#field, meaning},
+    static const struct named rows[] = {AUDIT_FIELDS(AUDIT_ROW)};
+    print_named("field", rows, ARRAY_LENGTH(rows));
+}
+
+static void print_metrics(void)
+{
+#define METRIC_ROW(id, name, type, help) {name, type, help},
+    static const struct {
+        const char *name, *type, *help;
+    } rows[] = {METRICS(METRIC_ROW)};
+    printf("| metric | type | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        printf("| `%s` | %s | %s |\n", rows[i].name, rows[i].type, rows[i].help);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -170,6 +210,9 @@ int main(int argc, char **argv)
         {"bounds", print_bounds},
         {"policy_keys", print_policy_keys},
         {"policy_calls", print_policy_calls},
+        {"audit_events", print_audit_events},
+        {"audit_fields", print_audit_fields},
+        {"metrics", print_metrics},
     };
     for (size_t i = 0; argc == 2 && i < ARRAY_LENGTH(tables); i++) {
         if (strcmp(tables[i].name, argv[1]) == 0) {
@@ -177,7 +220,8 @@ int main(int argc, char **argv)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls\n",
+    fputs("usage: gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls|"
+          "audit_events|audit_fields|metrics\n",
           stderr);
     return 2;
 }

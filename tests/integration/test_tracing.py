@@ -79,3 +79,21 @@ def test_the_log_says_which_run_was_whose(server):
     headers = {"X-Request-Id": "later", "Prefer": "respond-async"}
     id_ = server.ask("POST", "/v1/runs", {"language": "bash", "code": ":"}, headers, own)[2]["id"]
     wait_until(lambda: server.logged(f"{id_} ok run={id_} tenant=local request=later\n") == 1)
+
+
+def test_a_log_of_objects():
+    """Each line is one; what others say is escaped in it."""
+    with Server("--log-format", "json") as server:
+        headers = {"X-Request-Id": "in-json", "traceparent": PARENT}
+        result = server.ask("POST", "/v1/runs", {"language": "bash", "code": "exit 3"}, headers)[2]
+        with server.raw() as bare:
+            bare.sendall(b"GET /\"quoted\\ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            bare.recv(4096)
+        lines = [json.loads(line) for line in server.text().splitlines()]
+    assert {line["level"] for line in lines} <= {"info", "warning"}
+    about = {"request_id": "in-json", "trace_id": ID, "run": result["id"]}
+    of_run = [line for line in lines if line.get("run") == result["id"]]
+    assert [line["message"].partition(" 200 ")[0] for line in of_run] == [f"{result['id']} exit", "POST /v1/runs"]
+    assert all(line.items() >= about.items() for line in of_run)
+    assert of_run[1]["status"] == 200 and of_run[1]["duration_ms"] >= 0 and "status" not in of_run[0]
+    assert lines[-1]["message"].startswith('GET /"quoted\\ 404 ')

@@ -12,7 +12,7 @@
  *   interactive.c a run by WebSocket (websocket.c)
  *   job.c         a run, and its events: job_again.c begins it anew when it was lost
  *   history.c     those that there were
- *   metrics.c     what is counted
+ *   report.c      what is told of runs and requests: audit.c, metrics.c, otlp.c
  *
  * It is a client of libcella like any other and includes nothing of it but <cella/...>.
  */
