@@ -79,7 +79,7 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", **(environment or {})})
         try:
-            wait_until(lambda: " ready" in self.text()[before:] or self.process.poll() is not None,
+            wait_until(lambda: re.search('[ "]ready', self.text()[before:]) or self.process.poll() is not None,
                        START_SECONDS)
             assert self.process.poll() is None, self.process.communicate()
             self.port = int(re.findall(r"listens on 127\.0\.0\.1:(\d+)", self.text())[-1])
