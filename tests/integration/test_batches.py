@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 from program import ROOT
 from server import Server, events_of, wait_until
+from test_keys import bearer, cella_key
 
 SCHEMA = json.loads((ROOT / "schema" / "batch_result.schema.json").read_text())
 REQUEST_SCHEMA = json.loads((ROOT / "schema" / "batch.schema.json").read_text())
@@ -392,6 +393,21 @@ def test_a_server_that_is_told_twice_does_not():
         result = json.load(connection.getresponse())
         assert (result["verdict"], verdicts(result)) == ("cancelled", ["cancelled"] * 4)
         server.process.wait(timeout=30)
+
+
+def test_it_ends_with_its_key(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    key = cella_key(tmp_path, "create", "alice")
+    with Server(directory=tmp_path) as server:
+        connection = server.connect()
+        connection.request("POST", "/v1/batches", json.dumps(
+            {"program": {"language": "bash", "code": "sleep 60"}, "tests": [{}] * 20, "parallel": 2}),
+            {"Content-Type": "application/json", **bearer(key)})
+        wait_until(lambda: not server.is_idle())
+        cella_key(tmp_path, "revoke", "alice")
+        result = json.load(connection.getresponse())
+        assert (result["verdict"], set(verdicts(result))) == ("cancelled", {"cancelled"})
+        wait_until(server.is_idle)
 
 
 # ---- fetched later ----

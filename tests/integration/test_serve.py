@@ -823,16 +823,17 @@ def test_for_every_user(user):
         assert (status, result["stdout"]) == (200, "42\n")
 
 
-def test_the_page_about_it_is_true(tmp_path):
-    """The examples of docs/serve.md, in order, in a shell: each prints what stands below it."""
-    text = (ROOT / "docs" / "serve.md").read_text()
+@pytest.mark.parametrize("page", ["serve", "batches"])
+def test_the_page_about_it_is_true(page, tmp_path):
+    """Its examples, in order, in a shell: each prints what stands below it."""
+    text = (ROOT / "docs" / f"{page}.md").read_text()
     with Server("--listen", "127.0.0.1:0") as server:
         for block in text.split("```console\n")[1:]:
             lines = block.split("```")[0].replace("127.0.0.1:8420", f"127.0.0.1:{server.port}")
             lines = lines.replace("/run/cella/serve.sock", server.socket).splitlines()
             command, expected = lines[0], lines[1:]
-            while command.endswith("\\"):
-                command = command[:-1] + expected.pop(0)
+            while command.endswith("\\") or command.count("'") % 2 == 1:  # the shell goes on, too
+                command += "\n" + expected.pop(0)
             done = subprocess.run(["bash", "-c", command.removeprefix("$ ")], capture_output=True,
                                   text=True, cwd=tmp_path, timeout=60)
             assert done.stdout.splitlines() == expected, (command, done.stderr)

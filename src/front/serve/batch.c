@@ -297,21 +297,22 @@ int batch_cancel(struct server *server, const char *id, const char *tenant)
 }
 
 /* One that still goes on. */
-static struct batch *find_going(struct server *server)
+static struct batch *find_going(struct server *server, const char *tenant)
 {
     struct batch *batch;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
-        if (!batch->is_over) {
+        if (!batch->is_over && (tenant == NULL || strcmp(batch->record.tenant, tenant) == 0)) {
             return batch;
         }
     }
     return NULL;
 }
 
-void batch_cancel_all(struct server *server)
+void batch_cancel_all(struct server *server, const char *tenant)
 {
-    for (struct batch *batch = find_going(server); batch != NULL; batch = find_going(server)) {
+    struct batch *batch;
+    while ((batch = find_going(server, tenant)) != NULL) {
         cancel(batch);
     }
 }

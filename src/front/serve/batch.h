@@ -119,7 +119,8 @@ int batch_cancel(struct server *server, const char *id, const char *tenant)
     __attribute__((warn_unused_result));
 /* Whether it has not ended. */
 bool batch_is_going(const struct server *server, const char *id);
-void batch_cancel_all(struct server *server);
+/* Those of a tenant; NULL: all. */
+void batch_cancel_all(struct server *server, const char *tenant);
 /* The engine goes: nothing of it may be held. */
 void batch_forget_all(struct server *server);
 /* And there is another. */

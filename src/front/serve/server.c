@@ -536,7 +536,7 @@ static void cancel_runs(struct server *server)
     }
     server->cancels = true;
     loop_set_timer(server->signals, SERVER_CANCEL_MS);
-    batch_cancel_all(server);
+    batch_cancel_all(server, NULL);
     job_cancel_all(server);
     server_settle(server);
 }

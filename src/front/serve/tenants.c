@@ -3,6 +3,7 @@
  */
 #include "front/serve/tenants.h"
 
+#include "front/serve/batch.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
@@ -67,6 +68,7 @@ static void compare(struct server *server)
         if (key != NULL) {
             tenant->key = *key;
         } else if (!tenant->is_revoked) {
+            batch_cancel_all(server, tenant->key.name);
             job_cancel_tenant(server, tenant->key.name);
         }
         tenant->is_revoked = key == NULL;
