@@ -1,9 +1,18 @@
 """The contract of /execute, row by row, with what its original gets wrong done right."""
+import http.client
 import json
+import os
+import re
+import shutil
+import signal
+import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
-from program import CELLA
+from ceiling import under
+from program import CELLA, IS_ROOT, NOBODY, ROOT, USERS
 from server import Server, wait_until
 
 HEADERS = {
@@ -276,3 +285,105 @@ def test_libraries_are_there_already():
                "print(time.process_time() - t < 0.05)"
         assert told(call(server, code)) == ("completed", "True\n", "")
         assert told(call(server, "x = 2\nx", language="ipython")) == ("completed", "2\n", "")
+
+
+# ---- a directory of the operator's ----
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture
+def place():
+    """A directory that everybody can reach."""
+    path = Path(tempfile.mkdtemp(prefix="cella-nvidia-", dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+class Sandbox:
+    """What packaging/start_local_sandbox starts, on a port of its own."""
+
+    def __init__(self, who, place, output):
+        self.port = free_port()
+        self.log = place / "log"
+        words = [str(ROOT / "packaging" / "start_local_sandbox"), "test-sandbox", str(output)]
+        if who == "root":  # /etc is covered meanwhile, so that the host's own stays as it is
+            words = under(place / "etc", "", words)
+            (place / "etc").mkdir()
+        else:
+            words = USERS[who] + words
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=self.log.open("w"), stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"], "CELLA": str(CELLA), "SANDBOX_PORT": str(self.port),
+                 "CELLA_STATE": str(place / "state"), "CELLA_POOL_MEMORY": "0",
+                 "HOME": str(place)})
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log.read_text()
+        return re.search("\\bready", self.log.read_text())
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, {"Content-Type": "application/json",
+                                                **(headers or {})})
+        response = connection.getresponse()
+        return response.status, response.headers, json.loads(response.read())
+
+    def __enter__(self):
+        wait_until(self.is_ready, 60)
+        return self
+
+    def __exit__(self, *failure):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("who", [*USERS, "root"] if IS_ROOT and "root" not in USERS else USERS)
+@pytest.mark.parametrize("exists", [True, False], ids=["there", "to be made"])
+def test_start_local_sandbox(place, who, exists):
+    output = place / "output data" if who != "root" else place / "output"
+    if exists:
+        output.mkdir()
+    for each in [place, output] if exists else [place]:
+        if IS_ROOT and who != "root":
+            os.chown(each, NOBODY, NOBODY)
+    with Sandbox(who, place, output) as sandbox:
+        assert told(call(sandbox, "import os; print(os.getcwd(), os.listdir())")) == \
+            ("completed", "/workspace []\n", "")
+        assert told(call(sandbox, "open('a.txt', 'w').write('left here')")) == ("completed", "", "")
+        assert call(sandbox, "print(open('a.txt').read())")["stdout"] == "left here\n"
+        assert call(sandbox, "ls", language="shell")["stdout"] == "a.txt\n"
+        found = (output / "a.txt").stat()
+        assert (found.st_uid, found.st_gid) == (output.stat().st_uid, output.stat().st_gid)
+        (output / "by the operator").write_text("x")
+        assert "by the operator" in call(sandbox, "import os; print(os.listdir())")["stdout"]
+        run_id = sandbox.ask("GET", "/v1/runs?limit=1")[2]["runs"][0]["id"]
+        result = sandbox.ask("GET", f"/v1/runs/{run_id}")[2]
+        assert "disk_limit" in result["protections"]
+        assert result["mechanisms"]["disk_bytes"] == "tmpfs, and supervision of writable mounts"
+        assert told(call(sandbox, "import os; os.symlink('/etc/passwd', 'l')"))[0] == "error"
+    assert sorted(path.name for path in output.iterdir()) == ["a.txt", "by the operator"]
+
+
+def test_a_workspace_that_is_none(tmp_path):
+    for path, text in [(tmp_path / "none", "No such file"), (CELLA, "is no directory")]:
+        done = subprocess.run(
+            [CELLA, "serve", "--listen", "none", "--socket", tmp_path / "s", "--state",
+             tmp_path / "state", "--workspace", path], capture_output=True, text=True, check=False)
+        assert done.returncode == 126 and text in done.stderr, done
+
+
+def test_the_page_about_it_is_true(tmp_path):
+    """The examples of docs/contracts.md, in order: each prints what stands below it."""
+    text = (ROOT / "docs" / "contracts.md").read_text()
+    with Server() as server:
+        for block in text.split("```console\n")[1:]:
+            lines = block.split("```\n")[0].replace("127.0.0.1:8420", f"127.0.0.1:{server.port}")
+            command, _, expected = lines.replace("\\\n", "").partition("\n")
+            done = subprocess.run(["bash", "-c", command.removeprefix("$ ")], capture_output=True,
+                                  text=True, cwd=tmp_path, timeout=60, check=False)
+            assert done.stdout == expected, (command, done.stderr)

@@ -79,7 +79,8 @@ static void test_bad_widening(void **state)
     bad("mount /srv/data\n", fixed);
     bad("mount read_only /srv/a /srv/b\n", fixed);
     bad("network host # all of it\n", fixed);
-    bad("mount readonly /srv/data\n", "line 1: a mount is 'read_only', 'writable' or 'writable_of_root'");
+    bad("mount readonly /srv/data\n",
+        "line 1: a mount is 'read_only', 'writable' or 'writable_of_root'");
     bad("mount read_only srv\n", "line 1: the path must be an absolute path");
     bad("mount read_only /\n", "must be an absolute path");
     bad("mount read_only /proc\n", "leads into the kernel");

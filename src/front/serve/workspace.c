@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #define DIRECTORY "policies" /* in the state directory */
-#define FILE_NAME WORKSPACE_POLICY ".yaml"
+/* Covered before a sandbox without privilege looks for what it is to show. */
+#define BUILD_PLACE "/tmp/"
+#define FILE_NAME   WORKSPACE_POLICY ".yaml"
 
 /* JSON, which YAML is a superset of, and which has an escape for whatever a path may hold. */
 static int write_text(const char *directory, struct buffer *ret_text)
@@ -69,6 +71,11 @@ static char *find_directory(const char *path, struct cella_error *err)
         (void)serve_fail_errno(err, CELLA_ERROR_CALLER, "--workspace %s", path);
     } else if (!S_ISDIR(found.st_mode)) {
         (void)serve_fail(err, CELLA_ERROR_CALLER, "--workspace %s is no directory", path);
+    } else if (geteuid() != 0 && strncmp(real, BUILD_PLACE, strlen(BUILD_PLACE)) == 0) {
+        (void)serve_fail(
+            err, CELLA_ERROR_CALLER,
+            "--workspace %s lies in /tmp, where an ordinary user's sandboxes are built", path);
+        (void)serve_hint(err, "name a directory elsewhere");
     } else {
         return real;
     }
