@@ -41,7 +41,9 @@ static const struct manual_row files[] = {
     {"/etc/cella/ceiling.conf", "by how much root widens what any policy may give"},
     {"/etc/cella/policies.d/NAME.yaml", "policies of this host"},
     {"/etc/cella/runtimes.d/NAME.yaml", "languages of this host"},
+    {"/etc/cella/serve.yaml", "settings of root's server"},
     {"/run/cella/serve.sock", "where root's server answers"},
+    {"~/.config/cella/serve.yaml", "settings of a user's server"},
     {"~/.config/cella/policies/NAME.yaml", "policies of the user, looked at next"},
     {"~/.config/cella/runtimes/NAME.yaml", "languages of the user, looked at next"},
 };

@@ -302,7 +302,8 @@ static int use_landlock(const struct settings *settings, bool holds[CONFINE_COUN
     X(setns)                                                                                       \
     X(mount)                                                                                       \
     X(umount2)                                                                                     \
-    X(pivot_root) X(chroot) X(move_mount) X(open_tree) X(fsopen) X(fsconfig) X(fsmount) X(fspick)  \
+    X(pivot_root)                                                                                  \
+    X(chroot) X(move_mount) X(open_tree) X(fsopen) X(fsconfig) X(fsmount) X(fspick)                \
         X(mount_setattr) /* other processes */                                                     \
         TRACING(X) X(process_vm_readv) X(process_vm_writev) X(process_madvise) X(kcmp)             \
             X(pidfd_getfd) X(perf_event_open) X(lookup_dcookie) /* who one is */                   \
