@@ -105,6 +105,8 @@ target_compile_definitions(fuzz_connection PRIVATE
 target_link_libraries(fuzz_connection PRIVATE ${SERVE_LIBRARIES})
 target_link_options(fuzz_connection PRIVATE ${WRAPPED})
 target_sources(fuzz_compare PRIVATE src/front/serve/compare.c)
+target_sources(fuzz_contract PRIVATE src/front/serve/execute_code.c src/front/serve/semver.c
+    src/front/serve/surrogates.c)
 
 # What programs and compilers wrote, and the diagnosis that is right for it.
 add_executable(replay tests/diagnosis/replay.c)
