@@ -192,6 +192,7 @@ void server_close(struct server *server)
         connection_destroy(TAILQ_FIRST(&server->busy));
     }
     assert(server->answer_bytes == 0 && server->body_bytes == 0); /* of nobody */
+    assert(server->exchange_count == 0);
     batch_destroy_all(server);
     while (!TAILQ_EMPTY(&server->jobs)) { /* those that nobody waits for */
         job_destroy(TAILQ_FIRST(&server->jobs));
@@ -309,8 +310,8 @@ static void take_trial(struct server *server)
 static void replace_engine(struct server *server)
 {
     struct cella_error err;
-    if (server->job_count > server->waiting_count) {
-        return; /* server_settle() comes back to it */
+    if (server->job_count > server->waiting_count || server->is_processing) {
+        return; /* server_settle() comes back to it, or on_engine() */
     }
     batch_forget_all(server);
     close_engine(server);
@@ -323,7 +324,10 @@ static void on_engine(void *context)
 {
     struct server *server = context;
     struct cella_error err;
-    if (cella_engine_process(server->engine, &err) < 0) {
+    server->is_processing = true;
+    const int result = cella_engine_process(server->engine, &err);
+    server->is_processing = false;
+    if (result < 0) {
         fail_server(server, &err);
         return;
     }

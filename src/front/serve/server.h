@@ -93,6 +93,7 @@ struct server {
     struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
+    bool is_processing;      /* the engine calls back, and cannot be closed */
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
     bool trial_done;
     bool has_worked;      /* the engine has run something: a keeper that is lost is worth another */
