@@ -196,6 +196,8 @@ static void on_message(struct exchange *exchange, bool is_text, const char *data
     if (exchange->job != NULL) {
         result = is_text ? take_frame(exchange->job, data, size, &error)
                          : job_write(exchange->job, data, size, &error);
+    } else if (server_check_ready(exchange->server, &error) < 0) {
+        result = -1; /* it was when the client asked for the WebSocket */
     } else if (is_text) {
         result = job_start(exchange, data, size, JOB_TALKS, NULL, &id, &error);
     } else {
