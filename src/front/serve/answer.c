@@ -53,8 +53,10 @@ static void begin(struct exchange *exchange, int status, const char *type)
     metrics_count_response(&exchange->server->metrics, status,
                            server_now_ms() - exchange->began_ms);
     add_date(&exchange->answer);
-    add(&exchange->answer,
-        "Content-Type: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n", type);
+    if (type != NULL) {
+        add(&exchange->answer, "Content-Type: %s\r\n", type);
+    }
+    add(&exchange->answer, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     trace_parent(&exchange->trace, parent);
     add(&exchange->answer, "X-Request-Id: %s\r\ntraceparent: %s\r\n", exchange->trace.request_id,
         parent);
