@@ -34,6 +34,7 @@ class Client:
         self.over = set()
         self.reset = {}
         self.closed = None
+        self.told = []
         self.flush()
 
     def flush(self):
@@ -68,6 +69,8 @@ class Client:
                 self.answers[event.stream_id] = (headers, before + event.data)
             elif isinstance(event, h2.events.StreamEnded):
                 self.over.add(event.stream_id)
+            elif isinstance(event, h2.events.InformationalResponseReceived):
+                self.told.append(dict(event.headers)[":status"])
             elif isinstance(event, h2.events.StreamReset):
                 self.reset[event.stream_id] = event.error_code
             elif isinstance(event, h2.events.ConnectionTerminated):
@@ -177,6 +180,26 @@ def test_a_body_that_is_too_large_is_answered_before_it_has_come(server):
         while stream not in client.reset:
             client.hear()
         assert client.reset[stream] == h2.errors.ErrorCodes.NO_ERROR
+
+
+def test_a_body_that_waits_to_be_wanted(server):
+    """Who expects 100 (Continue) may hold it back until it comes."""
+    with Client(server) as client:
+        stream = client.http.get_next_available_stream_id()
+        client.http.send_headers(stream, [
+            (":method", "POST"), (":path", "/v1/runs"), (":scheme", "http"),
+            (":authority", "localhost"), ("content-type", "application/json"),
+            ("expect", "100-continue")])
+        client.flush()
+        client.sock.settimeout(10)
+        while not client.told:
+            assert client.hear()
+        client.http.send_data(stream, b'{"language": "bash", "code": "echo 1"}', end_stream=True)
+        client.flush()
+        assert json.loads(client.wait(stream)[2])["stdout"] == "1\n"
+        assert client.told == ["100"]
+        refused = client.ask("GET", "/nothing", expect="100-continue")
+        assert (client.wait(refused)[0], client.told) == (404, ["100"])
 
 
 def test_a_stream_that_is_reset_ends_its_run(server):
@@ -327,3 +350,31 @@ def test_floods(server, kind):
             pass  # it was enough
         assert server.run(language="bash", code="echo on")[2]["stdout"] == "on\n"
     assert server.memory() - before < 16 << 20
+
+
+def test_a_flood_of_wrong_streams_by_one_that_does_not_read(server):
+    """Each is reset; the resets pile up nowhere but with the client."""
+    before = server.memory()
+    head = bytes([0, 0, 2, 1, 5])  # a method and a scheme, and no path
+    with server.raw() as raw:
+        raw.settimeout(1)
+        raw.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        with pytest.raises((TimeoutError, ConnectionError)):
+            for first in range(1, 1 << 22, 2000):
+                raw.sendall(b"".join(head + struct.pack("!I", stream) + b"\x82\x86"
+                                     for stream in range(first, first + 2000, 2)))
+        assert server.memory() - before < 16 << 20
+        assert server.run(language="bash", code="echo on")[2]["stdout"] == "on\n"
+
+
+def test_a_server_that_ends_tells_so_and_answers():
+    with Server() as server, Client(server) as client:
+        stream = client.run(language="bash", code="read line; sleep 1; echo bye")
+        wait_until(lambda: not server.is_idle())
+        server.process.terminate()
+        wait_until(lambda: server.logged("ends: 1 runs"))
+        assert json.loads(client.wait(stream)[2])["stdout"] == "bye\n"
+        while client.hear():
+            pass
+        assert client.closed == h2.errors.ErrorCodes.NO_ERROR
+        assert server.process.wait(30) == 0

@@ -121,6 +121,15 @@ def test_a_client_that_goes_ends_its_run(server):
     wait_until(server.is_idle)
 
 
+def test_what_a_program_prints_keeps_no_connection(server):
+    """The client is told that it is wrong, and does not go: the run ends all the same."""
+    client = connect(server)
+    run = begin(client, language="bash", limits={"wall_ms": 60000},
+                code="while sleep 0.1; do echo there; done")
+    client.sock.sendall(raw_frame(0x83, b"{}"))
+    wait_until(lambda: server.logged(f"{run} is cancelled: its client has gone"))
+
+
 @pytest.mark.parametrize("first, problem", [
     ("{", "JSON"),
     ('{"language": "pyhton", "code": "1"}', "pyhton"),
@@ -377,6 +386,18 @@ def test_what_asks_for_it_wrongly(server, change, status, text):
     assert text in answer[1]
 
 
+def test_only_get_asks_for_it(server):
+    status, headers, _ = server.ask("HEAD", "/v1/runs/interactive", headers=HEADERS)
+    assert (status, headers["Upgrade"]) == (426, "websocket")
+
+
+def test_what_accepts_it_has_no_body(server):
+    client = connect(server)
+    assert client.getstatus() == 101
+    assert not {"content-type", "content-length"} & set(client.getheaders())
+    client.close()
+
+
 def test_what_comes_with_the_head_is_not_lost(server):
     """The first message in the same packet as the head."""
     head = "GET /v1/runs/interactive HTTP/1.1\r\nHost: localhost\r\n" + "".join(
@@ -411,4 +432,17 @@ def test_a_server_that_ends_lets_it_end():
         tell(client, type="stdin", data="bye\n")
         frames, code = hear_all(client)
         assert (text_of(frames), code) == ("bye\n", 1000)
+        assert server.process.wait(30) == 0
+
+
+def test_a_server_that_ends_begins_nothing():
+    with Server() as server:
+        client, late = connect(server), connect(server)
+        begin(client, language="bash", code="read line")
+        server.process.terminate()
+        wait_until(lambda: server.logged("ends: 1 runs"))
+        tell(late, language="bash", code="sleep 60")
+        assert hear(late)["problem"]["detail"] == "the server is about to end"
+        tell(client, type="eof")
+        assert hear_all(client)[1] == 1000
         assert server.process.wait(30) == 0

@@ -3,6 +3,7 @@
  */
 #include "front/serve/connection.h"
 
+#include "base/attributes.h"
 #include "front/serve/exchange.h"
 #include "front/serve/http1.h"
 #include "front/serve/http2.h"
@@ -23,6 +24,8 @@
  * once, with something unread, the kernel would take the answer back. */
 #define LINGER_MS  2000U
 #define AT_ONCE_MS 1U
+/* More waits than tls_write() leaves: TLS has answers of its own, to who asks for new keys. */
+#define CHOKED_MIN (2 * TLS_WAITING_MAX)
 
 static void on_received(void *context, const char *data, size_t size);
 static void on_has_room(void *context);
@@ -95,15 +98,27 @@ void connection_refuse(int fd)
     (void)close(fd);
 }
 
+/* The end of an answer may wait here when its exchange is over. */
+static bool is_answering(const struct connection *connection)
+{
+    const struct exchange *exchange;
+    TAILQ_FOREACH(exchange, &connection->exchanges, link)
+    {
+        if (exchange->state == EXCHANGE_ANSWERING) {
+            return true;
+        }
+    }
+    return !connection->is_shut && !connection_is_sent(connection);
+}
+
 bool connection_any_answering(const struct server *server)
 {
+    const struct connection_list *lists[] = {&server->busy, &server->idle};
     const struct connection *connection;
-    const struct exchange *exchange;
-    TAILQ_FOREACH(connection, &server->busy, link)
-    {
-        TAILQ_FOREACH(exchange, &connection->exchanges, link)
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        TAILQ_FOREACH(connection, lists[i], link)
         {
-            if (exchange->state == EXCHANGE_ANSWERING) {
+            if (is_answering(connection)) {
                 return true;
             }
         }
@@ -128,6 +143,17 @@ void connection_set_idle(struct connection *connection, bool idle)
         TAILQ_INSERT_TAIL(to, connection, link);
         connection->is_idle = idle;
     }
+}
+
+static void update_reading(struct connection *connection)
+{
+    loop_set_reading(connection->watch, !connection->is_paused && !connection->is_choked);
+}
+
+void connection_set_reading(struct connection *connection, bool reading)
+{
+    connection->is_paused = !reading;
+    update_reading(connection);
 }
 
 /* ---- what goes out ---- */
@@ -167,13 +193,23 @@ ssize_t connection_write(struct connection *connection, struct iovec *parts, siz
     return taken >= 0 && flush_tls(connection) >= 0 ? taken : -1;
 }
 
-/* Once nothing of it waits any more. */
+bool connection_is_sent(const struct connection *connection)
+{
+    char *data;
+    return connection->tls == NULL || tls_waiting(connection->tls, &data) == 0;
+}
+
+/* Once nothing of it waits any more.  Its time begins once, whatever its runs still do. */
 static void linger(struct connection *connection)
 {
+    if (connection->is_shut) {
+        return;
+    }
     if (connection->tls != NULL && flush_tls(connection) == 0) {
         loop_set_timer(connection->watch, CONNECTION_SEND_MS);
         return;
     }
+    connection->is_shut = true;
     (void)shutdown(loop_socket(connection->watch), SHUT_WR); /* fails when the client has gone */
     loop_set_timer(connection->watch, LINGER_MS);
 }
@@ -181,7 +217,8 @@ static void linger(struct connection *connection)
 void connection_end(struct connection *connection)
 {
     connection->is_ending = true;
-    loop_set_reading(connection->watch, true);
+    connection->is_choked = false;
+    connection_set_reading(connection, true);
     if (connection->tls != NULL) {
         tls_end(connection->tls);
     }
@@ -190,8 +227,11 @@ void connection_end(struct connection *connection)
 
 void connection_give_up(struct connection *connection)
 {
-    connection->is_ending = true;
-    loop_set_timer(connection->watch, AT_ONCE_MS);
+    if (!connection->is_ending) {
+        connection->is_ending = true;
+        connection->is_shut = true;
+        loop_set_timer(connection->watch, AT_ONCE_MS);
+    }
 }
 
 void connection_client(const struct connection *connection, char ret_client[CONNECTION_CLIENT_SIZE])
@@ -250,6 +290,11 @@ static void received_tls(struct connection *connection, const char *data, size_t
     if (flush_tls(connection) < 0 || got < 0) { /* what is wrong it has said there */
         connection_give_up(connection);
     }
+    char *waiting;
+    if (tls_waiting(connection->tls, &waiting) > CHOKED_MIN && !connection->is_ending) {
+        connection->is_choked = true;
+        update_reading(connection);
+    }
 }
 
 static void on_received(void *context, const char *data, size_t size)
@@ -265,16 +310,35 @@ static void on_received(void *context, const char *data, size_t size)
     }
 }
 
+/* Returns whether there is room for the protocol; -1 when there never will be. */
+static int make_room(struct connection *connection)
+{
+    char *data;
+    if (connection->tls == NULL) {
+        return 1;
+    }
+    const int sent = flush_tls(connection);
+    if (sent > 0 && connection->is_choked) {
+        connection->is_choked = false;
+        update_reading(connection);
+    }
+    return sent != 0 ? sent : tls_waiting(connection->tls, &data) <= TLS_WAITING_MAX;
+}
+
 static void on_has_room(void *context)
 {
     struct connection *connection = context;
-    const int sent = connection->tls != NULL ? flush_tls(connection) : 1;
-    if (sent < 0) {
+    struct server *server = connection->server;
+    const int room = make_room(connection);
+    if (room < 0) {
         connection_destroy(connection);
-    } else if (sent > 0 && connection->is_ending) {
+    } else if (connection->is_ending) {
         linger(connection);
-    } else if (sent > 0) {
+    } else if (room > 0) {
         connection->protocol->has_room(connection);
+    }
+    if (server->state == SERVER_DRAINING) {
+        server_settle(server); /* that may have been the last of an answer */
     }
 }
 

@@ -47,7 +47,10 @@ struct connection {
     bool is_local;                  /* by the Unix socket */
     bool is_stranger;               /* there, and neither our user nor root */
     bool is_used;                   /* by a request of HTTP/1.1: no other protocol can begin */
+    bool is_paused;                 /* the protocol wants nothing more now */
+    bool is_choked;                 /* nor does TLS, whose own words the client does not take */
     bool is_ending;                 /* what the client still sends is dropped */
+    bool is_shut;                   /* and nothing is sent */
 };
 
 /* Takes the socket. */
@@ -71,10 +74,14 @@ void connection_speak(struct connection *connection, const struct protocol *prot
                       void *session);
 /* Whether it waits for a request: then it may be closed for another. */
 void connection_set_idle(struct connection *connection, bool idle);
+/* Whether more is received.  Some may still come when not, and who has gone is not heard of. */
+void connection_set_reading(struct connection *connection, bool reading);
 /* Sends what is taken now.  How many bytes those were; -1 when nothing more will be. */
 ssize_t connection_write(struct connection *connection, struct iovec *parts, size_t count)
     __attribute__((warn_unused_result));
-/* All was sent: says so, and closes when the client does, or soon. */
+/* Whether the socket has taken all of it. */
+bool connection_is_sent(const struct connection *connection);
+/* All was written: says so, and closes when the client does, or soon. */
 void connection_end(struct connection *connection);
 /* It can do nothing more.  Closed in the next turn: whoever finds out works with it. */
 void connection_give_up(struct connection *connection);

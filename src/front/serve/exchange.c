@@ -174,12 +174,14 @@ void exchange_send(struct exchange *exchange)
 {
     exchange->answer.is_early = exchange->state != EXCHANGE_WORKING;
     exchange->state = EXCHANGE_ANSWERING;
-    exchange->connection->protocol->answer(exchange);
+    if (!exchange->connection->is_ending) { /* else it goes with it, and soon */
+        exchange->connection->protocol->answer(exchange);
+    }
 }
 
 void exchange_resume(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_ANSWERING) {
+    if (exchange->state == EXCHANGE_ANSWERING && !exchange->connection->is_ending) {
         exchange->connection->protocol->resume(exchange);
     }
 }

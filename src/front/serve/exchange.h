@@ -84,6 +84,7 @@ struct exchange {
     struct answer answer;
     uint64_t began_ms;
     uint64_t moved_ms; /* HTTP/2: when the client last took something of the answer */
+    bool waits;        /* HTTP/2: there is nothing more to take until resume() */
 };
 
 /* ---- for what brings them ---- */

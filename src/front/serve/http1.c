@@ -1,7 +1,6 @@
 /* See http1.h.  Divisions: what comes in; what goes out; time. */
 #include "front/serve/http1.h"
 
-#include "base/attributes.h"
 #include "front/serve/answer.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
@@ -111,7 +110,9 @@ static void take_whole_head(struct exchange *exchange)
     if (exchange->head.expects_continue) {
         char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec part = {go_on, sizeof(go_on) - 1};
-        IGNORE(connection_write(connection, &part, 1) < 0); /* nothing is before it on its way */
+        if (connection_write(connection, &part, 1) != (ssize_t)sizeof(go_on) - 1) {
+            connection_give_up(connection); /* it does not take the answers before either */
+        }
     }
 }
 
@@ -183,7 +184,7 @@ static void keep_rest(struct connection *connection, const char *data, size_t si
     memcpy(rest + http1->rest_size, data, size);
     http1->rest = rest;
     http1->rest_size += size;
-    loop_set_reading(connection->watch, false);
+    connection_set_reading(connection, false);
 }
 
 static void received(struct connection *connection, const char *data, size_t size)
@@ -317,7 +318,7 @@ static void finish(struct exchange *exchange)
     } else {
         connection_set_idle(connection, true);
         loop_set_timer(connection->watch, CONNECTION_IDLE_MS);
-        loop_set_reading(connection->watch, true);
+        connection_set_reading(connection, true);
         received(connection, rest, rest_size);
     }
     free(rest);
@@ -336,7 +337,8 @@ static void has_room(struct connection *connection)
         return;
     }
     const struct answer *answered = &exchange->answer;
-    if (http1->head_sent < http1->head_size || answered->sent < answered->body_size) {
+    if (http1->head_sent < http1->head_size || answered->sent < answered->body_size ||
+        !connection_is_sent(connection)) {
         resume(exchange);
         return;
     }

@@ -19,6 +19,9 @@
 #define CONNECTION_WINDOW (8 << 20)
 /* Frames sent in one turn at most: others want theirs too. */
 #define FRAMES_IN_TURN 16U
+/* Frames that wait to be sent, those with data not counted: over that nothing is read which would
+ * be answered by more of them. */
+#define QUEUE_MAX 1000U
 /* How often it is looked whether a stream has taken too long. */
 #define TICK_MS 1000U
 /* Header fields of an answer. */
@@ -38,6 +41,15 @@ static const struct protocol http2_protocol;
 static struct exchange *exchange_of(nghttp2_session *session, int32_t stream)
 {
     return nghttp2_session_get_stream_user_data(session, stream);
+}
+
+static nghttp2_nv field(const char *name, size_t name_size, const char *value, size_t value_size)
+{
+    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name, /* copied */
+                        .namelen = name_size,
+                        .value = (uint8_t *)(uintptr_t)value,
+                        .valuelen = value_size,
+                        .flags = NGHTTP2_NV_FLAG_NONE};
 }
 
 static void flush(struct connection *connection);
@@ -146,7 +158,7 @@ static int rewrite_head(struct exchange *exchange)
 }
 
 /* All of it has come.  `is_all`: there is no body. */
-static void take_head(struct exchange *exchange, bool is_all)
+static void take_head(nghttp2_session *session, struct exchange *exchange, bool is_all)
 {
     struct http_refusal refusal = {431, "the request's head is too large"};
     struct cella_error error;
@@ -158,8 +170,16 @@ static void take_head(struct exchange *exchange, bool is_all)
         return;
     }
     exchange->head.has_body = !is_all;
-    if (exchange_check(exchange) == 0 && is_all) {
+    if (exchange_check(exchange) < 0) {
+        return; /* it is answered */
+    }
+    if (is_all) {
         exchange_handle(exchange);
+    } else if (exchange->head.expects_continue) {
+        const nghttp2_nv go_on = field(":status", 7, "100", 3);
+        /* Without memory for it the client waits in vain, but not for ever. */
+        IGNORE(nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, exchange->stream, NULL, &go_on, 1,
+                                      NULL) != 0);
     }
 }
 
@@ -189,7 +209,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     }
     if (exchange->state == EXCHANGE_HEAD) {
-        take_head(exchange, is_all);
+        take_head(session, exchange, is_all);
     } else if (exchange->state == EXCHANGE_BODY && is_all) {
         exchange_handle(exchange);
     }
@@ -272,6 +292,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
             return 0;
         }
         if (answer->body_size == 0) {
+            exchange->waits = true;
             return NGHTTP2_ERR_DEFERRED; /* until resume() */
         }
     }
@@ -298,15 +319,6 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
                                          NGHTTP2_NO_ERROR);
     }
     return 0;
-}
-
-static nghttp2_nv field(const char *name, size_t name_size, const char *value, size_t value_size)
-{
-    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name, /* copied */
-                        .namelen = name_size,
-                        .value = (uint8_t *)(uintptr_t)value,
-                        .valuelen = value_size,
-                        .flags = NGHTTP2_NV_FLAG_NONE};
 }
 
 /* Cuts the answer's fields apart, and writes their names in small letters.  How many there are. */
@@ -360,6 +372,10 @@ static void answer(struct exchange *exchange)
 static void resume(struct exchange *exchange)
 {
     struct http2 *http2 = exchange->connection->session;
+    if (exchange->waits) {
+        exchange->waits = false;
+        exchange->moved_ms = server_now_ms();
+    }
     IGNORE(nghttp2_session_resume_data(http2->session, exchange->stream) != 0); /* it goes on */
     loop_want_room(exchange->connection->watch);
 }
@@ -406,6 +422,8 @@ static void flush(struct connection *connection)
     if (connection->is_ending) {
         return;
     }
+    connection_set_reading(connection,
+                           nghttp2_session_get_outbound_queue_size(http2->session) <= QUEUE_MAX);
     if (result != 0) {
         loop_want_room(connection->watch);
     } else if (!nghttp2_session_want_read(http2->session) &&
@@ -427,7 +445,6 @@ static void has_room(struct connection *connection)
 /* Whether it has taken too long, which is answered, or ends it. */
 static void check_time(struct http2 *http2, struct exchange *exchange, uint64_t now)
 {
-    const struct answer *answer = &exchange->answer;
     const uint64_t age = now - exchange->began_ms;
     if (exchange->is_over) {
         return;
@@ -435,7 +452,7 @@ static void check_time(struct http2 *http2, struct exchange *exchange, uint64_t 
     if ((exchange->state == EXCHANGE_HEAD && age > EXCHANGE_HEAD_MS) ||
         (exchange->state == EXCHANGE_BODY && age > EXCHANGE_BODY_MS)) {
         exchange_late(exchange);
-    } else if (exchange->state == EXCHANGE_ANSWERING && answer->sent < answer->body_size &&
+    } else if (exchange->state == EXCHANGE_ANSWERING && !exchange->waits &&
                now - exchange->moved_ms > CONNECTION_SEND_MS) {
         log_line("a client takes no more of its answer");
         IGNORE(nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream,
@@ -518,9 +535,23 @@ int http2_begin(struct connection *connection)
     return 0;
 }
 
+/* So that the client knows that nothing of what it has asked was done and not answered.  It may
+ * have gone, or take nothing more. */
+static void say_goodbye(struct connection *connection)
+{
+    struct http2 *http2 = connection->session;
+    int result = nghttp2_session_terminate_session(http2->session, NGHTTP2_NO_ERROR) == 0;
+    for (unsigned i = 0; i < FRAMES_IN_TURN && result > 0; i++) {
+        result = send_frame(connection);
+    }
+}
+
 static void done(struct connection *connection)
 {
     struct http2 *http2 = connection->session;
+    if (connection->is_idle && !connection->is_ending) {
+        say_goodbye(connection);
+    }
     nghttp2_session_del(http2->session);
     free(http2);
 }

@@ -32,7 +32,8 @@ struct websocket {
     bool is_text;     /* and of text */
     bool has_message; /* one has come */
     bool is_paused;   /* by the exchange */
-    bool is_silent;   /* nothing has come since the last ping */
+    bool is_silent;   /* nothing has come since the last ping, nor was anything taken: */
+    bool is_blocked;  /* what waits to be sent is not taken now */
     unsigned closes;  /* with that code, once what waits is sent; 0: it goes on */
     char reason[REASON_MAX + 1];
 };
@@ -65,8 +66,11 @@ static ssize_t take_bytes(wslay_event_context_ptr wslay, const uint8_t *data, si
     struct iovec part = {(void *)(uintptr_t)data, size}; /* only read from */
     const ssize_t sent = connection_write(websocket->exchange->connection, &part, 1);
     if (sent > 0) {
+        websocket->is_silent = websocket->is_silent && !websocket->is_blocked;
+        websocket->is_blocked = false;
         return sent;
     }
+    websocket->is_blocked = true;
     wslay_event_set_error(wslay, sent == 0 ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -136,7 +140,8 @@ static int check(struct exchange *exchange)
     const struct http_head *head = &exchange->head;
     const char *version = http_header(head, "Sec-WebSocket-Version");
     struct cella_error error;
-    if (head->is_1_0 || exchange->stream != 0 || !http_header_has(head, "Connection", "Upgrade") ||
+    if (head->is_1_0 || strcmp(head->method, "GET") != 0 || exchange->stream != 0 ||
+        !http_header_has(head, "Connection", "Upgrade") ||
         !http_header_has(head, "Upgrade", "websocket")) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "%s is for WebSocket", head->path);
         (void)serve_hint(&error, "ask by HTTP/1.1 with Connection: Upgrade, Upgrade: websocket");
@@ -229,8 +234,9 @@ static void answer(struct exchange *exchange)
     struct answer *answer = &exchange->answer;
     struct iovec parts[] = {
         {line, sizeof(line) - 1}, {answer->fields, answer->fields_size}, {end, sizeof(end) - 1}};
-    if (connection_write(exchange->connection, parts, 3) <= 0) { /* nothing is before it */
-        connection_give_up(exchange->connection);
+    const size_t size = parts[0].iov_len + parts[1].iov_len + parts[2].iov_len;
+    if (connection_write(exchange->connection, parts, 3) != (ssize_t)size) {
+        connection_give_up(exchange->connection); /* it does not take the answers before either */
     }
 }
 
@@ -308,7 +314,7 @@ static void flush(struct websocket *websocket)
         return;
     }
     /* What answers to a client that takes nothing would pile up. */
-    loop_set_reading(connection->watch, !waits && !websocket->is_paused);
+    connection_set_reading(connection, !waits && !websocket->is_paused);
 }
 
 static void has_room(struct connection *connection)
@@ -346,6 +352,8 @@ void websocket_close(struct exchange *exchange, unsigned code, const char *reaso
 void websocket_set_reading(struct exchange *exchange, bool reading)
 {
     struct websocket *websocket = exchange->connection->session;
+    /* What it has said meanwhile is read first. */
+    websocket->is_silent = websocket->is_silent && !(reading && websocket->is_paused);
     websocket->is_paused = !reading;
     resume(exchange); /* flush() sees to it */
 }
@@ -378,7 +386,7 @@ static void timeout(struct connection *connection)
         websocket->events->silent(websocket->exchange);
     } else if (!websocket->has_message) {
         websocket_close(websocket->exchange, WEBSOCKET_POLICY_VIOLATION, "no request has come");
-    } else if (websocket->is_silent) {
+    } else if (websocket->is_silent && (websocket->is_blocked || !websocket->is_paused)) {
         log_line("a client of a WebSocket is silent");
         connection_destroy(connection);
         return;
