@@ -104,6 +104,17 @@ target_compile_definitions(fuzz_connection PRIVATE
     $<TARGET_PROPERTY:cella-serve,COMPILE_DEFINITIONS>)
 target_link_libraries(fuzz_connection PRIVATE ${SERVE_LIBRARIES})
 target_link_options(fuzz_connection PRIVATE ${WRAPPED})
+# Of this connection the routes and the jobs are stand-ins too: what they do and when is a test's.
+set(TRANSPORT_SOURCES fuzz/transport.c)
+foreach(name answer connection exchange fail http http1 http2 interactive tls trace websocket)
+    list(APPEND TRANSPORT_SOURCES src/front/serve/${name}.c)
+endforeach()
+foreach(target fuzz_transport test_connection)
+    target_sources(${target} PRIVATE ${TRANSPORT_SOURCES})
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${target} PRIVATE ${OPENSSL_LIBRARIES} ${WSLAY_LIBRARIES}
+        ${NGHTTP2_LIBRARIES})
+endforeach()
 target_sources(fuzz_compare PRIVATE src/front/serve/compare.c)
 target_sources(fuzz_contract PRIVATE src/front/serve/execute_code.c src/front/serve/semver.c
     src/front/serve/surrogates.c)

@@ -1,0 +1,394 @@
+/* What the protocols of a connection do as time goes by, with a client that is slow, or wrong. */
+#include "fuzz/transport.h"
+
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    (void)state;
+    transport_open(NULL, NULL);
+    return 0;
+}
+
+/* Nothing is left of it: transport_close() asserts that. */
+static int teardown(void **state)
+{
+    (void)state;
+    transport_close();
+    return 0;
+}
+
+static void send_bytes(const void *data, size_t size)
+{
+    assert_true(transport_send(data, size));
+}
+
+/* What has come, and how much that is. */
+static size_t read_all(char *data, size_t max)
+{
+    size_t size = 0;
+    ssize_t got;
+    while (size < max && (got = transport_read(data + size, max - size)) > 0) {
+        size += (size_t)got;
+        transport_turn();
+    }
+    return size;
+}
+
+/* ---- HTTP/2 ---- */
+
+enum { FRAME_DATA, FRAME_HEADERS, FRAME_RESET = 3 };
+
+/* With the window that each stream has for its answer. */
+static void begin_http2(uint32_t window)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const uint8_t settings[] = {0,
+                                0,
+                                6,
+                                4,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                4,
+                                (uint8_t)(window >> 24),
+                                (uint8_t)(window >> 16),
+                                (uint8_t)(window >> 8),
+                                (uint8_t)window};
+    const uint8_t update[] = {0, 0, 4, 8, 0, 0, 0, 0, 0, 0x3f, 0, 0, 0}; /* of the connection's */
+    send_bytes(preface, sizeof(preface) - 1);
+    send_bytes(settings, sizeof(settings));
+    send_bytes(update, sizeof(update));
+}
+
+/* A request without a body.  `method` is its number in HPACK's table: 2 GET, 3 POST. */
+static void ask(uint8_t stream, uint8_t method, const char *path)
+{
+    const size_t path_size = strlen(path);
+    uint8_t frame[64] = {
+        0,    0, (uint8_t)(path_size + 7), FRAME_HEADERS, 4 | 1, 0, 0, 0, stream, 0x80 | method,
+        0x86, 4, (uint8_t)path_size};
+    (void)snprintf((char *)frame + 13, sizeof(frame) - 13, "%s\x01\x01%s", path, "a");
+    send_bytes(frame, 16 + path_size);
+}
+
+/* Whether such a frame is among those. */
+static bool has_frame(const char *data, size_t size, uint8_t type, uint8_t stream)
+{
+    const uint8_t *bytes = (const uint8_t *)data;
+    size_t at = 0;
+    while (at + 9 <= size) {
+        if (bytes[at + 3] == type && bytes[at + 8] == stream) {
+            return true;
+        }
+        at += 9 + ((size_t)bytes[at] << 16 | (size_t)bytes[at + 1] << 8 | bytes[at + 2]);
+    }
+    return false;
+}
+
+static void test_a_stream_without_a_window_ends(void **state)
+{
+    (void)state;
+    char data[4096];
+    begin_http2(0);
+    ask(1, 3, "/events");
+    assert_int_equal(transport_exchanges(), 1);
+    transport_print();
+    transport_wait(25000);
+    assert_false(has_frame(data, read_all(data, sizeof(data)), FRAME_RESET, 1));
+    transport_wait(10000);
+    assert_true(has_frame(data, read_all(data, sizeof(data)), FRAME_RESET, 1));
+    assert_int_equal(transport_exchanges(), 0);
+}
+
+/* One that waits for its program may wait for long; once there is something its time begins. */
+static void test_a_stream_whose_program_is_silent_goes_on(void **state)
+{
+    (void)state;
+    char data[4096];
+    begin_http2(5);
+    ask(1, 3, "/events");
+    transport_wait(300000);
+    transport_print();
+    transport_turn();
+    assert_true(has_frame(data, read_all(data, sizeof(data)), FRAME_DATA, 1));
+    transport_print(); /* the window is used up */
+    transport_wait(25000);
+    assert_int_equal(transport_exchanges(), 1);
+    transport_wait(10000);
+    assert_int_equal(transport_exchanges(), 0);
+}
+
+/* A server that ends waits until the socket has all of it, its last frame too. */
+static void take_large(size_t step)
+{
+    static char data[TRANSPORT_LARGE + 65536];
+    size_t size = 0;
+    ssize_t got;
+    begin_http2(TRANSPORT_LARGE);
+    ask(1, 2, "/large");
+    assert_true(transport_is_answering());
+    while (transport_is_answering()) {
+        got = transport_read(data + size, step);
+        assert_true(got > 0);
+        size += (size_t)got;
+        transport_turn();
+    }
+    while ((got = transport_read(data + size, sizeof(data) - size)) > 0) {
+        size += (size_t)got;
+    }
+    assert_true(size > TRANSPORT_LARGE);
+}
+
+/* How its frames and the room for them come to lie depends on the client. */
+static void test_an_answer_is_on_its_way_until_it_is_sent(void **state)
+{
+    (void)state;
+    for (size_t step = 1000; step < 16000; step += 5000) {
+        take_large(step);
+        transport_close();
+        transport_open(NULL, NULL);
+    }
+}
+
+static void test_a_client_that_takes_nothing_is_not_read_from(void **state)
+{
+    (void)state;
+    begin_http2(65535);
+    bool taken = true;
+    for (uint32_t stream = 1; taken && stream < 1 << 20; stream += 2) {
+        const uint8_t wrong[] = {0,
+                                 0,
+                                 2,
+                                 FRAME_HEADERS,
+                                 5, /* without a path: it is reset */
+                                 0,
+                                 (uint8_t)(stream >> 16),
+                                 (uint8_t)(stream >> 8),
+                                 (uint8_t)stream,
+                                 0x82,
+                                 0x86};
+        taken = transport_send(wrong, sizeof(wrong));
+    }
+    assert_false(taken);
+    assert_false(transport_is_reading());
+    transport_wait(100000); /* as one that is idle */
+    assert_true(transport_is_closed());
+}
+
+/* ---- WebSocket ---- */
+
+static void send_frame(uint8_t first, const char *payload)
+{
+    const size_t size = strlen(payload);
+    char frame[6 + 126] = {(char)first, (char)(0x80 | size)}; /* the mask is zero */
+    (void)snprintf(frame + 6, sizeof(frame) - 6, "%s", payload);
+    send_bytes(frame, 6 + size);
+}
+
+static void begin_websocket(void)
+{
+    static const char head[] = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                               "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                               "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    send_bytes(head, sizeof(head) - 1);
+    send_frame(0x81, "{}");
+    assert_int_equal(transport_jobs(), 1);
+}
+
+static void test_a_client_is_not_silent_when_it_is_not_read_from(void **state)
+{
+    (void)state;
+    char data[4096];
+    begin_websocket();
+    transport_take_input(false);
+    send_frame(0x82, "input");
+    assert_false(transport_is_reading());
+    for (unsigned i = 0; i < 20; i++) {
+        transport_wait(15000);
+        assert_false(transport_is_closed());
+        (void)read_all(data, sizeof(data)); /* pings */
+    }
+    transport_take_input(true);
+    transport_turn();
+    assert_true(transport_is_reading());
+    transport_wait(15000);
+    assert_false(transport_is_closed());
+    transport_wait(60000); /* now it could answer */
+    assert_true(transport_is_closed());
+}
+
+static void test_a_client_that_reads_slowly_is_not_silent(void **state)
+{
+    (void)state;
+    static char data[8192];
+    begin_websocket();
+    for (unsigned i = 0; i < 100000; i++) {
+        transport_print();
+    }
+    transport_turn();
+    for (unsigned i = 0; i < 20; i++) {
+        assert_true(transport_read(data, sizeof(data)) > 0);
+        transport_wait(15000);
+        assert_false(transport_is_closed());
+    }
+    transport_wait(60000); /* now it takes nothing */
+    assert_true(transport_is_closed());
+}
+
+static void test_what_is_printed_does_not_prolong_the_end(void **state)
+{
+    (void)state;
+    begin_websocket();
+    send_frame(0x83, "no such opcode");
+    for (unsigned i = 0; i < 50 && !transport_is_closed(); i++) {
+        transport_print();
+        transport_wait(100);
+    }
+    assert_true(transport_is_closed());
+}
+
+/* ---- TLS ---- */
+
+static void write_certificate(const char *path)
+{
+    FILE *file = fopen(path, "we");
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    assert_true(file != NULL && key != NULL && certificate != NULL);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), 0));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 86400));
+    assert_int_equal(X509_set_pubkey(certificate, key), 1);
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_X509(file, certificate), 1);
+    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(fclose(file), 0);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+struct secure {
+    char path[32]; /* of the server's certificate and key */
+    SSL_CTX *context;
+    SSL *ssl;
+};
+
+/* Whether the server takes what the client would say. */
+static bool pass_on(SSL *ssl)
+{
+    static char data[65536];
+    const int size = BIO_read(SSL_get_wbio(ssl), data, sizeof(data));
+    return size <= 0 || transport_send(data, (size_t)size);
+}
+
+static void open_secure(struct secure *secure)
+{
+    static char data[65536];
+    (void)snprintf(secure->path, sizeof(secure->path), "/tmp/test_connection.XXXXXX");
+    const int fd = mkstemp(secure->path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    write_certificate(secure->path);
+    transport_open(secure->path, secure->path);
+    secure->context = SSL_CTX_new(TLS_client_method());
+    secure->ssl = SSL_new(secure->context);
+    assert_non_null(secure->ssl);
+    SSL_set_bio(secure->ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    while (SSL_connect(secure->ssl) != 1) {
+        assert_true(pass_on(secure->ssl));
+        const ssize_t size = transport_read(data, sizeof(data));
+        assert_true(size > 0);
+        assert_int_equal(BIO_write(SSL_get_rbio(secure->ssl), data, (int)size), size);
+    }
+    assert_true(pass_on(secure->ssl));
+}
+
+static void close_secure(struct secure *secure)
+{
+    transport_close();
+    SSL_free(secure->ssl);
+    SSL_CTX_free(secure->context);
+    assert_int_equal(unlink(secure->path), 0);
+}
+
+static void test_keys_that_are_changed_for_ever(void **state)
+{
+    (void)state;
+    static char data[65536];
+    struct secure secure;
+    bool taken = true;
+    open_secure(&secure);
+    for (unsigned i = 0; taken && i < 100000; i++) { /* it reads none of the answers */
+        assert_int_equal(SSL_key_update(secure.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(secure.ssl), 1);
+        taken = pass_on(secure.ssl);
+    }
+    assert_false(taken);
+    assert_false(transport_is_reading());
+    while (transport_read(data, sizeof(data)) > 0) {
+        transport_turn();
+    }
+    assert_true(transport_is_reading());
+    close_secure(&secure);
+}
+
+/* All of the answer is written, its stream is closed, and most of it waits for the socket. */
+static void test_an_answer_is_on_its_way_while_it_waits_encrypted(void **state)
+{
+    (void)state;
+    static const char said[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                               "\0\0\6\4\0\0\0\0\0\0\4\0\x0f\0\0" /* a large window for all, */
+                               "\0\0\4\x8\0\0\0\0\0\0\x0f\0\0"
+                               "\0\0\xe\1\5\0\0\0\1\x82\x86\4\7/medium\1\1a"; /* and a GET */
+    static char data[65536];
+    struct secure secure;
+    open_secure(&secure);
+    assert_int_equal(SSL_write(secure.ssl, said, sizeof(said) - 1), sizeof(said) - 1);
+    assert_true(pass_on(secure.ssl));
+    assert_int_equal(transport_exchanges(), 0);
+    size_t size = 0;
+    ssize_t got = 1;
+    while (transport_is_answering()) {
+        got = transport_read(data, 1000);
+        assert_true(got > 0);
+        size += (size_t)got;
+        transport_turn();
+    }
+    while ((got = transport_read(data, sizeof(data))) > 0) {
+        size += (size_t)got;
+    }
+    assert_true(size > TRANSPORT_MEDIUM);
+    close_secure(&secure);
+}
+
+#define CONNECTION_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONNECTION_TEST(test_a_stream_without_a_window_ends),
+        CONNECTION_TEST(test_a_stream_whose_program_is_silent_goes_on),
+        CONNECTION_TEST(test_an_answer_is_on_its_way_until_it_is_sent),
+        CONNECTION_TEST(test_a_client_that_takes_nothing_is_not_read_from),
+        CONNECTION_TEST(test_a_client_is_not_silent_when_it_is_not_read_from),
+        CONNECTION_TEST(test_a_client_that_reads_slowly_is_not_silent),
+        CONNECTION_TEST(test_what_is_printed_does_not_prolong_the_end),
+        cmocka_unit_test(test_keys_that_are_changed_for_ever),
+        cmocka_unit_test(test_an_answer_is_on_its_way_while_it_waits_encrypted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
