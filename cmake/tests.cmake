@@ -93,9 +93,9 @@ target_sources(fuzz_http PRIVATE src/front/serve/http.c)
 target_sources(fuzz_query PRIVATE src/front/serve/query.c src/front/serve/fail.c)
 # A connection has the whole server behind it, but the loop, and of the library nothing that takes
 # time: fuzz_connection.c stands in for both.
-set(WRAPPED cella_run_start cella_engine_check cella_engine_pools cella_pools_json cella_languages
-    cella_languages_json cella_policies_json cella_policy_show tenants_are_demanded server_now_ms
-    log_write)
+set(WRAPPED cella_run_start cella_request_is_adaptive cella_explain cella_engine_check
+    cella_engine_pools cella_pools_json cella_languages cella_languages_json cella_policies_json
+    cella_policy_show tenants_are_demanded server_now_ms log_write)
 list(TRANSFORM WRAPPED PREPEND LINKER:--wrap=)
 set(CONNECTION_SOURCES ${SERVE_SOURCES})
 list(FILTER CONNECTION_SOURCES EXCLUDE REGEX "/serve/(main|loop)[.]c$")

@@ -20,6 +20,7 @@
 
 #include <cella/host.h>
 #include <cella/policy.h>
+#include <cella/repeat.h>
 #include <cella/wire.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,6 +152,25 @@ WRAPPED(int, cella_run_start, struct cella_engine *engine, const struct cella_re
     (void)flags;
     (void)callbacks;
     (void)ret_run;
+    require(request != NULL);
+    return refuse(err);
+}
+
+WRAPPED(int, cella_request_is_adaptive, struct cella_engine *engine,
+        const struct cella_request *request, int *ret_adaptive, struct cella_error *err)
+{
+    (void)engine;
+    (void)err;
+    require(request != NULL);
+    *ret_adaptive = 0;
+    return 0;
+}
+
+WRAPPED(int, cella_explain, struct cella_engine *engine, const struct cella_request *request,
+        char **ret_text, struct cella_error *err)
+{
+    (void)engine;
+    (void)ret_text;
     require(request != NULL);
     return refuse(err);
 }
