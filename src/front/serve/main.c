@@ -10,6 +10,7 @@
  *   runs.c        the routes of runs
  *   information.c those that tell what there is
  *   interactive.c a run by WebSocket (websocket.c)
+ *   contract.c    what clients of other servers send and expect: execute.c, piston.c
  *   job.c         a run, and its events: job_again.c begins it anew when it was lost
  *   history.c     those that there were
  *   report.c      what is told of runs and requests: audit.c, metrics.c, otlp.c
