@@ -369,6 +369,24 @@ def test_start_local_sandbox(place, who, exists):
     assert sorted(path.name for path in output.iterdir()) == ["a.txt", "by the operator"]
 
 
+def test_keys():
+    """Refusals of a server with keys are in the contract's form too."""
+    with Server() as server:
+        made = subprocess.run(
+            [CELLA, "key", "create", "one", "--state", server.directory / "state", "--key-policy",
+             "execute"], stdout=subprocess.PIPE, text=True, check=True)
+        body = {"generated_code": "print(1)"}
+        wait_until(lambda: post(server, body)[0] == 401)
+        assert "demands a key" in post(server, body)[1]["stderr"]
+        key = {"Authorization": f"Bearer {made.stdout.split()[-1]}"}
+        assert post(server, body, key) == (200, {"process_status": "completed", "stdout": "1\n",
+                                                 "stderr": ""})
+        assert server.ask("GET", "/")[0] == server.ask("GET", "/health")[0] == 200
+        job = {"language": "python", "version": "*", "files": [{"content": "1"}]}
+        status, _, answer = server.ask("POST", "/api/v2/execute", job, key)
+        assert status == 400 and "is not for the policy 'piston'" in answer["message"]
+
+
 def test_a_workspace_that_is_none(tmp_path):
     for path, text in [(tmp_path / "none", "No such file"), (CELLA, "is no directory")]:
         done = subprocess.run(

@@ -288,8 +288,8 @@ static void post(struct exchange *exchange)
 /* ---- the contract ---- */
 
 static const struct api_route routes[] = {
-    {.method = "GET", .path = "/", .handle = get_root},
-    {.method = "GET", .path = "/health", .handle = get_health},
+    {.method = "GET", .path = "/", .handle = get_root, .access = API_ANYBODY},
+    {.method = "GET", .path = "/health", .handle = get_health, .access = API_ANYBODY},
     {.method = "POST", .path = "/execute", .handle = post, .check = check_post},
     {.method = "GET", .path = "/sessions", .handle = get_sessions},
     {.method = "DELETE", .path = SESSIONS "{id}", .handle = delete_session},
