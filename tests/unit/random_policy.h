@@ -184,6 +184,7 @@ static void say_key(unsigned key)
         say_env();
         break;
     case 8:
+        say("files_apart: %s\n", one_in(4) ? "true" : "false");
         say("one_processor: %s\n", one_in(2) ? "true" : "false");
         say("cold_start: %s\n", one_in(2) ? "true" : "false");
         say("adaptive_timeout: %s\n", one_in(2) ? "true" : "false");

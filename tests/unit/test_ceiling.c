@@ -48,6 +48,11 @@ static void test_widening(void **state)
         assert_int_equal(widening_allows_mount(&widening, rows[i].path, false), rows[i].read_only);
         assert_int_equal(widening_allows_mount(&widening, rows[i].path, true), rows[i].writable);
     }
+    assert_false(widening_allows_root(&widening, "/srv/out"));
+    widening = parsed("mount writable_of_root /srv/out\nmount writable /srv/in");
+    assert_true(widening_allows_mount(&widening, "/srv/out/x", true));
+    assert_true(widening_allows_root(&widening, "/srv/out/x"));
+    assert_false(widening_allows_root(&widening, "/srv/in"));
     widening = parsed("");
     assert_string_equal(widening.problem, "");
     assert_false(widening.network_host);
@@ -313,6 +318,13 @@ static void test_ranges(void **state)
     OUT_OF_RANGE(limits.value[LIMIT_CPUS], UINT64_C(1) << 51, "too many processors");
     OUT_OF_RANGE(limits.value[LIMIT_PROCESSES], 100001, "too many processes");
     OUT_OF_RANGE(limits.value[LIMIT_MEMORY], 1024, "at least 2 MiB of memory_bytes");
+    plan = good_plan();
+    add(&plan, PLAN_MOUNT_BIND, PLAN_MOUNT_ALONE | PLAN_MOUNT_WRITABLE, "/srv/out", "/workspace");
+    refuses(&user, &plan, "files would lie in a directory of the host", "");
+    plan.files_apart = 1;
+    passes(&user, &plan);
+    plan.mounts[0].flags |= PLAN_MOUNT_OF_ROOT;
+    refuses(&user, &plan, "unknown flags of a mount", "");
     plan = good_plan();
     memset(plan.hostname, 'x', sizeof(plan.hostname));
     refuses(&user, &plan, "the host name has no end", "");

@@ -185,6 +185,7 @@ static void check_plan(const struct policy *policy, const struct request *reques
     assert_int_equal(plan->control_groups, policy->control_groups);
     assert_int_equal(plan->syscalls, policy->syscalls);
     assert_int_equal(plan->one_processor, policy->one_processor);
+    assert_int_equal(plan->files_apart, policy_files_are_apart(policy));
     assert_int_equal(plan->network, runs && request->spec->network == SPEC_NETWORK_HOST
                                         ? PLAN_NETWORK_HOST
                                         : PLAN_NETWORK_NONE);
