@@ -395,6 +395,7 @@ def test_connect_and_compile(server):
     ([job("input()"), {"type": "data", "stream": "stdin", "data": 5}],
      "data is required as a string", (4002, "Notified Error")),
     ([], None, (4001, "Initialization Timeout")),
+    ([{"type": "begins nothing"}], None, (4001, "Initialization Timeout")),
 ])
 def test_connect_refusals(server, frames, message, close):
     found = talk(server, *frames)

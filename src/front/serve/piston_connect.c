@@ -231,7 +231,8 @@ static void init(struct exchange *exchange, const json_t *message)
     struct buffer request;
     struct cella_error err;
     const char *id = NULL;
-    if (piston_names_get(exchange->server, &names, &err) < 0 ||
+    if (server_check_ready(exchange->server, &err) < 0 || /* it was when it was connected to */
+        piston_names_get(exchange->server, &names, &err) < 0 ||
         contract_read_policy(exchange->server, PISTON_POLICY, &policy, &err) < 0) {
         fail(exchange, err.text);
         return;

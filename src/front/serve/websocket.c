@@ -28,13 +28,13 @@ struct websocket {
     const struct websocket_events *events;
     const char *in; /* what came and is not yet read */
     size_t in_size;
-    bool in_message;  /* the frame that comes is part of one, not a control frame */
-    bool is_text;     /* and of text */
-    bool has_message; /* one has come */
-    bool is_paused;   /* by the exchange */
-    bool is_silent;   /* nothing has come since the last ping, nor was anything taken: */
-    bool is_blocked;  /* what waits to be sent is not taken now */
-    unsigned closes;  /* with that code, once what waits is sent; 0: it goes on */
+    bool in_message; /* the frame that comes is part of one, not a control frame */
+    bool is_text;    /* and of text */
+    bool has_begun;  /* a message had a run begin, or was refused */
+    bool is_paused;  /* by the exchange */
+    bool is_silent;  /* nothing has come since the last ping, nor was anything taken: */
+    bool is_blocked; /* what waits to be sent is not taken now */
+    unsigned closes; /* with that code, once what waits is sent; 0: it goes on */
     char reason[REASON_MAX + 1];
 };
 
@@ -95,7 +95,7 @@ static void on_bytes(wslay_event_context_ptr wslay,
     if (!websocket->in_message || !wslay_event_get_read_enabled(wslay)) {
         return;
     }
-    const size_t max = websocket->has_message ? WEBSOCKET_NEXT_MAX : WEBSOCKET_FIRST_MAX;
+    const size_t max = websocket->has_begun ? WEBSOCKET_NEXT_MAX : WEBSOCKET_FIRST_MAX;
     if (chunk->data_length > max - exchange->body_size) {
         websocket_close(exchange, WEBSOCKET_TOO_BIG, "the message is too large");
         return;
@@ -117,11 +117,13 @@ static void on_message(wslay_event_context_ptr wslay,
     if (wslay_is_ctrl_frame(message->opcode) || !wslay_event_get_read_enabled(wslay)) {
         return;
     }
-    websocket->has_message = true;
-    exchange->state = EXCHANGE_ANSWERING;
     websocket->events->message(exchange, websocket->is_text,
                                exchange->body != NULL ? exchange->body : "", exchange->body_size);
     exchange_drop_body(exchange);
+    if (exchange->job != NULL || websocket->closes != 0) {
+        websocket->has_begun = true;
+        exchange->state = EXCHANGE_ANSWERING;
+    }
 }
 
 /* ---- how it begins ---- */
@@ -370,7 +372,7 @@ static void received(struct connection *connection, const char *data, size_t siz
         connection_give_up(connection);
         return;
     }
-    if (websocket->has_message && !connection->is_ending) {
+    if (websocket->has_begun && !connection->is_ending) {
         loop_set_timer(connection->watch, WEBSOCKET_PING_MS);
     }
     flush(websocket);
@@ -382,9 +384,9 @@ static void timeout(struct connection *connection)
 {
     struct websocket *websocket = connection->session;
     const struct wslay_event_msg ping = {WSLAY_PING, NULL, 0};
-    if (!websocket->has_message && websocket->events->silent != NULL) {
+    if (!websocket->has_begun && websocket->events->silent != NULL) {
         websocket->events->silent(websocket->exchange);
-    } else if (!websocket->has_message) {
+    } else if (!websocket->has_begun) {
         websocket_close(websocket->exchange, WEBSOCKET_POLICY_VIOLATION, "no request has come");
     } else if (websocket->is_silent && (websocket->is_blocked || !websocket->is_paused)) {
         log_line("a client of a WebSocket is silent");
@@ -394,7 +396,7 @@ static void timeout(struct connection *connection)
         connection_give_up(connection);
         return;
     }
-    websocket->has_message = true;
+    websocket->has_begun = true;
     websocket->is_silent = true;
     loop_set_timer(connection->watch, WEBSOCKET_PING_MS);
     flush(websocket);

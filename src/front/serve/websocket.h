@@ -14,7 +14,7 @@
 
 struct exchange;
 
-/* The first message is a request; those that follow are input. */
+/* The first message, and each until a run has begun, is a request; those that follow are input. */
 #define WEBSOCKET_FIRST_MAX ((size_t)64 << 20)
 #define WEBSOCKET_NEXT_MAX  ((size_t)1 << 20)
 /* How often a silent client is pinged, and how long it then has. */
@@ -33,7 +33,7 @@ enum websocket_code {
 struct websocket_events {
     /* A whole message; text is valid UTF-8. */
     void (*message)(struct exchange *exchange, bool is_text, const char *data, size_t size);
-    /* No message has come in time since the connection began; NULL: it is closed as 1008. */
+    /* Nothing was begun in time by a message, nor closed; NULL: it is closed as 1008. */
     void (*silent)(struct exchange *exchange);
     unsigned silent_ms; /* after this time */
 };
