@@ -28,10 +28,10 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX  1000
-#define BLOCK       10 /* runs of the light tenant */
+#define BLOCK       20 /* runs of the light tenant */
 #define FLOOD       32 /* requests of the heavy one at a time */
 #define PAUSE_MS    20
-#define FLOOD_MS    300 /* before anything is measured beside it */
+#define FLOOD_MS    1000 /* before anything is measured beside it */
 #define REQUEST_MAX 1024
 #define ANSWER_MAX  16384
 

@@ -202,6 +202,11 @@ void admission_leave(struct stage *stage)
     }
 }
 
+bool admission_is_light(const struct stage *stage)
+{
+    return stage->place.tenant->started == 1 && admission_of(stage)->sched.started > 1;
+}
+
 /* ---- steps ---- */
 
 void admission_wake(struct cella_engine *engine)

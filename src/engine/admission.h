@@ -58,6 +58,8 @@ int admission_start(struct stage *stage, struct cella_error *err) MUST_CHECK;
 /* It neither waits nor holds room any more.  Others start at the end of this step, or, outside of
  * one, of the next, which comes soon. */
 void admission_leave(struct stage *stage);
+/* Whether nothing else of its tenant's has begun, and something of others' has. */
+bool admission_is_light(const struct stage *stage);
 /* The next step comes soon. */
 void admission_wake(struct cella_engine *engine);
 

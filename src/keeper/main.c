@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
+#include "keeper/express.h"
 #include "keeper/pool.h"
 #include "keeper/run.h"
 #include "keeper/wire.h"
@@ -44,6 +45,7 @@ struct keeper {
     size_t runs_max;               /* RUNS_MAX, or fewer where descriptors are few */
     struct pool *pools[POOLS_MAX]; /* in no order */
     size_t pool_count;
+    struct express express;
 };
 
 static void forget_inherited(struct keeper *keeper);
@@ -171,6 +173,8 @@ static bool work_ahead(struct keeper *keeper)
 static int tell(struct keeper *keeper)
 {
     int wait = sandbox_host_tidy(&keeper->host) ? -1 : TIDY_PERIOD_MS;
+    const int express = express_wait_ms(&keeper->express);
+    wait = express >= 0 && (wait < 0 || express < wait) ? express : wait;
     for (size_t i = 0; i < keeper->pool_count; i++) {
         const int again = pool_tell(keeper->pools[i]);
         wait = again >= 0 && (wait < 0 || again < wait) ? again : wait;
@@ -183,8 +187,15 @@ static void handle_event(struct keeper *keeper, const struct watch *source)
     struct run *run = source->run; /* `source` may lie in it */
     if (run == NULL) {
         pool_event(source->pool, source->source);
-    } else if (run_event(run, source->source, &keeper->wire) == RUN_IS_OVER) {
+        return;
+    }
+    const uint64_t id = run->id;
+    const bool is_over = run_event(run, source->source, &keeper->wire) == RUN_IS_OVER;
+    if (is_over) {
         forget_run(keeper, run);
+    }
+    if (is_over || run->concluded) { /* and so not looked at */
+        express_leave(&keeper->express, id, keeper->runs, keeper->run_count);
     }
 }
 
@@ -194,6 +205,7 @@ static int serve(struct keeper *keeper)
 {
     struct epoll_event event;
     const size_t queued = keeper->wire.queued;
+    express_look(&keeper->express, keeper->runs, keeper->run_count);
     int count = epoll_wait(keeper->epoll, &event, 1, 0);
     if (count == 0) {
         count = work_ahead(keeper) ? 0 : epoll_wait(keeper->epoll, &event, 1, tell(keeper));
@@ -376,6 +388,7 @@ static void keep_run(void *context, struct run *run)
     if (run != NULL) {
         assert(keeper->run_count < RUNS_MAX); /* create_run() sees to it */
         keeper->runs[keeper->run_count++] = run;
+        express_join(&keeper->express, run);
     }
 }
 
@@ -403,6 +416,9 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
         }
         wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
         return 0;
+    }
+    if (create->goes_first != 0) {
+        express_begin(&keeper->express, create->header.run, keeper->runs, keeper->run_count);
     }
     struct pool **pool = create->pool != 0 ? find_pool(keeper, create->pool) : NULL;
     if (pool != NULL && pool_serve(*pool, &create->plan, create->header.run, pack)) {

@@ -24,7 +24,7 @@
 
 #include <cella/error.h>
 
-#define KEEPER_PROTOCOL_VERSION  4U
+#define KEEPER_PROTOCOL_VERSION  5U
 #define KEEPER_REFUSED_CALLS_MAX 32
 
 enum keeper_frame_type {
@@ -51,7 +51,9 @@ struct keeper_frame_header {
 
 struct keeper_create {
     struct keeper_frame_header header;
-    uint64_t pool;    /* 0: none */
+    uint64_t pool;       /* 0: none */
+    uint32_t goes_first; /* 1: before those that are there, for a moment: see express.h */
+    uint32_t reserved;
     struct plan plan; /* one SCM_RIGHTS descriptor with it: the pack, a sealed memfd */
 };
 

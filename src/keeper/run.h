@@ -47,6 +47,7 @@ struct run {
     bool dead;                    /* its init, whatever that has said before */
     bool ending;                  /* it is over, but for its sandbox's own end */
     bool concluded;               /* the engine has been told of its end */
+    bool is_idle;                 /* another goes first: see express.h */
     bool warm;                    /* its program was there before it was */
     bool program_parked;          /* it has said so */
     bool program_ended;           /* that one, and these are its figures */

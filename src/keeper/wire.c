@@ -79,7 +79,8 @@ static bool is_well_formed(const union wire_request *request, size_t size, int p
     }
     switch (request->header.type) {
     case KEEPER_CREATE:
-        return size == sizeof(request->create) && (pack >= 0 || lost);
+        return size == sizeof(request->create) && (pack >= 0 || lost) &&
+               request->create.goes_first <= 1 && request->create.reserved == 0;
     case KEEPER_POOL: /* with or without */
         return size == sizeof(request->pool);
     case KEEPER_STOP:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -463,16 +464,64 @@ def test_one_tenant_does_not_fill_the_queue(keys):
     with keys.serve() as server:
         taken = 0
         connection = server.connect()
-        while taken < 200:
+        while taken < 1024:
             status, _, problem = run(server, heavy, connection, {"Prefer": "respond-async"}, **SLEEP)
             if status != 202:
                 break
             taken += 1
-        assert (status, taken) == (429, 128)
-        assert problem["detail"] == "heavy has 128 runs, and the server takes no more of one key now"
+        assert (status, taken) == (429, 512)  # of 1024
+        assert problem["detail"] == "heavy has 512 runs, and the server takes no more of one key now"
         assert run(server, light, **LINE)[2]["stdout"] == "hello\n"  # and does not wait for theirs
         keys.revoke("heavy")
         wait_until(server.is_idle, 30)
+
+
+def idle_files(server):
+    """Of the control groups of its runs: what says whether one stands back for others."""
+    found = set()
+    for pid in server.keeper_and_runs:
+        try:
+            lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        except OSError:
+            continue  # it has ended
+        for line in lines:
+            _, controllers, path = line.split(":", 2)
+            for place in {controllers, "cpu" if "cpu" in controllers.split(",") else controllers, "unified"}:
+                file = Path(f"/sys/fs/cgroup/{place}{path}/cpu.idle")
+                if "cella-" in path and file.exists():
+                    found.add(file)
+    return found
+
+
+def test_who_has_much_stands_back_for_a_moment(keys):
+    heavy, light = keys.create("heavy"), keys.create("light")
+    with keys.serve() as server:
+        run(server, heavy, headers={"Prefer": "respond-async"}, language="bash", code="while :; do :; done",
+            limits={"cpu_ms": 60000, "wall_ms": 60000})
+        wait_until(lambda: not server.is_idle())
+        files = idle_files(server)
+        if not files:
+            pytest.skip("this host has no control groups that can be idle")
+        says = lambda: {file.read_text().strip() for file in files}
+        assert says() == {"0"}
+        seen, over = set(), threading.Event()
+
+        def look():
+            while not over.is_set():
+                seen.update(says())
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        try:
+            wait_until(lambda: run(server, light, language="bash", code="sleep 0.01")[0] == 200 and "1" in seen)
+        finally:
+            over.set()
+            looking.join()
+        wait_until(lambda: says() == {"0"})  # and for no longer
+        run(server, light, language="bash", code="sleep 0.2")
+        assert says() == {"0"}  # a long one has it to its end no more
+        keys.revoke("heavy")
+        wait_until(server.is_idle)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="needs root to become another user")

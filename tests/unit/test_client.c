@@ -276,7 +276,7 @@ static void ask_for(struct keeper_client *client, enum deed deed)
     assert_non_null(plan);
     int pack = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_true(pack >= 0);
-    assert_int_equal(keeper_client_create(client, deed, 0, plan, pack, &err), 1);
+    assert_int_equal(keeper_client_create(client, deed, 0, false, plan, pack, &err), 1);
     assert_int_equal(close(pack), 0);
     free(plan);
 }
@@ -452,7 +452,7 @@ static void what_loses_the_keeper(void **unused)
         }
         assert_int_equal(keeper_client_receive(client, &message, &again), -1);
         assert_string_equal(again.text, rows[i].text);
-        assert_int_equal(keeper_client_create(client, 1, 0, plan, 0, &again), -1);
+        assert_int_equal(keeper_client_create(client, 1, 0, false, plan, 0, &again), -1);
         assert_string_equal(again.text, rows[i].text);
         assert_int_equal(keeper_client_stop(client, 1, &again), -1);
         free(plan);

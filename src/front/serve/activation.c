@@ -147,3 +147,19 @@ bool activation_has(const struct activation *activation, bool is_local)
     }
     return false;
 }
+
+const char *activation_remote(const struct activation *activation,
+                              const struct values_addresses *own)
+{
+    for (size_t i = 0; i < activation->count; i++) {
+        if (activation->items[i].is_remote) {
+            return activation->items[i].text;
+        }
+    }
+    for (size_t i = 0; i < own->count && !activation_has(activation, false); i++) {
+        if (own->items[i].is_remote) {
+            return own->items[i].text;
+        }
+    }
+    return NULL;
+}

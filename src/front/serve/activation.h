@@ -29,6 +29,10 @@ struct activation {
  * socket that listens. */
 int activation_take(struct activation *ret_activation, struct cella_error *err)
     __attribute__((warn_unused_result));
+/* An address by which others than this host's programs can connect, with those of `own` where no
+ * TCP socket was passed; NULL: none. */
+const char *activation_remote(const struct activation *activation,
+                              const struct values_addresses *own);
 bool activation_has(const struct activation *activation, bool is_local);
 
 #endif

@@ -494,28 +494,11 @@ static int open_own(struct server *server, bool local, bool tcp, struct cella_er
     return 0;
 }
 
-/* An address by which others than this host's programs can connect, or NULL. */
-static const char *remote_address(const struct server *server, const struct activation *passed)
-{
-    const struct values_addresses *own = &server->settings->listen;
-    for (size_t i = 0; i < passed->count; i++) {
-        if (passed->items[i].is_remote) {
-            return passed->items[i].text;
-        }
-    }
-    for (size_t i = 0; i < own->count && !activation_has(passed, false); i++) {
-        if (own->items[i].is_remote) {
-            return own->items[i].text;
-        }
-    }
-    return NULL;
-}
-
 static int open_listeners(struct server *server, struct cella_error *err)
 {
     struct activation activation;
     if (activation_take(&activation, err) < 0 ||
-        tenants_open(server, remote_address(server, &activation), err) < 0) {
+        tenants_open(server, activation_remote(&activation, &server->settings->listen), err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < activation.count; i++) {

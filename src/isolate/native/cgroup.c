@@ -168,6 +168,13 @@ void cgroup_free_cpu(const struct cgroup *group, const struct limits *limits)
         sys_write_file(dir, version_2 ? "cpu.max" : "cpu.cfs_quota_us", version_2 ? "max" : "-1"));
 }
 
+int cgroup_set_idle(const struct cgroup *group, bool idle)
+{
+    const bool version_2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
+    const int dir = version_2 ? group->dirs[0] : cpu_directory(group);
+    return dir >= 0 ? sys_write_file(dir, "cpu.idle", idle ? "1" : "0") : -1;
+}
+
 int cgroup_clone_fd(const struct cgroup *group)
 {
     return group->host->mechanism == KEEPER_BY_CGROUP_V2 ? group->dirs[0] : -1;
