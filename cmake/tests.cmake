@@ -118,6 +118,7 @@ endforeach()
 target_sources(fuzz_compare PRIVATE src/front/serve/compare.c)
 target_sources(fuzz_contract PRIVATE src/front/serve/execute_code.c src/front/serve/semver.c
     src/front/serve/surrogates.c)
+target_sources(fuzz_batch PRIVATE src/front/serve/batch_request.c)
 
 # What programs and compilers wrote, and the diagnosis that is right for it.
 add_executable(replay tests/diagnosis/replay.c)

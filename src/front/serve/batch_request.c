@@ -149,7 +149,7 @@ READER(program)
     }
     if (input != NULL && !json_is_null(input)) {
         const struct json_where here = {.parent = where, .key = "stdin"};
-        if (read_bytes(&request->input, json_incref(input), &here, err) < 0) {
+        if (read_bytes(&request->input, input, &here, err) < 0) {
             return -1;
         }
     }

@@ -10,6 +10,7 @@
 
 #include <cella/host.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Exit codes of a checker, as testlib has them. */
@@ -145,6 +146,7 @@ static void on_test_done(void *context, const struct cella_result *result)
         batch_say(outcome, BATCH_INTERNAL, "memory is short");
     }
     if (batch->program.compiler == job) {
+        free(batch->compile); /* of an engine before */
         batch->compile = batch_compile_json(result);
         if (was_in_compiler(result)) {
             take_uncompiled(batch, outcome);
