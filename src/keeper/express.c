@@ -3,13 +3,12 @@
 
 #include "base/clock.h"
 
-static bool set_idle(struct run *run, bool idle)
+/* Where it cannot be, nothing is lost but time. */
+static void set_idle(struct run *run, bool idle)
 {
-    if (run->sandbox.cgroup.host == NULL || cgroup_set_idle(&run->sandbox.cgroup, idle) < 0) {
-        return false;
+    if (run->sandbox.cgroup.host != NULL && cgroup_set_idle(&run->sandbox.cgroup, idle) == 0) {
+        run->is_idle = idle;
     }
-    run->is_idle = idle;
-    return true;
 }
 
 /* Half of the time since it was looked at. */
@@ -40,7 +39,7 @@ static void stop(struct express *express, struct run *const *runs, size_t count)
     const uint64_t now = clock_monotonic_us(), used = used_us(express, runs, count, now);
     for (size_t i = 0; i < count; i++) {
         if (runs[i]->is_idle) {
-            (void)set_idle(runs[i], false); /* it could be set, so it can be taken back */
+            set_idle(runs[i], false);
         }
     }
     express->run = 0;
@@ -51,7 +50,7 @@ static void stop(struct express *express, struct run *const *runs, size_t count)
 void express_begin(struct express *express, uint64_t id, struct run *const *runs, size_t count)
 {
     const uint64_t now = clock_monotonic_us();
-    if (express->run != 0 || express->is_useless) {
+    if (express->run != 0) {
         return; /* it is nobody's in whose way the others would be */
     }
     save(express, now);
@@ -67,8 +66,8 @@ void express_begin(struct express *express, uint64_t id, struct run *const *runs
 
 void express_join(struct express *express, struct run *run)
 {
-    if (express->run != 0 && run->id != express->run && !express->is_useless) {
-        express->is_useless = !set_idle(run, true);
+    if (express->run != 0 && run->id != express->run && !run->concluded) {
+        set_idle(run, true);
     }
 }
 

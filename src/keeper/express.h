@@ -31,7 +31,6 @@ struct express {
     uint64_t began_us;
     uint64_t saved_us;  /* processor time that may be used so */
     uint64_t looked_us; /* when that was reckoned; 0: never */
-    bool is_useless;    /* this host has no such thing */
 };
 
 /* A run of that number is to go first of those that there are. */

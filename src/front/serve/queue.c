@@ -44,6 +44,7 @@ int queue_open(struct server *server, struct cella_error *err)
 {
     static const struct loop_events events = {.readable = on_clock};
     const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    TAILQ_INIT(&server->queue.line);
     if (fd >= 0) {
         server->queue.clock = loop_add_descriptor(server->loop, fd, &events, server);
     }

@@ -126,8 +126,6 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
-    TAILQ_INIT(&server->queue.line);
-    TAILQ_INIT(&server->tenants.list);
     TAILQ_INIT(&server->batches);
     metrics_init(&server->metrics);
     audit_init(&server->audit);

@@ -134,6 +134,7 @@ static int watch_directory(struct server *server, struct cella_error *err)
 int tenants_open(struct server *server, const char *remote, struct cella_error *err)
 {
     struct tenants *tenants = &server->tenants;
+    TAILQ_INIT(&tenants->list);
     if (watch_directory(server, err) < 0 || keys_read(server->state_fd, &tenants->keys, err) < 0) {
         return -1; /* watched first: so no change is missed */
     }
