@@ -73,6 +73,8 @@ int tls_host_open(const char *certificate, const char *key, struct tls_host **re
     (void)SSL_CTX_set_options(host->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     (void)SSL_CTX_set_mode(host->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* Who comes again brings a ticket: nothing is held for him here. */
+    (void)SSL_CTX_set_session_cache_mode(host->context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(host->context, choose_protocol, NULL);
     int result = 0;
     if (SSL_CTX_use_certificate_chain_file(host->context, certificate) != 1) {
