@@ -268,12 +268,15 @@ int ceiling_check(const struct ceiling *ceiling, const struct plan *plan, struct
     return check_limits(&plan->limits, err);
 }
 
-void ceiling_mark(const struct ceiling *ceiling, struct plan *plan)
+const struct plan *ceiling_mark(const struct ceiling *ceiling, const struct plan *plan)
 {
+    static struct plan marked; /* too large for comfort on a stack */
+    marked = *plan;
     for (uint32_t i = 0; i < plan->mount_count && ceiling->privileged; i++) {
         if ((plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) != 0 &&
             widening_allows_root(&ceiling->widening, plan->mounts[i].source)) {
-            plan->mounts[i].flags |= PLAN_MOUNT_OF_ROOT;
+            marked.mounts[i].flags |= PLAN_MOUNT_OF_ROOT;
         }
     }
+    return &marked;
 }

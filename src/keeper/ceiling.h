@@ -29,7 +29,7 @@ void ceiling_open(struct ceiling *ceiling, bool privileged);
  * added and protections waived only if an operator may. */
 int ceiling_check(const struct ceiling *ceiling, const struct plan *plan,
                   struct cella_error *err) MUST_CHECK;
-/* Marks in a plan that has passed which of its mounts may be root's own. */
-void ceiling_mark(const struct ceiling *ceiling, struct plan *plan);
+/* A copy, good until the next one, that says which of the mounts may be root's own. */
+const struct plan *ceiling_mark(const struct ceiling *ceiling, const struct plan *plan);
 
 #endif

@@ -22,7 +22,6 @@
 
 /* Set-up does not depend on the guest, but writing its files into little memory may stall. */
 #define SETUP_MAX_US (30 * LIMIT_SECOND)
-
 /* One that is made ahead, for which somebody may wait. */
 #define MAKING_MAX_US (5 * LIMIT_SECOND)
 
@@ -95,12 +94,9 @@ static int begin(struct run *run, struct wire *wire, int pack, struct cella_erro
 struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
                        struct wire *wire, const struct keeper_create *create, int pack)
 {
-    static struct plan plan; /* too large for comfort on a stack */
     struct cella_error err = {.kind = CELLA_ERROR_NONE};
     enum step step = STEP_CEILING;
-    plan = create->plan;
-    ceiling_mark(ceiling, &plan);
-    struct run *run = new_run(&plan, epoll, &err);
+    struct run *run = new_run(&create->plan, epoll, &err);
     if (run == NULL) {
         refuse(wire, create->header.run, step, &err);
         return NULL;
@@ -109,7 +105,8 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
     if (host->fault == STEP_CEILING) {
         error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
     } else if (ceiling_check(ceiling, &create->plan, &err) == 0 &&
-               sandbox_start(host, &plan, false, &run->sandbox, &step, &err) == 0) {
+               sandbox_start(host, ceiling_mark(ceiling, &create->plan), false, &run->sandbox,
+                             &step, &err) == 0) {
         step = STEP_CLONE;
         if (watch_all(run, &err) == 0 && begin(run, wire, pack, &err) == 0) {
             return run;

@@ -39,6 +39,7 @@ static bool is_second_half(long code)
 
 void surrogates_mend(char *json, size_t size)
 {
+    static const char replacement[] = {'f', 'f', 'f', 'd'};
     size_t at = 0;
     /* Outside of strings there is no backslash in JSON. */
     while (at < size) {
@@ -53,7 +54,7 @@ void surrogates_mend(char *json, size_t size)
             continue;
         }
         if (is_first_half(code) || is_second_half(code)) {
-            memcpy(json + at + 2, "fffd", 4);
+            memcpy(json + at + 2, replacement, sizeof(replacement));
         }
         at += code >= 0 ? ESCAPE_SIZE : 2; /* behind "\\" a second backslash is no escape's */
     }
