@@ -358,6 +358,23 @@ def test_an_export_is_consistent_while_runs_are_added(tmp_path):
         wait_until(lambda: b"\ncella_answer_bytes 0\n" in server.ask("GET", "/metrics")[2])
 
 
+def test_exports_at_one_time(tmp_path):
+    """There is an end to them, so that slow readers cannot hold all that the server may."""
+    with Server(directory=tmp_path) as server:
+        for _ in range(12):
+            server.run(language="python", code="print('x' * 900_000)", limits={"stdout_bytes": 1 << 20})
+        slow = [server.raw() for _ in range(17)]
+        for connection in slow:
+            connection.sendall(b"GET /v1/runs/export HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        heads = sorted(connection.recv(16) for connection in slow)
+        assert heads == [b"HTTP/1.1 200 OK\r"] * 16 + [b"HTTP/1.1 429 Too"]
+        for connection in slow:
+            connection.close()
+        wait_until(lambda: b"\ncella_answer_bytes 0\n" in server.ask("GET", "/metrics")[2])
+        wait_until(lambda: server.ask("GET", "/v1/runs/export")[0] == 200)
+        assert len(exported(server)) == 12
+
+
 def test_an_export_that_breaks_off_does_not_look_whole(tmp_path):
     with Server(directory=tmp_path) as server:
         for _ in range(30):

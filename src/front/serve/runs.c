@@ -183,10 +183,28 @@ void runs_list(struct exchange *exchange)
     answer_json(exchange, 200, json, size);
 }
 
+/* An export on its way. */
+struct export_out {
+    struct server *server;
+    struct history_export *lines;
+};
+
+/* Each holds a piece, whose lines may be long: those of many clients are bounded like all answers
+ * that wait. */
+static int check_answers(const struct server *server, struct cella_error *err)
+{
+    return server->answer_bytes <= SERVER_ANSWERS_MAX
+               ? 0
+               : serve_fail(err, CELLA_ERROR_BUSY, "too many large answers wait for their readers");
+}
+
 static int next_lines(void *context, char **ret_text, size_t *ret_size)
 {
+    const struct export_out *out = context;
     struct cella_error error;
-    const int more = history_export_next(context, ret_text, ret_size, &error);
+    const int more = check_answers(out->server, &error) < 0
+                         ? -1
+                         : history_export_next(out->lines, ret_text, ret_size, &error);
     if (more < 0) {
         log_write(LOG_LEVEL_ERROR, NULL, "an export ends early: %s", error.text);
     }
@@ -195,7 +213,10 @@ static int next_lines(void *context, char **ret_text, size_t *ret_size)
 
 static void close_export(void *context)
 {
-    history_export_close(context);
+    struct export_out *out = context;
+    out->server->export_count--;
+    history_export_close(out->lines);
+    free(out);
 }
 
 void runs_export(struct exchange *exchange)
@@ -203,14 +224,25 @@ void runs_export(struct exchange *exchange)
     struct given given;
     struct cella_error error;
     struct history_query query;
-    struct history_export *export = NULL;
-    if (read_filters(exchange, &given, &query, &error) < 0 ||
-        history_export_open(exchange->server->history, &query, &export, &error) < 0) {
+    struct server *server = exchange->server;
+    struct export_out *out = calloc(1, sizeof(*out));
+    if (out == NULL || server->export_count >= SERVER_EXPORTS_MAX) {
+        free(out);
+        (void)serve_fail(&error, CELLA_ERROR_BUSY, "the server has %u exports, and begins no more",
+                         server->export_count);
         answer_problem(exchange, 0, &error);
         return;
     }
+    out->server = server;
+    if (read_filters(exchange, &given, &query, &error) < 0 || check_answers(server, &error) < 0 ||
+        history_export_open(server->history, &query, &out->lines, &error) < 0) {
+        free(out);
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    server->export_count++;
     report_exported(exchange);
-    const struct pieces pieces = {.next = next_lines, .done = close_export, .context = export};
+    const struct pieces pieces = {.next = next_lines, .done = close_export, .context = out};
     answer_pieces(exchange, "application/x-ndjson", &pieces);
 }
 

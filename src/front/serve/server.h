@@ -39,6 +39,8 @@
 #define SERVER_QUEUE_BYTES_MAX ((size_t)256 << 20)
 /* Bodies that are on their way or being read, together. */
 #define SERVER_BODIES_MAX ((size_t)256 << 20)
+/* Exports of the history at one time, each of which holds a piece of it. */
+#define SERVER_EXPORTS_MAX 16U
 /* Answers that wait to be taken, together: over that nothing more is run. */
 #define SERVER_ANSWERS_MAX ((size_t)512 << 20)
 /* How long runs may take to end after the second signal. */
@@ -116,6 +118,7 @@ struct server {
     struct tenants tenants;
     size_t body_bytes;
     size_t answer_bytes;
+    unsigned export_count;      /* of the history, on their way */
     struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */
     int ended_by;               /* the second signal; 0: none */
     bool cancels;               /* runs that were still going on have been told to end */
