@@ -410,6 +410,20 @@ def test_it_ends_with_its_key(tmp_path):
         wait_until(server.is_idle)
 
 
+def test_it_keeps_to_the_bounds_of_its_key(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    key = cella_key(tmp_path, "create", "alice", "--concurrency", "1", "--cpu-seconds-per-day", "1")
+    with Server(directory=tmp_path) as server:
+        code = "read x; for ((i = 0; i < 200000; i++)); do :; done; date +%s%N; sleep 0.1; date +%s%N"
+        body = {"program": {"language": "bash", "code": code}, "tests": [{"stdin": "1\n"}] * 20, "parallel": 8}
+        status, _, result = server.ask("POST", "/v1/batches", body, bearer(key))
+        assert status == 200, result
+        ran = [test["stdout"].split() for test in result["tests"] if test["verdict"] == "accepted"]
+        assert all(first[1] <= second[0] for first, second in zip(ran, ran[1:]))  # one after the other
+        assert verdicts(result)[-1] == "refused" and len(ran) < 20
+        assert "processor seconds a day" in result["tests"][-1]["message"]
+
+
 # ---- fetched later ----
 
 LATER = {"Prefer": "respond-async"}

@@ -10,6 +10,7 @@
 #include "front/serve/job.h"
 #include "front/serve/log.h"
 #include "front/serve/server.h"
+#include "front/serve/tenants.h"
 
 #include <cella/host.h>
 #include <cella/wire.h>
@@ -86,7 +87,8 @@ static int check_load(const struct server *server, size_t size, struct cella_err
     return 0;
 }
 
-static int fill(struct batch *batch, struct batch_request *request, struct cella_error *err)
+static int fill(struct batch *batch, struct batch_request *request, const struct tenant *tenant,
+                struct cella_error *err)
 {
     batch->request = request;
     batch->test_count = request->test_count;
@@ -104,6 +106,10 @@ static int fill(struct batch *batch, struct batch_request *request, struct cella
     batch->slot_count = request->parallel != 0            ? request->parallel
                         : processors > BATCH_PARALLEL_MAX ? BATCH_PARALLEL_MAX
                                                           : (unsigned)processors;
+    const uint64_t most = tenant != NULL ? tenant->key.bounds[KEY_CONCURRENCY] : 0;
+    if (most > 0 && batch->slot_count > most - tenant->runs) { /* there is at least one left */
+        batch->slot_count = (unsigned)(most - tenant->runs);
+    }
     for (unsigned i = 0; i < batch->slot_count; i++) {
         batch->slots[i].batch = batch;
     }
@@ -154,7 +160,8 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
     TAILQ_INSERT_TAIL(&server->batches, batch, link);
     server->batch_count++;
     server->batch_bytes += size;
-    if (fill(batch, request, err) < 0 || batch_request_check(request, server->engine, err) < 0 ||
+    if (fill(batch, request, exchange->tenant, err) < 0 ||
+        batch_request_check(request, server->engine, err) < 0 ||
         id_make(clock_realtime_ms(), batch->id, err) < 0 || begin_first(batch, err) < 0) {
         destroy(batch);
         return -1;

@@ -171,10 +171,8 @@ static void on_test_done(void *context, const struct cella_result *result)
 /* Whose fault it is that one could not be begun. */
 enum batch_verdict batch_verdict_of_error(const struct cella_error *error)
 {
-    return error->kind == CELLA_ERROR_CALLER || error->kind == CELLA_ERROR_POLICY ||
-                   error->kind == CELLA_ERROR_RUNTIME
-               ? BATCH_REFUSED
-               : BATCH_INTERNAL;
+    return error->kind == CELLA_ERROR_HOST || error->kind == CELLA_ERROR_BUG ? BATCH_INTERNAL
+                                                                             : BATCH_REFUSED;
 }
 
 int batch_begin_test(struct batch_slot *slot, struct cella_error *err)

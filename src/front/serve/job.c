@@ -309,6 +309,11 @@ int job_start_part(struct server *server, const struct job_owner *owner,
                         .record = *record,
                         .tenant = tenants_find_name(server, record->tenant),
                         .began_ms = server_now_ms()};
+    if (tenant_check_cpu(server, job->tenant, err) < 0) {
+        cella_request_destroy(request);
+        free_job(job);
+        return -1;
+    }
     if (start(job, request, 0, first, err) < 0 ||
         report_created(server, NULL, &job->record, job->run, err) < 0) {
         free_job(job);

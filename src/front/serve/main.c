@@ -12,6 +12,7 @@
  *   interactive.c a run by WebSocket (websocket.c)
  *   contract.c    what clients of other servers send and expect: execute.c, piston.c
  *   job.c         a run, and its events: job_again.c begins it anew when it was lost
+ *   batch.c       many runs of one program, and a verdict for each (compare.c)
  *   history.c     those that there were
  *   report.c      what is told of runs and requests: audit.c, metrics.c, otlp.c
  *

@@ -263,6 +263,22 @@ int tenant_check_rate(struct exchange *exchange, struct cella_error *err)
     return refuse(exchange, REFUSAL_RATE, bucket_next_seconds(&tenant->bucket, rate, now), err);
 }
 
+int tenant_check_cpu(struct server *server, struct tenant *tenant, struct cella_error *err)
+{
+    if (tenant == NULL) {
+        return 0;
+    }
+    const uint64_t most = tenant->key.bounds[KEY_CPU_SECONDS];
+    begin_day(server, tenant);
+    if (most == 0 || tenant->cpu_us < most * SECOND_US) {
+        return 0;
+    }
+    (void)serve_fail(err, CELLA_ERROR_BUSY,
+                     "the key of %s is for %llu processor seconds a day, which are used",
+                     tenant->key.name, (unsigned long long)most);
+    return serve_hint(err, "come again tomorrow, UTC");
+}
+
 int tenant_check_run(struct exchange *exchange, struct cella_error *err)
 {
     struct tenant *tenant = exchange->tenant;
@@ -277,13 +293,11 @@ int tenant_check_run(struct exchange *exchange, struct cella_error *err)
         (void)refuse(exchange, REFUSAL_CONCURRENCY, SERVER_RETRY_SECONDS, err);
         return serve_hint(err, "come again when one of them has ended");
     }
-    begin_day(server, tenant);
-    if (bounds[KEY_CPU_SECONDS] > 0 && tenant->cpu_us >= bounds[KEY_CPU_SECONDS] * SECOND_US) {
-        (void)serve_fail(err, CELLA_ERROR_BUSY,
-                         "the key of %s is for %llu processor seconds a day, which are used",
-                         tenant->key.name, (unsigned long long)bounds[KEY_CPU_SECONDS]);
+    if (tenant_check_cpu(server, tenant, err) < 0) {
+        const struct cella_error error = *err;
         (void)refuse(exchange, REFUSAL_CPU, day_seconds_left(), err);
-        return serve_hint(err, "come again tomorrow, UTC");
+        *err = error;
+        return -1;
     }
     return 0;
 }

@@ -62,6 +62,10 @@ struct tenant *tenants_find_name(struct server *server, const char *name);
 /* Why the exchange is refused, its retry_seconds set.  -1 with CELLA_ERROR_BUSY. */
 int tenant_check_rate(struct exchange *exchange, struct cella_error *err)
     __attribute__((warn_unused_result));
+/* Whether a tenant, NULL for nobody in particular, has processor time left for one run more of what
+ * it has begun. */
+int tenant_check_cpu(struct server *server, struct tenant *tenant, struct cella_error *err)
+    __attribute__((warn_unused_result));
 /* Whether one more run is taken; with the head alone, too. */
 int tenant_check_run(struct exchange *exchange, struct cella_error *err)
     __attribute__((warn_unused_result));
