@@ -272,6 +272,20 @@ def test_a_revoked_key_stops_at_once(keys):
         wait_until(server.is_idle)
 
 
+def test_revoked_while_the_body_comes(keys):
+    key = keys.create("alice")
+    with keys.serve() as server, server.raw() as connection:
+        body = json.dumps(LINE).encode()
+        connection.sendall(f"POST /v1/runs HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\nContent-Type: "
+                           f"application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        keys.revoke("alice")
+        wait_until(lambda: server.logged("the key of alice is revoked"))
+        connection.sendall(body)
+        answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 403 ") and b"the key of alice is revoked" in answer
+
+
 def test_runs_end_without_another_request(keys):
     key = keys.create("alice")
     with keys.serve() as server:
@@ -496,11 +510,17 @@ def idle_files(server):
 def test_who_has_much_stands_back_for_a_moment(keys):
     heavy, light = keys.create("heavy"), keys.create("light")
     with keys.serve() as server:
-        run(server, heavy, headers={"Prefer": "respond-async"}, language="bash", code="while :; do :; done",
-            limits={"cpu_ms": 60000, "wall_ms": 60000})
-        wait_until(lambda: not server.is_idle())
+        connection = server.connect()
+        connection.request("POST", "/v1/runs", json.dumps({
+            "language": "bash", "code": "echo up; while :; do :; done",
+            "limits": {"cpu_ms": 60000, "wall_ms": 60000}}),
+            {**bearer(heavy), "Content-Type": "application/json", "Accept": "text/event-stream"})
+        events = events_of(connection.getresponse())
+        assert [next(events)[0], next(events)[0]] == ["started", "stdout"]
         files = idle_files(server)
         if not files:
+            keys.revoke("heavy")
+            wait_until(server.is_idle)
             pytest.skip("this host has no control groups that can be idle")
         says = lambda: {file.read_text().strip() for file in files}
         assert says() == {"0"}

@@ -326,6 +326,10 @@ int tenant_take_request(struct server *server, const struct tenant *tenant,
         return 0;
     }
     const struct key *key = &tenant->key;
+    if (tenant->is_revoked) { /* while the rest of the request came */
+        metrics_count_refusal(&server->metrics, REFUSAL_KEY);
+        return serve_fail(err, CELLA_ERROR_POLICY, "the key of %s is revoked", key->name);
+    }
     size_t i = 0;
     while (policy != NULL && i < key->policy_count && strcmp(policy, key->policies[i]) != 0) {
         i++;

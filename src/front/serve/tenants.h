@@ -70,7 +70,7 @@ int tenant_check_cpu(struct server *server, struct tenant *tenant, struct cella_
 int tenant_check_run(struct exchange *exchange, struct cella_error *err)
     __attribute__((warn_unused_result));
 /* Makes the request the tenant's, with his first policy when it names none.  -1 with
- * CELLA_ERROR_POLICY when it names one that is not his. */
+ * CELLA_ERROR_POLICY when it names one that is not his, or his key was revoked meanwhile. */
 int tenant_take_request(struct server *server, const struct tenant *tenant,
                         struct cella_request *request, struct cella_error *err)
     __attribute__((warn_unused_result));
