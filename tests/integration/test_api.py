@@ -42,6 +42,8 @@ GOOD = [
     ("batches_post", 200, {**BATCH, "program": {"language": "c", "code": "x"}}, {}),
     ("batches_post", 200, BATCH, {"Accept": "text/event-stream"}),
     ("batches_post", 400, {"program": {"language": "pyhton", "code": ""}, "tests": [{}]}, {}),
+    ("batches_get", 404, None, {}),
+    ("batches_delete", 404, None, {}),
     ("runs_get", 404, None, {}),
     ("runs_delete", 404, None, {}),
     ("interactive_get", 426, None, {}),
@@ -208,20 +210,24 @@ def test_the_server_does_what_the_document_says(prism, document):
 
 def test_every_route_was_driven(document):
     driven = {name for name, status, _, _ in GOOD if status < 300 or status == 426}
-    driven |= {"runs_get", "runs_delete"}  # below
+    driven |= {"runs_get", "runs_delete", "batches_get", "batches_delete"}  # below
     assert driven == set(operations(document))
 
 
-def test_a_run_from_its_acceptance_to_its_end(prism):
-    request = {"language": "bash", "code": "sleep 30"}
-    status, data = prism.ask(prism.strict, "POST", "/v1/runs", request, {"Prefer": "respond-async"})
+@pytest.mark.parametrize("path, request_, verdict", [
+    ("/v1/runs", {"language": "bash", "code": "sleep 30"}, ("status", "cancelled")),
+    ("/v1/batches", {"program": {"language": "bash", "code": "sleep 30"},
+                     "tests": [{"stdin": "a", "expected_output": "b"}]}, ("verdict", "cancelled")),
+])
+def test_one_from_its_acceptance_to_its_end(prism, path, request_, verdict):
+    status, data = prism.ask(prism.strict, "POST", path, request_, {"Prefer": "respond-async"})
     assert status == 202, data
-    path = f"/v1/runs/{json.loads(data)['id']}"
+    path = f"{path}/{json.loads(data)['id']}"
     assert prism.ask(prism.strict, "GET", path)[0] == 202
     assert prism.ask(prism.strict, "DELETE", path)[0] == 202
     wait_until(lambda: prism.ask(prism.strict, "GET", path)[0] != 202)
     status, data = prism.ask(prism.strict, "GET", path)
-    assert (status, json.loads(data)["status"]) == (200, "cancelled"), data
+    assert (status, json.loads(data)[verdict[0]]) == (200, verdict[1]), data
     status, data = prism.ask(prism.strict, "GET", "/v1/runs?limit=1000")
     assert status == 200, data
 

@@ -202,6 +202,26 @@ def test_keys_go_when_they_are_old_or_many(tmp_path):
     database.close()
 
 
+BATCH = {"program": {"language": "bash", "code": "cat"}, "tests": [{"stdin": "a", "expected_output": "a"}]}
+
+
+def test_batches(server):
+    headers = {"Idempotency-Key": '"a batch"', "Prefer": "respond-async"}
+    first = server.ask("POST", "/v1/batches", BATCH, headers)
+    assert first[0] == 202
+    for _ in range(2):
+        again = server.ask("POST", "/v1/batches", BATCH, headers)
+        assert (again[0], again[1]["Location"], again[2]) == (202, first[1]["Location"], first[2])
+        wait_until(lambda: server.ask("GET", first[1]["Location"])[0] == 200)
+    other = {**BATCH, "tests": [{"stdin": "b", "expected_output": "b"}]}
+    assert server.ask("POST", "/v1/batches", other, headers)[0] == 422
+    assert post(server, '"a batch"')[0] == 422
+    status, text, hint = server.problem("POST", "/v1/batches", BATCH,
+                                        headers={"Idempotency-Key": "waits"})
+    assert (status, text) == (400, "a batch that somebody waits for takes no Idempotency-Key")
+    assert hint == "begin it with `Prefer: respond-async`"
+
+
 def test_without_a_history_there_are_no_keys():
     with Server("--history", "0") as server:
         status, text, hint = server.problem("POST", "/v1/runs", PROGRAM,

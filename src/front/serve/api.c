@@ -61,6 +61,9 @@ static const struct api_parameter idempotency_key = {
     0,
     0};
 
+static const struct api_parameter batch_key = {
+    "Idempotency-Key", API_HEADER, API_TEXT, "likewise, with `Prefer: respond-async` alone", 0, 0};
+
 /* Of answers. */
 static const struct api_parameter location = {
     "Location", API_HEADER, API_TEXT, "where the result will be", 0, 0};
@@ -210,10 +213,10 @@ const struct api_route api_routes[] = {
      .check = runs_check_post,
      .group = "runs",
      .summary = "Runs a program with many tests, and judges each",
-     .parameters = {&prefer},
+     .parameters = {&prefer, &batch_key},
      .body = &batch,
      .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &accepted,
-                 &not_ready}},
+                 &other_request, &not_ready}},
     {.method = "GET",
      .path = BATCHES "/{id}",
      HANDLED_BY(batches_get),

@@ -128,8 +128,9 @@ static int begin_first(struct batch *batch, struct cella_error *err)
 }
 
 /* It is in the history before its acceptance is told, where its policy lets it be. */
-static int accept_later(struct batch *batch, struct cella_error *err)
+static int accept_later(struct batch *batch, const char *key_name, struct cella_error *err)
 {
+    const struct history_key key = {key_name, batch->record.request_digest};
     const struct job *first = batch->slots[0].job;
     if ((cella_run_keeps(job_run(first)) & CELLA_KEEP_OUTPUT) == 0) {
         (void)serve_fail(err, CELLA_ERROR_POLICY,
@@ -137,7 +138,8 @@ static int accept_later(struct batch *batch, struct cella_error *err)
                          "later");
         return serve_hint(err, "ask without `Prefer: respond-async`");
     }
-    return history_accept_batch(batch->server->history, batch->id, batch->record.tenant, err);
+    return history_accept_batch(batch->server->history, batch->id, batch->record.tenant,
+                                key_name != NULL ? &key : NULL, err);
 }
 
 int batch_start(struct exchange *exchange, const char *json, size_t size, enum batch_way way,
@@ -166,7 +168,7 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
         destroy(batch);
         return -1;
     }
-    if (way == BATCH_STAYS && accept_later(batch, err) < 0) {
+    if (way == BATCH_STAYS && accept_later(batch, exchange->idempotency_key, err) < 0) {
         batch_leave_all(batch, BATCH_CANCELLED, "");
         destroy(batch);
         return -1;

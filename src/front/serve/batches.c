@@ -7,6 +7,7 @@
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/http.h"
+#include "front/serve/idempotency.h"
 #include "front/serve/server.h"
 
 #include <stdio.h>
@@ -30,6 +31,14 @@ void batches_post(struct exchange *exchange)
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request has no body");
         (void)serve_hint(&error, "send {\"program\": {...}, \"tests\": [...]}");
         answer_problem(exchange, 0, &error);
+        return;
+    }
+    if (idempotency_key(&exchange->head, &exchange->idempotency_key, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+        return;
+    }
+    if (exchange->idempotency_key != NULL &&
+        idempotency_answer_batch(exchange, way == BATCH_STAYS)) {
         return;
     }
     if (batch_start(exchange, exchange->body, exchange->body_size, way, id, &error) < 0) {

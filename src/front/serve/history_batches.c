@@ -11,18 +11,26 @@
 #define ROOM_DIVISOR 4
 
 int history_accept_batch(struct history *history, const char *id, const char *tenant,
-                         struct cella_error *err)
+                         const struct history_key *key, struct cella_error *err)
 {
     if (history == NULL) {
         (void)serve_fail(err, CELLA_ERROR_CALLER,
                          "this server keeps no history, so no batch can be fetched later");
         return serve_hint(err, "ask without `Prefer: respond-async`");
     }
+    const struct history_run named = {.id = id, .tenant = tenant, .key = key};
     sqlite3_stmt *add = history->statements[BATCH_ADD];
     history_bind(add, 1, id, strlen(id));
     history_bind(add, 2, tenant, strlen(tenant));
     (void)sqlite3_bind_int64(add, 3, (sqlite3_int64)time(NULL));
-    return history_step(add) < 0 ? history_failed(history, "be written", err) : 0;
+    if (sqlite3_exec(history->database, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+        history_step(add) < 0 || (key != NULL && history_put_key(history, &named) < 0) ||
+        sqlite3_exec(history->database, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+        (void)history_failed(history, "be written", err);
+        (void)sqlite3_exec(history->database, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+    }
+    return 0;
 }
 
 int history_finish_batch(struct history *history, const char *id, const char *json, size_t size,

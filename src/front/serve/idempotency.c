@@ -2,6 +2,7 @@
 #include "front/serve/idempotency.h"
 
 #include "front/serve/answer.h"
+#include "front/serve/batches.h"
 #include "front/serve/exchange.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
@@ -146,28 +147,58 @@ static void answer_run(struct exchange *exchange, const char *id, enum job_way w
     }
 }
 
-bool idempotency_answer(struct exchange *exchange, enum job_way way)
+/* Returns whether there is nothing to answer any more, or, with *ret_id, the same request. */
+static bool look(struct exchange *exchange, char ret_id[HISTORY_ID_SIZE], bool *ret_same)
 {
     char digest[RECORD_DIGEST_SIZE];
-    char id[HISTORY_ID_SIZE];
     struct cella_error error;
     enum history_key_found found = HISTORY_KEY_NONE;
     record_digest(exchange->body, exchange->body_size, digest);
     const struct history_key key = {exchange->idempotency_key, digest};
+    *ret_same = false;
     if (digest[0] == '\0') {
         (void)serve_fail(&error, CELLA_ERROR_HOST, "memory is short");
         answer_problem(exchange, 0, &error);
         return true;
     }
-    if (history_find_key(exchange->server->history, exchange_tenant(exchange), &key, &found, id,
+    if (history_find_key(exchange->server->history, exchange_tenant(exchange), &key, &found, ret_id,
                          &error) < 0) {
         answer_problem(exchange, 0, &error);
         return true;
     }
     if (found == HISTORY_KEY_OTHER) {
         answer_other(exchange);
-    } else if (found == HISTORY_KEY_SAME) {
+    }
+    *ret_same = found == HISTORY_KEY_SAME;
+    return found != HISTORY_KEY_NONE;
+}
+
+bool idempotency_answer(struct exchange *exchange, enum job_way way)
+{
+    char id[HISTORY_ID_SIZE];
+    bool is_same;
+    const bool was_used = look(exchange, id, &is_same);
+    if (is_same) {
         answer_run(exchange, id, way);
     }
-    return found != HISTORY_KEY_NONE;
+    return was_used;
+}
+
+bool idempotency_answer_batch(struct exchange *exchange, bool is_for_later)
+{
+    char id[HISTORY_ID_SIZE];
+    bool is_same;
+    if (!is_for_later) { /* such a one is remembered nowhere */
+        struct cella_error error;
+        (void)serve_fail(&error, CELLA_ERROR_CALLER,
+                         "a batch that somebody waits for takes no Idempotency-Key");
+        (void)serve_hint(&error, "begin it with `Prefer: respond-async`");
+        answer_problem(exchange, 0, &error);
+        return true;
+    }
+    const bool was_used = look(exchange, id, &is_same);
+    if (is_same) {
+        answer_accepted(exchange, BATCHES "/", id);
+    }
+    return was_used;
 }

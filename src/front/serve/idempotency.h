@@ -24,5 +24,7 @@ int idempotency_key(const struct http_head *head, char **ret_key, struct cella_e
 
 /* Whether the exchange's key was used before; then this has answered. */
 bool idempotency_answer(struct exchange *exchange, enum job_way way);
+/* Likewise of a batch, which has a key only when nobody waits for it. */
+bool idempotency_answer_batch(struct exchange *exchange, bool is_for_later);
 
 #endif
