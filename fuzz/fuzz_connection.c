@@ -359,14 +359,10 @@ static void connect_and_talk(struct client *client, unsigned how)
     static char document[] = "{}";
     static struct server server;
     int ends[2];
-    server = (struct server){.settings = &settings, .state = SERVER_READY, .state_fd = -1};
-    TAILQ_INIT(&server.idle);
-    TAILQ_INIT(&server.busy);
-    TAILQ_INIT(&server.jobs);
-    TAILQ_INIT(&server.queue.line);
+    server_init(&settings, &server);
+    TAILQ_INIT(&server.queue.line); /* of parts that are not opened */
     TAILQ_INIT(&server.tenants.list);
-    metrics_init(&server.metrics);
-    audit_init(&server.audit);
+    server.state = SERVER_READY;
     for (size_t i = 0; i < SERVER_DOCUMENTS; i++) {
         server.documents[i] = document;
     }

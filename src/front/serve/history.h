@@ -132,8 +132,8 @@ int history_add_time(struct history *history, const struct history_code *code, d
                      struct cella_error *err) __attribute__((warn_unused_result));
 
 /* Batches that nobody waits for: one that has just begun, what became of it, and whether there is
- * such a one, with *ret_json NULL when it has not ended.  `key` finds it; NULL: none.  A quarter of the room for runs is theirs
- * besides. */
+ * such a one, with *ret_json NULL when it has not ended.  `key` finds it; NULL: none.  A quarter of
+ * the room for runs is theirs besides. */
 int history_accept_batch(struct history *history, const char *id, const char *tenant,
                          const struct history_key *key, struct cella_error *err)
     __attribute__((warn_unused_result));

@@ -8,6 +8,7 @@
 #include "front/serve/batch.h"
 #include "front/serve/connection.h"
 #include "front/serve/contract.h"
+#include "front/serve/descriptors.h"
 #include "front/serve/fail.h"
 #include "front/serve/history.h"
 #include "front/serve/job.h"
@@ -27,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -53,26 +53,6 @@ uint64_t server_now_ms(void)
 }
 
 /* ---- opening and closing ---- */
-
-/* Each run takes some, in the engine and in the keeper, which inherits the limit. */
-static void raise_descriptors(struct server *server)
-{
-    struct rlimit limit;
-    rlim_t room = 0;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer some are asked to come again */
-    }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        const rlim_t kept = limit.rlim_cur / 2 < SERVER_DESCRIPTORS_KEPT ? limit.rlim_cur / 2
-                                                                         : SERVER_DESCRIPTORS_KEPT;
-        room = limit.rlim_cur - kept;
-    }
-    const unsigned max = room < SERVER_CONNECTIONS_MAX ? (unsigned)room : SERVER_CONNECTIONS_MAX;
-    server->connections_max = max;
-    server->tcp_max =
-        max - (max / 10 < SERVER_CONNECTIONS_KEPT ? max / 10 : SERVER_CONNECTIONS_KEPT);
-}
 
 static int make_documents(struct server *server, struct cella_error *err)
 {
@@ -118,9 +98,8 @@ static int find_collector(const struct settings *settings, struct otlp_address *
     return otlp_find(endpoint, ret_address, err);
 }
 
-int server_open(struct settings *settings, struct server *server, struct cella_error *err)
+void server_init(struct settings *settings, struct server *server)
 {
-    struct otlp_address collector;
     *server = (struct server){
         .settings = settings, .state_fd = -1, .notify.socket = -1, .spawner.socket = -1};
     TAILQ_INIT(&server->idle);
@@ -129,7 +108,13 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
     TAILQ_INIT(&server->batches);
     metrics_init(&server->metrics);
     audit_init(&server->audit);
-    raise_descriptors(server);
+}
+
+int server_open(struct settings *settings, struct server *server, struct cella_error *err)
+{
+    struct otlp_address collector;
+    server_init(settings, server);
+    descriptors_raise(&server->connections_max, &server->tcp_max);
     /* SQLite has files of its own while it writes much: in a place that is not taken from us. */
     if (setenv("SQLITE_TMPDIR", settings->state, 1) < 0) {
         return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot set a variable");

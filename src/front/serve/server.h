@@ -24,13 +24,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Connections at one time, as far as this process may have descriptors for them.  For one more the
- * one that has been idle for longest is closed.  TCP, which is everybody's on this host, leaves
- * some to the Unix socket. */
-#define SERVER_CONNECTIONS_MAX  11000U
-#define SERVER_CONNECTIONS_KEPT 1000U /* or a tenth, where that is less */
-/* Descriptors that connections leave to runs, of which few are in sandboxes at one time. */
-#define SERVER_DESCRIPTORS_KEPT 4096U
 /* Requests that are on their way or answered, at one time: HTTP/2 has many on a connection. */
 #define SERVER_EXCHANGES_MAX 4096U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
@@ -124,6 +117,8 @@ struct server {
     bool cancels;               /* runs that were still going on have been told to end */
 };
 
+/* As it is before it is opened. */
+void server_init(struct settings *settings, struct server *server);
 /* Holds the state directory, opens the engine and the sockets. */
 int server_open(struct settings *settings, struct server *server, struct cella_error *err)
     __attribute__((warn_unused_result));
