@@ -360,6 +360,8 @@ def test_connect(server):
          {"stdout": "in\n", "stderr": ""}, COMPLETED)
     assert talk(server, job("while True: pass", run_timeout=300))[0][-1] == \
         ended("run", None, "SIGKILL")
+    assert talk(server, job("import os; os.write(1, b'a\\xffb'); os.write(2, b'\\xc3')"))[1] == \
+        {"stdout": "a\ufffdb", "stderr": "\ufffd"}
     many = talk(server, job("print('\u00e9' * 500000)"))
     assert many[1]["stdout"] == "\u00e9" * 500000 + "\n" and many[0][-1] == ended("run", 0)
 

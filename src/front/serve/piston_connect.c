@@ -16,6 +16,7 @@
 #include "front/serve/surrogates.h"
 #include "front/serve/websocket.h"
 
+#include <cella/wire.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,19 +145,26 @@ static int write_stage(const struct talk *talk, struct buffer *out)
     return write_message("stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}}, out);
 }
 
-static int write_data(const char *stream, const json_t *output, struct buffer *out)
+/* Output that is no text travels as base64 to Cella's clients, and as what it looks like to these. */
+static int write_data(const char *stream, const char *output, size_t output_size,
+                      struct buffer *out)
 {
     struct json_writer json;
-    const json_t *data = json_object_get(output, "data");
-    const char *text = json_string_value(data);
+    struct cella_error err;
+    char *data = NULL;
+    size_t size = 0;
+    if (cella_output_parse(output, output_size, &data, &size, &err) < 0) {
+        return -1;
+    }
     buffer_init(out, 0);
     json_write_init(&json, out);
     json_write_open(&json, '{');
     json_write_member(&json, "type", "data");
     json_write_member(&json, "stream", stream);
     json_write_key(&json, "data");
-    json_write_text(&json, text != NULL ? text : "", json_string_length(data));
+    json_write_text(&json, data, size);
     json_write_close(&json, '}');
+    free(data);
     if (json.failed) {
         buffer_done(out);
         return -1;
@@ -203,17 +211,16 @@ static int tell(struct exchange *exchange, enum event event, const char *json, s
     AUTO_JSON json_t *told = NULL;
     struct buffer message = {.data = NULL};
     struct cella_error err;
-    if (contract_read_own(json, size, &told, &err) < 0) {
-        return -1;
-    }
     int written = 0;
     if (event == EVENT_STARTED) {
         written = write_stage(talk, &message);
         talk->has_begun = true;
-    } else if (event == EVENT_RESULT) {
+    } else if (event != EVENT_RESULT) {
+        written = write_data(event == EVENT_STDOUT ? "stdout" : "stderr", json, size, &message);
+    } else if (contract_read_own(json, size, &told, &err) == 0) {
         written = write_end(exchange, talk, told, &message);
     } else {
-        written = write_data(event == EVENT_STDOUT ? "stdout" : "stderr", told, &message);
+        written = -1;
     }
     *ret_text = message.data;
     *ret_size = message.size;
