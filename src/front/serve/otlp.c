@@ -328,7 +328,11 @@ static void send_batch(struct otlp *otlp)
 {
     static const struct loop_events events = {
         .received = on_answer, .has_room = on_room, .gone = on_gone};
-    if (otlp->batch.size == 0 && (otlp->waiting_count == 0 || make_batch(otlp) < 0)) {
+    if (otlp->batch.size == 0 && otlp->waiting_count == 0) {
+        return;
+    }
+    if (otlp->batch.size == 0 && make_batch(otlp) < 0) {
+        loop_set_timer(otlp->clock, OTLP_BATCH_MS); /* memory may not be short then */
         return;
     }
     otlp->attempts++;
