@@ -54,7 +54,8 @@ int history_put_key(struct history *history, const struct history_run *run);
 /* What SQLite said last.  Returns -1. */
 int history_failed(const struct history *history, const char *what, struct cella_error *err);
 
-/* LIST or EXPORT with what is asked for.  history_unbind() ends it; `query` must stay until then. */
+/* LIST or EXPORT with what is asked for.  history_unbind() ends it; until then `query` must
+ * stay. */
 int history_bind_query(struct history *history, enum statement which,
                        const struct history_query *query, struct cella_error *err);
 void history_unbind(struct history *history, enum statement which);
