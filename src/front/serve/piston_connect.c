@@ -145,7 +145,8 @@ static int write_stage(const struct talk *talk, struct buffer *out)
     return write_message("stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}}, out);
 }
 
-/* Output that is no text travels as base64 to Cella's clients, and as what it looks like to these. */
+/* Output that is no text goes to Cella's own clients as base64, and to these as what it looks
+ * like. */
 static int write_data(const char *stream, const char *output, size_t output_size,
                       struct buffer *out)
 {
