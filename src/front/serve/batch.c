@@ -26,11 +26,17 @@ static bool has_engine(const struct server *server)
     return server->state != SERVER_STARTING && cella_engine_check(server->engine, &unused) == 0;
 }
 
+/* With a lost engine a server that ends has no other: then tests fail, and are told as that. */
+static bool may_use_engine(const struct server *server)
+{
+    return server->engine != NULL && (server->state == SERVER_DRAINING || has_engine(server));
+}
+
 static bool may_begin(const struct batch *batch)
 {
     return batch->next < batch->test_count && !batch->is_stopped &&
            batch->taken < batch->slot_count && (batch->program.is_ready || batch->taken == 0) &&
-           (has_engine(batch->server) || batch->server->state == SERVER_DRAINING);
+           may_use_engine(batch->server);
 }
 
 static void finish(struct batch *batch);
