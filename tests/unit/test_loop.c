@@ -272,6 +272,37 @@ static void test_descriptors_are_told_until_they_are_read(void **state)
     loop_destroy(loop);
 }
 
+/* Told in every turn; the third is the last. */
+static void on_turn(void *context)
+{
+    struct watcher *watcher = context;
+    if (++watcher->received == 3) {
+        loop_stop(watcher->loop);
+    }
+}
+
+/* What another process has open too goes on having events: nothing is told of them either. */
+static void test_one_that_is_open_elsewhere_is_closed_all_the_same(void **state)
+{
+    static const struct loop_events turns = {.readable = on_turn};
+    static char data[100000]; /* more than is read at once */
+    struct loop *loop = make_loop(2);
+    struct watcher watcher, clock = {.loop = loop};
+    (void)state;
+    watch_socket(loop, &watcher);
+    watcher.closes_itself = watcher.goes_on = true;
+    const int elsewhere = dup(loop_socket(watcher.watch));
+    assert_true(write(watcher.other, data, sizeof(data)) > 65536);
+    assert_non_null(
+        loop_add_descriptor(loop, eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), &turns, &clock));
+    run(loop);
+    assert_int_equal(watcher.received, 65536);
+    assert_int_equal(watcher.gone, 0);
+    loop_destroy(loop);
+    (void)close(elsewhere);
+    (void)close(watcher.other);
+}
+
 static void test_no_more_than_there_is_room_for(void **state)
 {
     struct loop *loop = make_loop(1);
@@ -296,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_told_of_one_that_was_closed),
         cmocka_unit_test(test_timers_come_in_their_order),
         cmocka_unit_test(test_descriptors_are_told_until_they_are_read),
+        cmocka_unit_test(test_one_that_is_open_elsewhere_is_closed_all_the_same),
         cmocka_unit_test(test_no_more_than_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,13 +170,15 @@ void loop_close(struct loop_watch *watch)
     TAILQ_INSERT_TAIL(&watch->loop->closed, watch, link);
 }
 
-/* The kernel forgets a descriptor that is closed: nobody else has it. */
+/* The kernel forgets a descriptor that is closed only when nobody else has it: one that came from
+ * another process may be open there for a moment more, and its events would name what is freed. */
 static void free_watches(struct watch_list *list)
 {
     while (!TAILQ_EMPTY(list)) {
         struct loop_watch *watch = TAILQ_FIRST(list);
         TAILQ_REMOVE(list, watch, link);
         watch->loop->count--;
+        (void)epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* it is there */
         (void)close(watch->fd);
         free(watch);
     }
