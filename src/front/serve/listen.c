@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 512 /* connections that wait to be accepted */
+#define BACKLOG 4096 /* connections that wait to be accepted; the kernel may have fewer */
 
 /* ---- the state directory ---- */
 
