@@ -287,7 +287,7 @@ static void cancel(struct batch *batch)
 
 bool batch_is_going(const struct server *server, const char *id)
 {
-    struct batch *batch;
+    struct batch *batch = NULL;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
         if (strcmp(batch->id, id) == 0) {
@@ -299,7 +299,7 @@ bool batch_is_going(const struct server *server, const char *id)
 
 int batch_cancel(struct server *server, const char *id, const char *tenant)
 {
-    struct batch *batch;
+    struct batch *batch = NULL;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
         if (!batch->is_over && strcmp(batch->id, id) == 0 &&
@@ -314,7 +314,7 @@ int batch_cancel(struct server *server, const char *id, const char *tenant)
 /* One that still goes on. */
 static struct batch *find_going(struct server *server, const char *tenant)
 {
-    struct batch *batch;
+    struct batch *batch = NULL;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
         if (!batch->is_over && (tenant == NULL || strcmp(batch->record.tenant, tenant) == 0)) {
@@ -351,7 +351,7 @@ static void forget_judged(struct batch *batch)
 
 void batch_forget_all(struct server *server)
 {
-    struct batch *batch;
+    struct batch *batch = NULL;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
         forget_judged(batch);
@@ -362,7 +362,7 @@ void batch_forget_all(struct server *server)
 
 static struct batch *find_unresumed(struct server *server)
 {
-    struct batch *batch;
+    struct batch *batch = NULL;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
         if (!batch->is_resumed) {
@@ -374,7 +374,7 @@ static struct batch *find_unresumed(struct server *server)
 
 void batch_resume_all(struct server *server)
 {
-    struct batch *batch;
+    struct batch *batch = NULL;
     TAILQ_FOREACH(batch, &server->batches, link)
     {
         batch->is_resumed = false;

@@ -284,40 +284,91 @@ static int use_landlock(const struct settings *settings, bool holds[CONFINE_COUN
 
 /* ---- calls ---- */
 
-/* The check for leaks at the end of a sanitizer build traces its own process. */
-#ifdef __SANITIZE_ADDRESS__
-#define TRACING(X)
-#else
-#define TRACING(X) X(ptrace)
+/* By what they would be needed for. */
+static const int denied[] = {
+    /* sockets: it has those that it listens on, and what connects to them */
+    SCMP_SYS(socket),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(bind),
+    SCMP_SYS(listen),
+    SCMP_SYS(connect),
+    /* namespaces and mounts */
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsconfig),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(fspick),
+    SCMP_SYS(mount_setattr),
+/* other processes */
+#ifndef __SANITIZE_ADDRESS__ /* whose check for leaks traces its own process */
+    SCMP_SYS(ptrace),
 #endif
-
-#define DENIED(X)                                                                                  \
-    /* sockets: it has those that it listens on, and what connects to them */                      \
-    X(socket)                                                                                      \
-    X(socketpair)                                                                                  \
-    X(bind)                                                                                        \
-    X(listen)                                                                                      \
-    X(connect) /* namespaces and mounts */                                                         \
-    X(unshare)                                                                                     \
-    X(setns)                                                                                       \
-    X(mount)                                                                                       \
-    X(umount2)                                                                                     \
-    X(pivot_root)                                                                                  \
-    X(chroot) X(move_mount) X(open_tree) X(fsopen) X(fsconfig) X(fsmount) X(fspick)                \
-        X(mount_setattr) /* other processes */                                                     \
-        TRACING(X) X(process_vm_readv) X(process_vm_writev) X(process_madvise) X(kcmp)             \
-            X(pidfd_getfd) X(perf_event_open) X(lookup_dcookie) /* who one is */                   \
-        X(setuid) X(setgid) X(setreuid) X(setregid) X(setresuid) X(setresgid) X(setfsuid)          \
-            X(setfsgid) X(setgroups) X(capset)                                                     \
-                X(personality) /* files by other ways than their path */                           \
-        X(open_by_handle_at) X(name_to_handle_at) X(mknod) X(mknodat) X(fanotify_init) X(quotactl) \
-            X(quotactl_fd) X(acct) X(swapon) X(swapoff) /* the kernel */                           \
-        X(bpf) X(userfaultfd) X(io_uring_setup) X(io_uring_enter) X(io_uring_register) X(keyctl)   \
-            X(add_key) X(request_key) X(init_module) X(finit_module) X(delete_module)              \
-                X(kexec_load) X(kexec_file_load) X(reboot) X(syslog) X(iopl) X(ioperm)             \
-                    X(modify_ldt) X(memfd_secret) /* the host */                                   \
-        X(settimeofday) X(clock_settime) X(clock_adjtime) X(adjtimex) X(sethostname)               \
-            X(setdomainname) X(vhangup)
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(process_madvise),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(lookup_dcookie),
+    /* who one is */
+    SCMP_SYS(setuid),
+    SCMP_SYS(setgid),
+    SCMP_SYS(setreuid),
+    SCMP_SYS(setregid),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid),
+    SCMP_SYS(setfsuid),
+    SCMP_SYS(setfsgid),
+    SCMP_SYS(setgroups),
+    SCMP_SYS(capset),
+    SCMP_SYS(personality),
+    /* files by other ways than their path */
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(fanotify_init),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(quotactl_fd),
+    SCMP_SYS(acct),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+    /* the kernel */
+    SCMP_SYS(bpf),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(reboot),
+    SCMP_SYS(syslog),
+    SCMP_SYS(iopl),
+    SCMP_SYS(ioperm),
+    SCMP_SYS(modify_ldt),
+    SCMP_SYS(memfd_secret),
+    /* the host */
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(clock_adjtime),
+    SCMP_SYS(adjtimex),
+    SCMP_SYS(sethostname),
+    SCMP_SYS(setdomainname),
+    SCMP_SYS(vhangup),
+};
 
 #define NEW_NAMESPACES                                                                             \
     ((scmp_datum_t)CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |      \
@@ -325,9 +376,6 @@ static int use_landlock(const struct settings *settings, bool holds[CONFINE_COUN
 
 static int fill_filter(scmp_filter_ctx filter)
 {
-#define NUMBER(name) SCMP_SYS(name),
-    static const int denied[] = {DENIED(NUMBER)};
-#undef NUMBER
     for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
         const int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
         if (result < 0 && result != -EDOM) { /* one that this processor does not have */

@@ -101,7 +101,7 @@ void connection_refuse(int fd)
 /* The end of an answer may wait here when its exchange is over. */
 static bool is_answering(const struct connection *connection)
 {
-    const struct exchange *exchange;
+    const struct exchange *exchange = NULL;
     TAILQ_FOREACH(exchange, &connection->exchanges, link)
     {
         if (exchange->state == EXCHANGE_ANSWERING) {
@@ -114,7 +114,7 @@ static bool is_answering(const struct connection *connection)
 bool connection_any_answering(const struct server *server)
 {
     const struct connection_list *lists[] = {&server->busy, &server->idle};
-    const struct connection *connection;
+    const struct connection *connection = NULL;
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
         TAILQ_FOREACH(connection, lists[i], link)
         {

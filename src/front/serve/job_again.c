@@ -68,7 +68,7 @@ static void set_timer(struct server *server)
 {
     const uint64_t now = server_now_ms();
     uint64_t first = UINT64_MAX;
-    struct job *job;
+    struct job *job = NULL;
     TAILQ_FOREACH(job, &server->jobs, link)
     {
         if (job->run == NULL && !job->is_done && job->again_ms < first) {
@@ -116,7 +116,7 @@ static void begin_again(struct job *job)
 static struct job *find_due(struct server *server)
 {
     const uint64_t now = server_now_ms();
-    struct job *job;
+    struct job *job = NULL;
     TAILQ_FOREACH(job, &server->jobs, link)
     {
         if (job->run == NULL && !job->is_done && job->again_ms <= now) {

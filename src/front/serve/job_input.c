@@ -64,7 +64,7 @@ int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_er
 
 void job_feed_all(struct server *server)
 {
-    struct job *job;
+    struct job *job = NULL;
     TAILQ_FOREACH(job, &server->jobs, link)
     {
         if (job->input_size > 0) {

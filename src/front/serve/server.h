@@ -56,6 +56,7 @@ struct execute_sessions;
 struct piston_names;
 TAILQ_HEAD(connection_list, connection);
 TAILQ_HEAD(job_list, job);
+TAILQ_HEAD(batch_list, batch);
 
 struct listener {
     struct server *server;
@@ -101,7 +102,7 @@ struct server {
     unsigned tcp_count; /* of them */
     unsigned exchange_count;
     struct job_list jobs;
-    TAILQ_HEAD(, batch) batches;
+    struct batch_list batches;
     unsigned batch_count;
     size_t batch_bytes; /* of their JSON */
     unsigned job_count;
