@@ -30,16 +30,16 @@ target_sources(test_ceiling PRIVATE src/keeper/ceiling.c)
 target_sources(test_scope PRIVATE src/isolate/native/scope.c src/isolate/native/sys.c)
 target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/native/sys.c)
 # And of the server, what reads strangers' bytes.
-target_sources(test_http PRIVATE src/front/serve/http.c)
-target_sources(test_bucket PRIVATE src/front/serve/bucket.c)
-target_sources(test_compare PRIVATE src/front/serve/compare.c)
-target_sources(test_audit PRIVATE src/front/serve/audit.c src/front/serve/fail.c
+target_sources(test_http PRIVATE src/front/serve/http/http.c)
+target_sources(test_bucket PRIVATE src/front/serve/tenants/bucket.c)
+target_sources(test_compare PRIVATE src/front/serve/runs/compare.c)
+target_sources(test_audit PRIVATE src/front/serve/records/audit.c src/front/serve/fail.c
     src/front/serve/log.c)
-target_sources(test_trace PRIVATE src/front/serve/trace.c src/front/serve/http.c)
-target_sources(test_loop PRIVATE src/front/serve/loop.c src/front/serve/fail.c)
-target_sources(test_semver PRIVATE src/front/serve/semver.c)
-target_sources(test_surrogates PRIVATE src/front/serve/surrogates.c)
-target_sources(test_execute_code PRIVATE src/front/serve/execute_code.c)
+target_sources(test_trace PRIVATE src/front/serve/http/trace.c src/front/serve/http/http.c)
+target_sources(test_loop PRIVATE src/front/serve/host/loop.c src/front/serve/fail.c)
+target_sources(test_semver PRIVATE src/front/serve/contracts/semver.c)
+target_sources(test_surrogates PRIVATE src/front/serve/contracts/surrogates.c)
+target_sources(test_execute_code PRIVATE src/front/serve/contracts/execute_code.c)
 
 # Examples and the library's own tests are ordinary users of it: the public headers and the shared
 # library, nothing else.
@@ -89,8 +89,8 @@ foreach(source ${sources})
     add_test(NAME fuzz/${corpus} COMMAND ${name} ${inputs})
     set_tests_properties(fuzz/${corpus} PROPERTIES TIMEOUT 120)
 endforeach()
-target_sources(fuzz_http PRIVATE src/front/serve/http.c)
-target_sources(fuzz_query PRIVATE src/front/serve/query.c src/front/serve/fail.c)
+target_sources(fuzz_http PRIVATE src/front/serve/http/http.c)
+target_sources(fuzz_query PRIVATE src/front/serve/http/query.c src/front/serve/fail.c)
 # A connection has the whole server behind it, but the loop, and of the library nothing that takes
 # time: fuzz_connection.c stands in for both.
 set(WRAPPED cella_run_start cella_request_is_adaptive cella_explain cella_engine_check
@@ -98,15 +98,16 @@ set(WRAPPED cella_run_start cella_request_is_adaptive cella_explain cella_engine
     cella_policy_show tenants_are_demanded server_now_ms log_write)
 list(TRANSFORM WRAPPED PREPEND LINKER:--wrap=)
 set(CONNECTION_SOURCES ${SERVE_SOURCES})
-list(FILTER CONNECTION_SOURCES EXCLUDE REGEX "/serve/(main|loop)[.]c$")
-target_sources(fuzz_connection PRIVATE ${CONNECTION_SOURCES} src/front/serve/documents.S)
+list(FILTER CONNECTION_SOURCES EXCLUDE REGEX "/serve/(main|host/loop)[.]c$")
+target_sources(fuzz_connection PRIVATE ${CONNECTION_SOURCES} src/front/serve/api/documents.S)
 target_compile_definitions(fuzz_connection PRIVATE
     $<TARGET_PROPERTY:cella-serve,COMPILE_DEFINITIONS>)
 target_link_libraries(fuzz_connection PRIVATE ${SERVE_LIBRARIES})
 target_link_options(fuzz_connection PRIVATE ${WRAPPED})
 # Of this connection the routes and the jobs are stand-ins too: what they do and when is a test's.
 set(TRANSPORT_SOURCES fuzz/transport.c)
-foreach(name answer connection exchange fail http http1 http2 interactive tls trace websocket)
+foreach(name http/answer http/connection http/exchange fail http/http http/http1 http/http2
+        runs/interactive http/tls http/trace http/websocket)
     list(APPEND TRANSPORT_SOURCES src/front/serve/${name}.c)
 endforeach()
 foreach(target fuzz_transport test_connection)
@@ -115,10 +116,10 @@ foreach(target fuzz_transport test_connection)
     target_link_libraries(${target} PRIVATE ${OPENSSL_LIBRARIES} ${WSLAY_LIBRARIES}
         ${NGHTTP2_LIBRARIES})
 endforeach()
-target_sources(fuzz_compare PRIVATE src/front/serve/compare.c)
-target_sources(fuzz_contract PRIVATE src/front/serve/execute_code.c src/front/serve/semver.c
-    src/front/serve/surrogates.c)
-target_sources(fuzz_batch PRIVATE src/front/serve/batch_request.c)
+target_sources(fuzz_compare PRIVATE src/front/serve/runs/compare.c)
+target_sources(fuzz_contract PRIVATE src/front/serve/contracts/execute_code.c
+    src/front/serve/contracts/semver.c src/front/serve/contracts/surrogates.c)
+target_sources(fuzz_batch PRIVATE src/front/serve/runs/batch_request.c)
 
 # What programs and compilers wrote, and the diagnosis that is right for it.
 add_executable(replay tests/diagnosis/replay.c)

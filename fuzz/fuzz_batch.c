@@ -2,7 +2,7 @@
  * Any bytes as a batch: refused with a field and a reason, or with every promise of
  * batch_request.h, and a request for each of its tests, or a reason why not.
  */
-#include "front/serve/batch_request.h"
+#include "front/serve/runs/batch_request.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * by every one that is less strict, and a difference lies where it says.  The first byte of the
  * input chooses the tolerance, the first byte 0xff parts the texts.
  */
-#include "front/serve/compare.h"
+#include "front/serve/runs/compare.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,13 +10,13 @@
  * Whatever comes, nothing is left when it has gone; and HTTP/1.1 is answered in the same way when
  * it comes whole and byte by byte.
  */
-#include "front/serve/connection.h"
-#include "front/serve/contract.h"
+#include "front/serve/contracts/contract.h"
+#include "front/serve/contracts/piston.h"
 #include "front/serve/fail.h"
+#include "front/serve/http/connection.h"
 #include "front/serve/log.h"
-#include "front/serve/piston.h"
 #include "front/serve/server.h"
-#include "front/serve/tenants.h"
+#include "front/serve/tenants/tenants.h"
 
 #include <cella/host.h>
 #include <cella/policy.h>

@@ -3,9 +3,9 @@
  * model has put around it, halves of characters in JSON, versions and their selectors.
  */
 #include "base/utf8.h"
-#include "front/serve/execute_code.h"
-#include "front/serve/semver.h"
-#include "front/serve/surrogates.h"
+#include "front/serve/contracts/execute_code.h"
+#include "front/serve/contracts/semver.h"
+#include "front/serve/contracts/surrogates.h"
 
 #include <stdint.h>
 #include <stdlib.h>

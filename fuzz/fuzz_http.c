@@ -2,7 +2,7 @@
  * Any bytes as what a client sends: a head is refused with a reason or has every promise of http.h,
  * and chunks give the same, whole and byte by byte.
  */
-#include "front/serve/http.h"
+#include "front/serve/http/http.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * Any bytes as what stands behind the '?' of a URL: what is read is within its bounds, and reads
  * the same when it is written again.
  */
-#include "front/serve/query.h"
+#include "front/serve/http/query.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /*
  * The part of gen_schema.c that describes what the server alone has: problems, and batches, by the
- * tables of front/serve/batch_fields.h.
+ * tables of front/serve/runs/batch_fields.h.
  */
 #ifndef TOOLS_GEN_SCHEMA_SERVE_H
 #define TOOLS_GEN_SCHEMA_SERVE_H
 
-#include "front/serve/batch_fields.h"
+#include "front/serve/runs/batch_fields.h"
 
 /* ---- problems ---- */
 

@@ -3,8 +3,8 @@
  *
  *   gen_tables limits|statuses|protections|steps|bounds|policy_keys|policy_calls
  */
-#include "front/serve/audit.h"
-#include "front/serve/metrics.h"
+#include "front/serve/records/audit.h"
+#include "front/serve/records/metrics.h"
 #include "isolate/calls.h"
 #include "isolate/protections.h"
 #include "isolate/steps.h"

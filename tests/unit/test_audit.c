@@ -1,6 +1,6 @@
 /* Lines of the audit log: what is escaped and cut, and one that was written in part. */
 #include "base/json.h"
-#include "front/serve/audit.h"
+#include "front/serve/records/audit.h"
 
 #include <setjmp.h>
 #include <signal.h>

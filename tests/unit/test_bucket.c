@@ -1,5 +1,5 @@
 /* The token bucket: what it holds, and when there is something again. */
-#include "front/serve/bucket.h"
+#include "front/serve/tenants/bucket.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* What a program wrote against what was expected: each rule at its edges, and where they differ. */
-#include "front/serve/compare.h"
+#include "front/serve/runs/compare.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* What is found in what models write as a program. */
-#include "front/serve/execute_code.h"
+#include "front/serve/contracts/execute_code.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

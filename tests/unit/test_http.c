@@ -1,5 +1,5 @@
 /* HTTP as it comes in: heads and chunks, whole and in every possible piece. */
-#include "front/serve/http.h"
+#include "front/serve/http/http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

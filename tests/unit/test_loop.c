@@ -1,5 +1,5 @@
 /* The loop of the server: what is told, when, and what is not after a watch was closed. */
-#include "front/serve/loop.h"
+#include "front/serve/host/loop.h"
 #include "front/serve/server.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Versions and their selectors, as npm's `semver` has them. */
-#include "front/serve/semver.h"
+#include "front/serve/contracts/semver.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

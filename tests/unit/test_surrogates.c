@@ -1,5 +1,5 @@
 /* Halves of characters in JSON: alone they are replaced, together they stay. */
-#include "front/serve/surrogates.h"
+#include "front/serve/contracts/surrogates.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* What a request is known by: ids and W3C trace contexts, right and wrong. */
-#include "front/serve/http.h"
-#include "front/serve/trace.h"
+#include "front/serve/http/http.h"
+#include "front/serve/http/trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,27 +2,26 @@
  * cella-serve: the server, started by `cella serve`.  It runs programs for whoever asks over HTTP,
  * by one engine, in one loop, without threads.
  *
- *   loop.c        descriptors, sockets and timers
- *   server.c      the engine, who connects, how it ends
- *   connection.c  a socket, on which http1.c or http2.c speaks: it reads requests (http.c)
- *   exchange.c    one request and its answer; what there is at its path (routes.c) gives it
- *   api.c         the table of what there is, of which openapi.c and asyncapi.c make descriptions
- *   runs.c        the routes of runs
- *   information.c those that tell what there is
- *   interactive.c a run by WebSocket (websocket.c)
- *   contract.c    what clients of other servers send and expect: execute.c, piston.c
- *   job.c         a run, and its events: job_again.c begins it anew when it was lost
- *   batch.c       many runs of one program, and a verdict for each (compare.c)
- *   history.c     those that there were
- *   report.c      what is told of runs and requests: audit.c, metrics.c, otlp.c
+ *   server.c    the engine, who connects, how it ends
+ *   settings/   what it is told: options, variables, a configuration file; read again at SIGHUP
+ *   host/       the loop, the sockets it listens on, systemd; how it confines itself
+ *   http/       a socket, what is spoken on it, one request and its answer (exchange.h)
+ *   api/        what there is: one table of routes, of which the descriptions are made; who may ask
+ *   tenants/    whose keys there are, what each may, and whose turn it is
+ *   runs/       a run (job.h) and its events; the routes of runs; batches
+ *   contracts/  what clients of other servers send and expect: /execute, Piston
+ *   records/    what is written down: history, audit log, metrics, traces
  *
- * It is a client of libcella like any other and includes nothing of it but <cella/...>.
+ * A request comes by http/, finds its row in api/, is let in by tenants/, is a job of runs/, and is
+ * told of by records/.
+ *
+ * It is a client of libcella like any other and includes nothing of it but <cella/...>, and base/.
  */
-#include "front/serve/asyncapi.h"
+#include "front/serve/api/asyncapi.h"
+#include "front/serve/api/openapi.h"
 #include "front/serve/log.h"
-#include "front/serve/openapi.h"
 #include "front/serve/server.h"
-#include "front/serve/settings.h"
+#include "front/serve/settings/settings.h"
 
 #include <cella/host.h>
 #include <stdbool.h>

@@ -7,18 +7,18 @@
 #ifndef SERVE_SERVER_H
 #define SERVE_SERVER_H
 
-#include "front/serve/activation.h"
-#include "front/serve/audit.h"
-#include "front/serve/confine.h"
-#include "front/serve/loop.h"
-#include "front/serve/metrics.h"
-#include "front/serve/notify.h"
-#include "front/serve/otlp.h"
-#include "front/serve/queue.h"
-#include "front/serve/report.h"
-#include "front/serve/settings.h"
-#include "front/serve/spawner.h"
-#include "front/serve/tenants.h"
+#include "front/serve/host/activation.h"
+#include "front/serve/host/confine.h"
+#include "front/serve/host/loop.h"
+#include "front/serve/host/notify.h"
+#include "front/serve/host/spawner.h"
+#include "front/serve/records/audit.h"
+#include "front/serve/records/metrics.h"
+#include "front/serve/records/otlp.h"
+#include "front/serve/records/report.h"
+#include "front/serve/settings/settings.h"
+#include "front/serve/tenants/queue.h"
+#include "front/serve/tenants/tenants.h"
 
 #include <cella/cella.h>
 #include <stdint.h>

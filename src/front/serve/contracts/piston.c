@@ -1,0 +1,278 @@
+/* The routes of Piston's contract.  See piston.h. */
+#include "front/serve/contracts/piston.h"
+
+#include "base/json_write.h"
+#include "front/serve/contracts/contract.h"
+#include "front/serve/fail.h"
+#include "front/serve/http/answer.h"
+#include "front/serve/http/exchange.h"
+#include "front/serve/runs/job.h"
+#include "front/serve/server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors ---- */
+
+static void write_message(struct buffer *body, const char *text)
+{
+    struct json_writer json;
+    json_write_init(&json, body);
+    json_write_open(&json, '{');
+    json_write_key(&json, "message");
+    json_write_text(&json, text, strlen(text));
+    json_write_close(&json, '}');
+    if (json.failed) {
+        buffer_done(body); /* the status says enough */
+    }
+}
+
+/* A path that has no such method is not there, to Piston.  What a policy forbids is the request's
+ * fault, since there is nobody who could be asked for leave. */
+static void refuse(const struct cella_error *error, int *status, struct buffer *body)
+{
+    if (*status == 404 || *status == 405) {
+        *status = 404;
+        write_message(body, "Not Found");
+        return;
+    }
+    char text[sizeof(error->text) + sizeof(error->hint) + 4];
+    const char *between = error->hint[0] != '\0' ? ": " : "";
+    (void)snprintf(text, sizeof(text), "%s%s%s", error->text, between, error->hint);
+    *status = error->kind == CELLA_ERROR_POLICY ? 400 : *status;
+    write_message(body, text);
+}
+
+static void fail(struct exchange *exchange, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* With exactly that text. */
+static void fail(struct exchange *exchange, int status, const char *format, ...)
+{
+    struct buffer body;
+    va_list args;
+    char *text = NULL;
+    va_start(args, format);
+    const int size = vasprintf(&text, format, args);
+    va_end(args);
+    buffer_init(&body, 0);
+    if (size >= 0) {
+        write_message(&body, text);
+        free(text);
+    }
+    contract_answer(exchange, status, &body, body.data == NULL);
+}
+
+static int check_post(struct exchange *exchange)
+{
+    static const char json[] = "application/json";
+    const char *type = http_header(&exchange->head, "Content-Type");
+    struct cella_error err;
+    if (type == NULL || strncmp(type, json, sizeof(json) - 1) != 0) {
+        fail(exchange, 415, "requests must be of type application/json");
+        return -1;
+    }
+    if (server_check_ready(exchange->server, &err) < 0) {
+        answer_problem(exchange, 503, &err);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- what there is ---- */
+
+/* What every route needs.  -1 when it cannot be had, which is answered. */
+static int look(struct exchange *exchange, const struct piston_names **ret_names,
+                const json_t **ret_policy)
+{
+    struct cella_error err;
+    if (piston_names_get(exchange->server, ret_names, &err) < 0 ||
+        contract_read_policy(exchange->server, PISTON_POLICY, ret_policy, &err) < 0) {
+        answer_problem(exchange, 500, &err);
+        return -1;
+    }
+    return 0;
+}
+
+static void write_runtime(struct json_writer *json, const struct piston_language *language)
+{
+    json_write_open(json, '{');
+    json_write_member(json, "language", language->name);
+    json_write_member(json, "version", language->version);
+    json_write_key(json, "aliases");
+    json_write_open(json, '[');
+    for (size_t i = 0; i < language->alias_count; i++) {
+        json_write_string(json, language->aliases[i]);
+    }
+    json_write_close(json, ']');
+    if (language->runtime[0] != '\0') {
+        json_write_member(json, "runtime", language->runtime);
+    }
+    json_write_close(json, '}');
+}
+
+static void write_package(struct json_writer *json, const struct piston_language *language)
+{
+    json_write_open(json, '{');
+    json_write_member(json, "language", language->name);
+    json_write_member(json, "language_version", language->version);
+    json_write_key(json, "installed");
+    json_write_bool(json, true);
+    json_write_close(json, '}');
+}
+
+static void answer_list(struct exchange *exchange,
+                        void (*write)(struct json_writer *json,
+                                      const struct piston_language *language))
+{
+    const struct piston_names *names = NULL;
+    const json_t *policy = NULL;
+    struct json_writer json;
+    struct buffer body;
+    if (look(exchange, &names, &policy) < 0) {
+        return;
+    }
+    buffer_init(&body, 0);
+    json_write_init(&json, &body);
+    json_write_open(&json, '[');
+    for (size_t i = 0; i < names->count; i++) {
+        if (contract_allows(policy, names->items[i].cella)) {
+            write(&json, &names->items[i]);
+        }
+    }
+    json_write_close(&json, ']');
+    contract_answer(exchange, 200, &body, json.failed);
+}
+
+static void get_runtimes(struct exchange *exchange)
+{
+    answer_list(exchange, write_runtime);
+}
+
+static void get_packages(struct exchange *exchange)
+{
+    answer_list(exchange, write_package);
+}
+
+/* The languages are the host's own, which a client does not change. */
+static void change_package(struct exchange *exchange, const char *problem)
+{
+    const struct piston_names *names = NULL;
+    const json_t *policy = NULL;
+    AUTO_JSON json_t *body = NULL;
+    struct cella_error err;
+    if (contract_read(exchange, &body, &err) < 0) {
+        answer_problem(exchange, 0, &err);
+        return;
+    }
+    if (look(exchange, &names, &policy) < 0) {
+        return;
+    }
+    const char *name = json_string_value(json_object_get(body, "language"));
+    const char *version = json_string_value(json_object_get(body, "version"));
+    name = name != NULL ? name : "undefined";
+    version = version != NULL ? version : "undefined";
+    if (piston_names_find(names, policy, name, version) == NULL) {
+        fail(exchange, 404, "Requested package %s-%s does not exist", name, version);
+    } else {
+        fail(exchange, 500, "%s", problem);
+    }
+}
+
+static void install(struct exchange *exchange)
+{
+    change_package(exchange, "Already installed");
+}
+
+static void remove_one(struct exchange *exchange)
+{
+    change_package(exchange, "The languages of this server are installed on its host, and removed "
+                             "by whoever administers it");
+}
+
+/* ---- execute ---- */
+
+static void answer_result(struct exchange *exchange, const struct cella_result *result,
+                          const void *context)
+{
+    const struct piston_language *const *language = context;
+    AUTO_JSON json_t *told = NULL;
+    struct buffer body;
+    struct cella_error err;
+    if (contract_read_result(result, &told, &err) < 0) {
+        answer_problem(exchange, 500, &err);
+        return;
+    }
+    const int written = piston_result_write(told, *language, &body);
+    contract_answer(exchange, 200, &body, written < 0);
+}
+
+static void start(struct exchange *exchange, const struct buffer *request,
+                  const struct piston_language *language)
+{
+    const struct piston_language **context = malloc(sizeof(*context));
+    struct job_form form = {.answer = answer_result, .context = context};
+    struct cella_error err;
+    const char *id = NULL;
+    if (context == NULL) {
+        (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
+        answer_problem(exchange, 0, &err);
+        return;
+    }
+    *context = language; /* the server's own, as long as it lives */
+    if (job_start(exchange, request->data, request->size, JOB_ANSWERS, &form, &id, &err) < 0) {
+        answer_problem(exchange, 0, &err);
+    }
+}
+
+static void execute(struct exchange *exchange)
+{
+    const struct piston_names *names = NULL;
+    const struct piston_language *language = NULL;
+    const json_t *policy = NULL;
+    AUTO_JSON json_t *body = NULL;
+    struct piston_refusal refusal = {NULL};
+    struct buffer request;
+    struct cella_error err;
+    if (contract_read(exchange, &body, &err) < 0) {
+        answer_problem(exchange, 0, &err);
+        return;
+    }
+    if (look(exchange, &names, &policy) < 0) {
+        return;
+    }
+    buffer_init(&request, 0);
+    if (piston_request_write(names, policy, body, false, &request, &language, &refusal) < 0) {
+        fail(exchange, 400, "%s", refusal.text != NULL ? refusal.text : "memory is short");
+        free(refusal.text);
+    } else {
+        start(exchange, &request, language);
+    }
+    buffer_done(&request);
+}
+
+/* ---- the contract ---- */
+
+/* Its public host has everything at another place too. */
+#define ROUTES_BELOW(base)                                                                         \
+    {.method = "GET", .path = base "/runtimes", .handle = get_runtimes},                           \
+        {.method = "GET", .path = base "/connect", .handle = piston_connect},                      \
+        {.method = "POST", .path = base "/execute", .handle = execute, .check = check_post},       \
+        {.method = "GET", .path = base "/packages", .handle = get_packages},                       \
+        {.method = "POST", .path = base "/packages", .handle = install, .check = check_post},      \
+    {                                                                                              \
+        .method = "DELETE", .path = base "/packages", .handle = remove_one, .check = check_post    \
+    }
+
+static const struct api_route routes[] = {ROUTES_BELOW("/api/v2"), ROUTES_BELOW("/api/v2/piston")};
+
+const struct contract contract_piston = {
+    .routes = routes,
+    .route_count = ARRAY_LENGTH(routes),
+    .below = "/api/v2/",
+    .fields = "",
+    .refuse = refuse,
+    .refuse_message = piston_connect_refuse,
+};

@@ -1,0 +1,71 @@
+/* What history.c and history_read.c know of the file. */
+#ifndef SERVE_HISTORY_FILE_H
+#define SERVE_HISTORY_FILE_H
+
+#include "front/serve/records/history.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+enum statement {
+    ACCEPT,
+    ADD,
+    FINISH,
+    SEARCHABLE,
+    FIND,
+    LIST,
+    EXPORT,
+    COUNT,
+    TIMES,
+    LOST,
+    SIZE,
+    OLDEST,
+    FORGET,
+    FORGET_TEXT,
+    KEY_FIND,
+    KEY_ADD,
+    KEY_FORGET_OLD,
+    KEY_FORGET_MANY,
+    CPU,
+    TIMES_FIND,
+    TIMES_ADD,
+    TIMES_FORGET_OF_CODE,
+    TIMES_FORGET_OLD,
+    BATCH_ADD,
+    BATCH_FINISH,
+    BATCH_FIND,
+    BATCH_FORGET,
+    STATEMENT_COUNT
+};
+
+struct history {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    uint64_t max_bytes;
+    uint64_t bytes;
+    unsigned max_days;
+};
+
+/* One that gives no rows. */
+int history_step(sqlite3_stmt *statement);
+/* The run's key, in a transaction of the caller's. */
+int history_put_key(struct history *history, const struct history_run *run);
+
+/* What SQLite said last.  Returns -1. */
+int history_failed(const struct history *history, const char *what, struct cella_error *err);
+
+/* LIST or EXPORT with what is asked for.  history_unbind() ends it; until then `query` must
+ * stay. */
+int history_bind_query(struct history *history, enum statement which,
+                       const struct history_query *query, struct cella_error *err);
+void history_unbind(struct history *history, enum statement which);
+/* Of a row of these one JSON object, but for its last brace: the summary and the record. */
+void history_write_run(sqlite3_stmt *statement, FILE *out);
+
+/* A text that stays until the statement is reset. */
+static inline void history_bind(sqlite3_stmt *statement, int place, const char *text, size_t size)
+{
+    (void)sqlite3_bind_text64(statement, place, text, size, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+#endif

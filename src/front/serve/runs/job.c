@@ -1,0 +1,584 @@
+/* See job.h. */
+#include "front/serve/runs/job.h"
+
+#include "front/serve/fail.h"
+#include "front/serve/http/answer.h"
+#include "front/serve/http/exchange.h"
+#include "front/serve/log.h"
+#include "front/serve/records/history.h"
+#include "front/serve/records/record.h"
+#include "front/serve/records/report.h"
+#include "front/serve/runs/interactive.h"
+#include "front/serve/runs/job_inside.h"
+
+#include <cella/wire.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* There is always room for such a one. */
+#define SMALL_ANSWER ((size_t)1 << 20)
+/* A longer request is not remembered with its result, unless it was accepted for later. */
+#define REMEMBERED_REQUEST_MAX ((size_t)1 << 20)
+
+/* Of a longer one no copy is held, so it is not begun again when it is lost. */
+#define REPEATED_REQUEST_MAX ((size_t)1 << 20)
+
+static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
+                      const void *data, size_t size);
+static void on_done(void *context, struct cella_run *run);
+static void on_begun(void *context, struct cella_run *run);
+static void on_compiled(void *context, struct cella_run *run);
+static void answer(struct exchange *exchange, const struct cella_result *result,
+                   const void *context);
+
+static struct log_about about_job(const struct job *job)
+{
+    return (struct log_about){.request_id = job->record.trace.request_id,
+                              .trace_id = job->record.trace.id,
+                              .run = job->id,
+                              .tenant = job->record.tenant};
+}
+
+/* ---- beginning and end ---- */
+
+static int too_many_wait(struct cella_error *err)
+{
+    return serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+}
+
+int job_begin(struct job *job, const struct cella_request *request, const struct cella_run *first,
+              struct cella_error *err)
+{
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks),
+        .context = job,
+        .output = job->way == JOB_STREAMS || job->way == JOB_TALKS ? on_output : NULL,
+        .done = on_done,
+        .compiled = job->owner.compiled != NULL || job->form.compiled != NULL ? on_compiled : NULL,
+        .begun = on_begun,
+    };
+    const unsigned flags = job->way == JOB_TALKS ? CELLA_RUN_STDIN_OPEN : 0;
+    const int code =
+        first != NULL
+            ? cella_run_start_compiled(first, request, flags, &callbacks, &job->run, err)
+            : cella_run_start(job->server->engine, request, flags, &callbacks, &job->run, err);
+    if (code == 0) {
+        job->attempts++;
+        job->keeps = cella_run_keeps(job->run);
+        (void)snprintf(job->id, sizeof(job->id), "%s", cella_run_id(job->run)); /* fits */
+    }
+    return code;
+}
+
+/* What the same code took before, where its limit of time follows that. */
+static int take_past(struct job *job, struct cella_request *request, struct cella_error *err)
+{
+    const struct history_code code = {job->record.tenant, job->code_digest};
+    double wall_ms[HISTORY_TIMES_OF_CODE];
+    size_t count = 0;
+    int adaptive = 0;
+    if (cella_request_is_adaptive(job->server->engine, request, &adaptive, err) < 0) {
+        return -1;
+    }
+    job->is_adaptive = adaptive != 0;
+    if (!job->is_adaptive) {
+        return 0;
+    }
+    cella_request_code_digest(request, job->code_digest);
+    return history_find_times(job->server->history, &code, wall_ms, &count, err) < 0
+               ? -1
+               : cella_request_set_past(request, wall_ms, count, err);
+}
+
+/* Of one that took its time, whether it ended by itself or at its limit. */
+static void remember_time(const struct job *job, const struct cella_result *result)
+{
+    static const char *const words[] = {"ok", "exit", "signal", "wall_time"};
+    const struct history_code code = {job->record.tenant, job->code_digest};
+    const double wall_ms = cella_result_wall_ms(result);
+    struct cella_error err;
+    bool counts = false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        counts = counts || strcmp(cella_result_status(result), words[i]) == 0;
+    }
+    if (job->is_adaptive && counts && wall_ms >= 0 &&
+        history_add_time(job->server->history, &code, wall_ms, &err) < 0) {
+        log_line("what %s took is not remembered: %s", job->id, err.text);
+    }
+}
+
+/* Takes the request, and keeps it where it may be wanted again. */
+static int start(struct job *job, struct cella_request *request, size_t size,
+                 const struct cella_run *first, struct cella_error *err)
+{
+    const int code = tenant_take_request(job->server, job->tenant, request, err) < 0 ||
+                             take_past(job, request, err) < 0
+                         ? -1
+                         : job_begin(job, request, first, err);
+    if (code == 0 && size <= REPEATED_REQUEST_MAX && cella_run_is_repeatable(job->run)) {
+        job->again = request;
+    } else {
+        cella_request_destroy(request);
+    }
+    return code;
+}
+
+/* One that is fetched later, or found by a key, is in the history before anybody is told of it. */
+static int remember_now(struct job *job, const char *key_name, const char *json, size_t size,
+                        struct cella_error *err)
+{
+    const unsigned keeps = job->keeps;
+    const struct history_key key = {key_name, job->record.request_digest};
+    char *record = record_json(&job->record);
+    if (record == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    if ((keeps & CELLA_KEEP_OUTPUT) == 0) {
+        free(record);
+        (void)serve_fail(err, CELLA_ERROR_POLICY,
+                         "the policy wants no output in the history, so no result can be fetched "
+                         "later");
+        return serve_hint(err, "ask without %s",
+                          key_name != NULL ? "Idempotency-Key" : "`Prefer: respond-async`");
+    }
+    const struct history_run run = {
+        .id = job->id,
+        .tenant = job->record.tenant,
+        .record = record,
+        .keeps = keeps,
+        .request = (keeps & CELLA_KEEP_CODE) != 0 ? json : NULL,
+        .request_size = size,
+        .key = key_name != NULL ? &key : NULL,
+    };
+    const int code = history_accept(job->server->history, &run, err);
+    free(record);
+    return code;
+}
+
+/* What the history will have of the request. */
+static int remember(struct job *job, const char *key, const char *json, size_t size,
+                    struct cella_error *err)
+{
+    if (job->is_accepted) {
+        return remember_now(job, key, json, size, err);
+    }
+    if (job->server->history == NULL || size > REMEMBERED_REQUEST_MAX ||
+        (job->keeps & CELLA_KEEP_CODE) == 0) {
+        return 0;
+    }
+    job->request = malloc(size);
+    if (job->request == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    memcpy(job->request, json, size);
+    job->request_size = size;
+    return 0;
+}
+
+static void free_job(struct job *job)
+{
+    queue_leave(job->server, &job->place);
+    cella_run_free(job->run);
+    cella_request_destroy(job->again);
+    cella_result_destroy(job->lost);
+    free(job->form.context);
+    free(job->request);
+    free(job->input);
+    free(job);
+}
+
+int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err)
+{
+    if (tenant_check_run(exchange, err) < 0 || queue_check(exchange, bytes, err) < 0) {
+        return -1;
+    }
+    return exchange->server->answer_bytes > SERVER_ANSWERS_MAX ? too_many_wait(err) : 0;
+}
+
+static int fail_late(struct exchange *exchange, uint64_t seconds, struct cella_error *err)
+{
+    exchange->retry_seconds = SERVER_RETRY_SECONDS;
+    (void)serve_fail(err, CELLA_ERROR_BUSY, "there was no room for the run in %llu s",
+                     (unsigned long long)seconds);
+    return serve_hint(err, "try again, or let it wait longer: 'Prefer: wait=SECONDS', or "
+                           "'Prefer: respond-async' to fetch its result later");
+}
+
+/* Until there is room for it, or it has waited long enough; who can fetch it waits for ever. */
+static int wait_for_room(struct exchange *exchange, struct job *job, size_t size,
+                         struct cella_error *err)
+{
+    struct server *server = job->server;
+    const uint64_t most = server->settings->queue_ms;
+    uint64_t wait_ms = UINT64_MAX;
+    if (job->has_begun) {
+        metrics_count_wait(&server->metrics, 0);
+        return 0;
+    }
+    if (!job->is_accepted) {
+        const uint64_t wanted = http_preferred_wait(&exchange->head);
+        wait_ms = wanted < most / 1000 ? wanted * 1000 : most;
+    }
+    if (wait_ms == 0) {
+        metrics_count_refusal(&server->metrics, REFUSAL_LATE);
+        return fail_late(exchange, 0, err);
+    }
+    job->place = (struct queue_place){.job = job, .tenant = job->tenant, .bytes = size};
+    queue_enter(server, &job->place, wait_ms);
+    return 0;
+}
+
+/* It is one of those that there are. */
+static void add(struct job *job)
+{
+    TAILQ_INSERT_TAIL(&job->server->jobs, job, link);
+    job->server->job_count++;
+    if (job->tenant != NULL) {
+        job->tenant->runs++;
+    }
+}
+
+/* It holds up no other of its tenant's any more. */
+static void settle(struct job *job)
+{
+    queue_leave(job->server, &job->place);
+    if (job->tenant != NULL) {
+        job->tenant->runs--;
+        job->tenant = NULL;
+    }
+}
+
+int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
+              const struct job_form *form, const char **ret_id, struct cella_error *err)
+{
+    static const struct job_form own = {.answer = answer};
+    struct server *server = exchange->server;
+    struct job *job = calloc(1, sizeof(*job));
+    form = form != NULL ? form : &own;
+    if (job == NULL) {
+        free(form->context);
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    *job = (struct job){.server = server,
+                        .way = way,
+                        .form = *form,
+                        .tenant = exchange->tenant,
+                        .began_ms = server_now_ms(),
+                        .is_accepted = way == JOB_STAYS || exchange->idempotency_key != NULL};
+    json = json != NULL ? json : ""; /* no body */
+    if (job_check(exchange, size, err) < 0) {
+        free_job(job);
+        return -1;
+    }
+    struct cella_request *request;
+    record_init(&job->record, exchange_tenant(exchange), &exchange->trace, json, size);
+    if (cella_request_parse(json, size, &request, err) < 0 ||
+        start(job, request, size, NULL, err) < 0 || wait_for_room(exchange, job, size, err) < 0 ||
+        report_created(server, exchange, &job->record, job->run, err) < 0 ||
+        remember(job, exchange->idempotency_key, json, size, err) < 0) {
+        free_job(job);
+        return -1;
+    }
+    (void)snprintf(exchange->run_id, sizeof(exchange->run_id), "%s", job->id);
+    add(job);
+    if (way != JOB_STAYS) {
+        job->exchange = exchange;
+        exchange->job = job;
+    }
+    *ret_id = job->id;
+    if (way == JOB_STREAMS && job->has_begun) {
+        answer_events(exchange); /* else when it has */
+    }
+    return 0;
+}
+
+int job_start_part(struct server *server, const struct job_owner *owner,
+                   const struct record *record, struct cella_request *request,
+                   const struct cella_run *first, struct job **ret_job, struct cella_error *err)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        cella_request_destroy(request);
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    *job = (struct job){.server = server,
+                        .way = JOB_PART,
+                        .owner = *owner,
+                        .record = *record,
+                        .tenant = tenants_find_name(server, record->tenant),
+                        .began_ms = server_now_ms()};
+    if (tenant_check_cpu(server, job->tenant, err) < 0) {
+        cella_request_destroy(request);
+        free_job(job);
+        return -1;
+    }
+    if (start(job, request, 0, first, err) < 0 ||
+        report_created(server, NULL, &job->record, job->run, err) < 0) {
+        free_job(job);
+        return -1;
+    }
+    add(job);
+    *ret_job = job;
+    return 0;
+}
+
+struct cella_run *job_run(const struct job *job)
+{
+    return job->run;
+}
+
+struct cella_run *job_take_run(struct job *job)
+{
+    struct cella_run *run = job->run;
+    job->run = NULL;
+    job_destroy(job);
+    return run;
+}
+
+void job_destroy(struct job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    struct server *server = job->server;
+    if (job->run == NULL && !job->is_done) {
+        server->waiting_count--;
+    }
+    if (job->exchange != NULL) {
+        job->exchange->job = NULL;
+    }
+    settle(job);
+    TAILQ_REMOVE(&server->jobs, job, link);
+    server->job_count--;
+    free_job(job);
+}
+
+void job_is_late(struct job *job, uint64_t seconds)
+{
+    struct exchange *exchange = job->exchange;
+    struct server *server = job->server;
+    struct cella_error err;
+    const enum job_way way = job->way;
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s is not run: it has waited for %llu s", job->id,
+              (unsigned long long)seconds);
+    report_cancelled(exchange, job->id);
+    job_destroy(job);
+    (void)fail_late(exchange, seconds, &err);
+    if (way == JOB_TALKS) {
+        interactive_refuse(exchange, &err);
+    } else {
+        answer_problem(exchange, 0, &err);
+    }
+    server_settle(server);
+}
+
+static void cancel(struct job *job);
+
+void job_leave(struct job *job)
+{
+    if (job == NULL || job->is_done) {
+        job_destroy(job);
+        return;
+    }
+    if (job->exchange != NULL) {
+        job->exchange->job = NULL;
+    }
+    job->exchange = NULL;
+    job->is_left = true;
+    job->input_size = 0; /* nobody is there to be read from again */
+    if (job->is_accepted) {
+        return; /* who comes again with its key finds it */
+    }
+    queue_leave(job->server, &job->place); /* nobody is there to be told that it waits too long */
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s is cancelled: %s", job->id,
+              job->server->state == SERVER_DRAINING ? "the server ends" : "its client has gone");
+    cancel(job);
+}
+
+/* One that waits to be begun again is over at once. */
+static void cancel(struct job *job)
+{
+    job->is_cancelled = true;
+    if (job->run != NULL) {
+        cella_run_cancel(job->run);
+    } else {
+        job_give_up(job);
+    }
+}
+
+int job_cancel(struct server *server, const char *id, const char *tenant)
+{
+    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
+        if (!job->is_done && strcmp(job->id, id) == 0 &&
+            (tenant == NULL || strcmp(job->record.tenant, tenant) == 0)) {
+            cancel(job);
+            return 0;
+        }
+    }
+    return -1;
+}
+
+void job_cancel_tenant(struct server *server, const char *tenant)
+{
+    struct job *next;
+    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = next) {
+        next = TAILQ_NEXT(job, link); /* one that waits to be begun again is gone then */
+        if (!job->is_done && strcmp(job->record.tenant, tenant) == 0) {
+            cancel(job);
+        }
+    }
+}
+
+void job_cancel_all(struct server *server)
+{
+    job_give_up_all(server);
+    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
+        if (!job->is_done) {
+            cancel(job);
+        }
+    }
+}
+
+/* ---- news of the run ---- */
+
+/* Possibly while it is started. */
+static void on_begun(void *context, struct cella_run *run)
+{
+    struct job *job = context;
+    (void)run;
+    job->has_begun = true;
+    if (job->place.waits) {
+        metrics_count_wait(&job->server->metrics, server_now_ms() - job->place.since_ms);
+        queue_leave(job->server, &job->place);
+        if (job->way == JOB_STREAMS && !job->is_left) {
+            answer_events(job->exchange);
+        }
+    }
+}
+
+static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
+                      const void *data, size_t size)
+{
+    struct job *job = context;
+    (void)run;
+    (void)data; /* the run keeps it */
+    (void)size;
+    job->pieces++;
+    if (job->since[stream] == 0) {
+        job->since[stream] = job->pieces;
+    }
+    if (!job->is_left) {
+        exchange_resume(job->exchange);
+    }
+}
+
+int job_check_room(const struct server *server, size_t size, struct cella_error *err)
+{
+    const bool fits = size <= SMALL_ANSWER || server->answer_bytes <= SERVER_ANSWERS_MAX;
+    return fits ? 0 : too_many_wait(err);
+}
+
+/* The whole result, or what went wrong on our side. */
+static void answer(struct exchange *exchange, const struct cella_result *result,
+                   const void *context)
+{
+    (void)context;
+    const struct cella_error *error = cella_result_error(result);
+    struct cella_error failure;
+    char *json;
+    size_t size;
+    if (error->kind != CELLA_ERROR_NONE) {
+        struct cella_error told = *error;
+        if (cella_engine_check(exchange->server->engine, &failure) < 0) {
+            (void)serve_hint(&told, "try again: another keeper is started");
+        }
+        answer_problem(exchange, 0, &told);
+    } else if (cella_result_json(result, &json, &size, &failure) < 0) {
+        answer_problem(exchange, 0, &failure);
+    } else if (job_check_room(exchange->server, size, &failure) < 0) {
+        free(json);
+        answer_problem(exchange, 0, &failure);
+    } else {
+        answer_json(exchange, 200, json, size);
+    }
+}
+
+static int put_into_history(const struct job *job, const struct cella_result *result,
+                            struct cella_error *err)
+{
+    char *record = record_json(&job->record);
+    if (record == NULL) {
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    const struct history_run run = {
+        .id = job->id,
+        .tenant = job->record.tenant,
+        .record = record,
+        .keeps = job->keeps,
+        .is_accepted = job->is_accepted,
+        .request = job->request,
+        .request_size = job->request_size,
+    };
+    const int code = history_add(job->server->history, &run, result, err);
+    free(record);
+    return code;
+}
+
+void job_finish(struct job *job, const struct cella_result *result)
+{
+    struct server *server = job->server;
+    struct cella_error err;
+    job->is_done = true;
+    job->result = result;
+    tenant_count_cpu(server, job->tenant, cella_result_cpu_us(result));
+    settle(job);
+    if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
+        server->has_worked = true;
+    }
+    remember_time(job, result);
+    metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
+    const struct log_about about = about_job(job);
+    log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
+    report_ended(server, &job->record, job->id, job->run, result);
+    if (job->way == JOB_ANSWERS && !job->is_left) {
+        job->form.answer(job->exchange, result, job->form.context);
+    }
+    if (put_into_history(job, result, &err) < 0) {
+        log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", job->id, err.text);
+    }
+    if (job->way == JOB_STREAMS && !job->is_left && !job->has_begun) {
+        answer_events(job->exchange); /* it was told to end while it waited */
+    }
+    if ((job->way == JOB_STREAMS || job->way == JOB_TALKS) && !job->is_left) {
+        exchange_resume(job->exchange);
+    } else if (job->way == JOB_PART && !job->is_left) {
+        job->owner.done(job->owner.context, result); /* whose it is now */
+    } else {
+        job_destroy(job);
+        server_settle(server);
+    }
+}
+
+static void on_done(void *context, struct cella_run *run)
+{
+    struct job *job = context;
+    const struct cella_result *result = cella_run_result(run);
+    if (!job_is_lost(job, result)) {
+        job_finish(job, result);
+    }
+}
+
+static void on_compiled(void *context, struct cella_run *run)
+{
+    struct job *job = context;
+    (void)run;
+    if (!job->is_left && job->form.compiled != NULL) {
+        job->form.compiled(job->exchange, job->form.context);
+    } else if (!job->is_left) {
+        job->owner.compiled(job->owner.context);
+    }
+}

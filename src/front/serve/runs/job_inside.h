@@ -1,0 +1,66 @@
+/* What the files of job.h know of a job. */
+#ifndef SERVE_JOB_INSIDE_H
+#define SERVE_JOB_INSIDE_H
+
+#include "base/id.h"
+#include "front/serve/records/record.h"
+#include "front/serve/runs/job.h"
+#include "front/serve/server.h"
+
+#include <cella/repeat.h>
+
+enum job_step { JOB_STARTED, JOB_OUTPUT, JOB_RESULT, JOB_OVER };
+
+struct job {
+    TAILQ_ENTRY(job) link;
+    struct server *server;
+    struct exchange *exchange;
+    struct cella_run *run; /* NULL: it was lost, and waits to be begun again */
+    char id[ID_SIZE];
+    unsigned keeps;                    /* CELLA_KEEP_..., of its policy */
+    struct cella_request *again;       /* to begin it with once more; NULL: it is not to be */
+    unsigned attempts;                 /* times that it was begun */
+    uint64_t again_ms;                 /* when it is to be begun again */
+    struct cella_result *lost;         /* what it is when it cannot be */
+    const struct cella_result *result; /* when it is done */
+    bool is_cancelled;
+    enum job_way way;
+    struct job_form form;
+    struct job_owner owner; /* of JOB_PART */
+    struct record record;
+    bool is_adaptive; /* what it takes is remembered, of this code: */
+    char code_digest[CELLA_DIGEST_SIZE];
+    char *request; /* for the history; NULL: not to be kept, or it has it already */
+    size_t request_size;
+    uint64_t began_ms;
+    struct tenant *tenant;    /* NULL: of nobody with a key */
+    struct queue_place place; /* until it has begun */
+    bool has_begun;           /* there was room for it */
+    bool is_done;
+    bool is_accepted;   /* it is in the history: there it is found when it has ended */
+    bool is_left;       /* nobody waits for it any more */
+    enum job_step step; /* what is to be told next */
+    size_t told[2];     /* bytes of each stream */
+    uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */
+    uint64_t pieces;    /* of output, so far: the clock of `since` */
+    char *input;        /* bytes of standard input that wait for room */
+    size_t input_size;
+    bool closes_stdin; /* behind them nothing comes */
+};
+
+/* ---- job.c ---- */
+
+/* Starts its run.  `first` has perhaps compiled the same, or is NULL. */
+int job_begin(struct job *job, const struct cella_request *request, const struct cella_run *first,
+              struct cella_error *err) __attribute__((warn_unused_result));
+/* It has come to this. */
+void job_finish(struct job *job, const struct cella_result *result);
+
+/* ---- job_again.c ---- */
+
+/* Whether a run that has ended so was lost and is begun again; then the job waits for that. */
+bool job_is_lost(struct job *job, const struct cella_result *result);
+/* One that waits for that is what it was when it was lost. */
+void job_give_up(struct job *job);
+
+#endif

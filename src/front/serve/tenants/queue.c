@@ -1,0 +1,141 @@
+/* See queue.h. */
+#include "front/serve/tenants/queue.h"
+
+#include "base/attributes.h"
+#include "front/serve/fail.h"
+#include "front/serve/host/loop.h"
+#include "front/serve/http/exchange.h"
+#include "front/serve/records/metrics.h"
+#include "front/serve/runs/job.h"
+#include "front/serve/server.h"
+#include "front/serve/tenants/tenants.h"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* ---- the clock ---- */
+
+static void set_clock(struct server *server)
+{
+    const struct queue_place *first = TAILQ_FIRST(&server->queue.line);
+    const uint64_t until = first != NULL ? first->until_ms : 0;
+    const struct itimerspec when = {
+        .it_value = {(time_t)(until / 1000), (long)(until % 1000) * 1000000}};
+    (void)timerfd_settime(loop_socket(server->queue.clock), TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void on_clock(void *context)
+{
+    struct server *server = context;
+    const uint64_t now = server_now_ms();
+    uint64_t times;
+    /* That it can be read is all there is to know; a clock that was set anew meanwhile cannot. */
+    IGNORE(read(loop_socket(server->queue.clock), &times, sizeof(times)) < 0);
+    struct queue_place *place;
+    while ((place = TAILQ_FIRST(&server->queue.line)) != NULL && place->until_ms != 0 &&
+           place->until_ms <= now) {
+        metrics_count_refusal(&server->metrics, REFUSAL_LATE);
+        job_is_late(place->job, (now - place->since_ms) / 1000);
+    }
+    set_clock(server);
+}
+
+int queue_open(struct server *server, struct cella_error *err)
+{
+    static const struct loop_events events = {.readable = on_clock};
+    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    TAILQ_INIT(&server->queue.line);
+    if (fd >= 0) {
+        server->queue.clock = loop_add_descriptor(server->loop, fd, &events, server);
+    }
+    return server->queue.clock != NULL
+               ? 0
+               : serve_fail_errno(err, CELLA_ERROR_HOST, "cannot make a timer");
+}
+
+void queue_close(struct server *server)
+{
+    if (server->queue.clock != NULL) {
+        loop_close(server->queue.clock);
+        server->queue.clock = NULL;
+    }
+}
+
+/* ---- who is taken ---- */
+
+static int refuse(struct exchange *exchange, struct cella_error *err)
+{
+    metrics_count_refusal(&exchange->server->metrics, REFUSAL_QUEUE);
+    return serve_hint(err, "try again when some have ended");
+}
+
+int queue_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err)
+{
+    const struct server *server = exchange->server;
+    const struct tenant *tenant = exchange->tenant;
+    const size_t left = server->queue.bytes < SERVER_QUEUE_BYTES_MAX
+                            ? SERVER_QUEUE_BYTES_MAX - server->queue.bytes
+                            : 0;
+    if (server->job_count >= SERVER_JOBS_MAX) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
+                         SERVER_JOBS_MAX);
+        return refuse(exchange, err);
+    }
+    if (tenant != NULL && tenant->runs >= SERVER_JOBS_MAX - server->job_count) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY,
+                         "%s has %u runs, and the server takes no more of one key now",
+                         tenant->key.name, tenant->runs);
+        return refuse(exchange, err);
+    }
+    if (server->queue.count > 0 && (bytes > left || (tenant != NULL && tenant->waiting_bytes > 0 &&
+                                                     tenant->waiting_bytes + bytes > left))) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large requests wait for room");
+        return refuse(exchange, err);
+    }
+    return 0;
+}
+
+/* ---- the line ---- */
+
+void queue_enter(struct server *server, struct queue_place *place, uint64_t wait_ms)
+{
+    struct queue *queue = &server->queue;
+    place->waits = true;
+    place->since_ms = server_now_ms();
+    place->until_ms = wait_ms == UINT64_MAX ? 0 : place->since_ms + wait_ms;
+    struct queue_place *before = TAILQ_LAST(&queue->line, queue_line);
+    /* As a number no time at all is the longest. */
+    while (before != NULL && before->until_ms - 1 > place->until_ms - 1) {
+        before = TAILQ_PREV(before, queue_line, link);
+    }
+    if (before != NULL) {
+        TAILQ_INSERT_AFTER(&queue->line, before, place, link);
+    } else {
+        TAILQ_INSERT_HEAD(&queue->line, place, link);
+        set_clock(server);
+    }
+    queue->count++;
+    queue->bytes += place->bytes;
+    if (place->tenant != NULL) {
+        place->tenant->waiting_bytes += place->bytes;
+    }
+}
+
+void queue_leave(struct server *server, struct queue_place *place)
+{
+    struct queue *queue = &server->queue;
+    if (!place->waits) {
+        return;
+    }
+    place->waits = false;
+    const bool was_first = place == TAILQ_FIRST(&queue->line);
+    TAILQ_REMOVE(&queue->line, place, link);
+    if (was_first) {
+        set_clock(server);
+    }
+    queue->count--;
+    queue->bytes -= place->bytes;
+    if (place->tenant != NULL) {
+        place->tenant->waiting_bytes -= place->bytes;
+    }
+}
