@@ -3,21 +3,23 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
-from program import CELLA
+from program import CELLA, USERS
 from server import Server, wait_until
 
 PLAIN = {"PATH": "/usr/bin:/bin", "CELLA_CONFIG": "none"}
 
 
-def check(*options, file=None, tmp_path=None, **variables):
+def check(*options, file=None, tmp_path=None, user=(), **variables):
     """Exit code, the settings in force as {key: (value, source)}, and what was said."""
     if file is not None:
         path = tmp_path / "serve.yaml"
         path.write_bytes(file if isinstance(file, bytes) else file.encode())
         options = ("--config", str(path), *options)
-    done = subprocess.run([CELLA, "serve", "--check", *options], capture_output=True, text=True,
+    done = subprocess.run([*user, CELLA, "serve", "--check", *options], capture_output=True, text=True,
                           timeout=30, check=False, env={**PLAIN, **variables})
     told = {}
     for line in done.stdout.splitlines()[1:]:
@@ -158,14 +160,16 @@ def test_a_pipe_keeps_nobody_waiting(tmp_path):
     assert check("--config", str(tmp_path / "pipe"))[0] == 125
 
 
-def test_the_user_s_file_is_found(tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root's is in /etc")
-    (tmp_path / "cella").mkdir()
-    (tmp_path / "cella" / "serve.yaml").write_text("history: 1g\n")
-    more = {"CELLA_CONFIG": "", "XDG_CONFIG_HOME": str(tmp_path)}
-    assert check(**more)[1]["history"] == ('"1g"', "file")
-    assert check("--config", "none", **more)[1]["history"] == ('"256m"', "default")
+def test_the_user_s_file_is_found():
+    """An ordinary user's: root's is in /etc."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        (Path(directory) / "cella").mkdir()
+        (Path(directory) / "cella" / "serve.yaml").write_text("history: 1g\n")
+        more = {"user": USERS["user"], "CELLA_CONFIG": "", "XDG_CONFIG_HOME": directory,
+                "XDG_RUNTIME_DIR": directory, "XDG_STATE_HOME": directory}
+        assert check(**more)[1]["history"] == ('"1g"', "file")
+        assert check("--config", "none", **more)[1]["history"] == ('"256m"', "default")
 
 
 def test_a_word_that_says_nothing():
