@@ -138,6 +138,25 @@ bool contract_allows(const json_t *policy, const char *language)
     return json_is_string(languages); /* "all" */
 }
 
+void contract_start(struct exchange *exchange, const struct buffer *request,
+                    void (*answer)(struct exchange *exchange, const struct cella_result *result,
+                                   const void *context),
+                    const void *context, size_t context_size)
+{
+    struct job_form form = {.answer = answer, .context = malloc(context_size)};
+    struct cella_error err;
+    const char *id = NULL;
+    if (form.context == NULL) {
+        (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
+        answer_problem(exchange, 0, &err);
+        return;
+    }
+    memcpy(form.context, context, context_size);
+    if (job_start(exchange, request->data, request->size, JOB_ANSWERS, &form, &id, &err) < 0) {
+        answer_problem(exchange, 0, &err);
+    }
+}
+
 void contract_answer(struct exchange *exchange, int status, struct buffer *body, bool failed)
 {
     struct cella_error err;

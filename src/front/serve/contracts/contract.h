@@ -67,6 +67,13 @@ bool contract_cap(const json_t *policy, enum contract_stage stage, const char *l
 /* Whether the policy lets the language be run. */
 bool contract_allows(const json_t *policy, const char *language);
 
+/* Starts the job of a request that was written; `answer` gets a copy of the context when it has
+ * ended.  What cannot be started is answered. */
+void contract_start(struct exchange *exchange, const struct buffer *request,
+                    void (*answer)(struct exchange *exchange, const struct cella_result *result,
+                                   const void *context),
+                    const void *context, size_t context_size);
+
 /* Answers with JSON that was written, or with the error when it could not be.  Empties it. */
 void contract_answer(struct exchange *exchange, int status, struct buffer *body, bool failed);
 

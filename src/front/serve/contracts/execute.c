@@ -221,24 +221,6 @@ static void answer_result(struct exchange *exchange, const struct cella_result *
     }
 }
 
-static void start(struct exchange *exchange, const struct buffer *request,
-                  const struct execute_call *call)
-{
-    struct execute_call *context = malloc(sizeof(*context));
-    struct job_form form = {.answer = answer_result, .context = context};
-    struct cella_error err;
-    const char *id = NULL;
-    if (context == NULL) {
-        (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
-        answer_problem(exchange, 0, &err);
-        return;
-    }
-    *context = *call;
-    if (job_start(exchange, request->data, request->size, JOB_ANSWERS, &form, &id, &err) < 0) {
-        answer_problem(exchange, 0, &err);
-    }
-}
-
 /* With a good request. */
 static void carry_out(struct exchange *exchange, const json_t *body, const struct buffer *request,
                       struct execute_call *call)
@@ -252,7 +234,7 @@ static void carry_out(struct exchange *exchange, const json_t *body, const struc
         contract_answer(exchange, 200, &answer, written < 0);
         return;
     }
-    start(exchange, request, call);
+    contract_start(exchange, request, answer_result, call, sizeof(*call));
 }
 
 static void post(struct exchange *exchange)

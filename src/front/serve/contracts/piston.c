@@ -209,24 +209,6 @@ static void answer_result(struct exchange *exchange, const struct cella_result *
     contract_answer(exchange, 200, &body, written < 0);
 }
 
-static void start(struct exchange *exchange, const struct buffer *request,
-                  const struct piston_language *language)
-{
-    const struct piston_language **context = malloc(sizeof(*context));
-    struct job_form form = {.answer = answer_result, .context = context};
-    struct cella_error err;
-    const char *id = NULL;
-    if (context == NULL) {
-        (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
-        answer_problem(exchange, 0, &err);
-        return;
-    }
-    *context = language; /* the server's own, as long as it lives */
-    if (job_start(exchange, request->data, request->size, JOB_ANSWERS, &form, &id, &err) < 0) {
-        answer_problem(exchange, 0, &err);
-    }
-}
-
 static void execute(struct exchange *exchange)
 {
     const struct piston_names *names = NULL;
@@ -248,7 +230,8 @@ static void execute(struct exchange *exchange)
         fail(exchange, 400, "%s", refusal.text != NULL ? refusal.text : "memory is short");
         free(refusal.text);
     } else {
-        start(exchange, &request, language);
+        /* The server's own, as long as it lives. */
+        contract_start(exchange, &request, answer_result, &language, sizeof(language));
     }
     buffer_done(&request);
 }
