@@ -98,7 +98,8 @@ static const struct check {
      * whoever has made the pipe: of the run's streams that is the keeper. */
     {"fcntl", SETS_ALL, 1, {{1, 0, NONE_OF, 2, {F_NOTIFY, F_SETPIPE_SZ}}}},
     /* Typing for the user of a terminal. */
-    {"ioctl", SETS_ALL, 1, {{1, 0, NONE_OF, 2, {TIOCSTI, TIOCLINUX}}}},
+    /* The third loads modules of the kernel's, for a terminal that a program may have. */
+    {"ioctl", SETS_ALL, 1, {{1, 0, NONE_OF, 3, {TIOCSTI, TIOCLINUX, TIOCSETD}}}},
     {"prctl", SETS_ALL, 1, {{0, 0, NONE_OF, 3, {PR_SET_SECCOMP, PR_SET_MM, PR_SCHED_CORE}}}},
     /* Asking for the execution domain, and setting the one that everybody has. */
     {"personality", SETS_ALL, 1, {{0, 0, ONE_OF, 2, {UINT32_MAX, PER_LINUX}}}},

@@ -42,7 +42,7 @@ enum protection_need { PROTECTION_REQUIRED, PROTECTION_AVAILABLE };
     X(INIT_SEALED, "sealed_init", REQUIRED, "PID 1 is a sealed copy, not the program on disk")     \
     X(INIT_HIDDEN, "hidden_init", REQUIRED,                                                        \
       "PID 1 is not dumpable: no trace, no /proc/1 contents")                                      \
-    X(NO_TERMINAL, "no_terminal", REQUIRED, "own terminal session without a terminal")             \
+    X(NO_TERMINAL, "no_terminal", REQUIRED, "own terminal session; no terminal but its own")       \
     X(DESCRIPTORS, "no_descriptors", REQUIRED, "no open file but the three standard streams")      \
     X(RLIMITS, "rlimits", REQUIRED, "open files, file size, stack, processes; no core dumps")      \
     X(MEMORY, "memory_limit", REQUIRED, "memory of the whole run limited")                         \

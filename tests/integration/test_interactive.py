@@ -266,14 +266,15 @@ def test_a_program_that_leaves_its_terminal(server):
     assert result["usage"]["user_ms"] + result["usage"]["system_ms"] < 500
 
 
-@pytest.mark.parametrize("request_of", [{"TIOCSTI": 0x5412}, {"TIOCLINUX": 0x541C}])
-def test_a_terminal_is_typed_at_by_nobody_inside(server, request_of):
-    """What other sandboxes let out of them: the program types what its reader then executes."""
-    (name, number), = request_of.items()
+@pytest.mark.parametrize("name, number, argument", [
+    ("TIOCSTI", 0x5412, b"x"), ("TIOCLINUX", 0x541C, b"x"), ("TIOCSETD", 0x5423, bytes(4))])
+def test_what_a_terminal_does_for_nobody_inside(server, name, number, argument):
+    """To type what its reader then executes is what other sandboxes let out of them; and another
+    line discipline is a module of the kernel's, which whoever asks for it has loaded."""
     client = connect(server)
     begin(client, language="python", terminal={}, code=(
-        f"import fcntl\ntry: fcntl.ioctl(0, {number}, b'x')\n"
-        "except OSError as e: print(e.errno)\nelse: print('typed')"))
+        f"import fcntl\ntry: fcntl.ioctl(0, {number}, {argument!r})\n"
+        "except OSError as e: print(e.errno)\nelse: print('done')"))
     frames, _ = hear_all(client)
     assert text_of(frames) in ("1\r\n", "38\r\n"), name
 
