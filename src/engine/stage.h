@@ -21,9 +21,9 @@
 #include <cella/error.h>
 #include <stdbool.h>
 
-/* What an event of epoll points at. */
-struct pool_kind; /* pool/pool.h */
+struct demand_kind; /* demand/demand.h */
 
+/* What an event of epoll points at. */
 struct stage_source {
     struct stage *stage; /* NULL: the keeper */
     enum keeper_stream stream;
@@ -37,8 +37,8 @@ struct stage {
     struct sched_place place; /* in the line of admission.h */
     bool given_up;            /* cancelled while it waited, and that is still to be told */
 
-    struct pool_kind *kind; /* of sandbox, that it wants; NULL: whatever is made for it */
-    uint64_t pool;          /* the keeper's name for where one may be ready; 0: nowhere */
+    struct demand_kind *kind; /* of sandbox, that it wants; NULL: whatever is made for it */
+    uint64_t pool;            /* the keeper's name for where one may be ready; 0: nowhere */
 
     bool goes_first;     /* before those of others that have begun: see admission.h */
     uint64_t number;     /* the keeper's name for it; 0: not yet begun */

@@ -40,7 +40,7 @@ int warm_init(struct warm *warm, const struct cella_options *options, int epoll_
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
     const uint64_t given = options->pool_memory_bytes;
-    pool_init(&warm->kinds, given == CELLA_NO_POOLS ? 0 : given == 0 ? MEMORY_DEFAULT : given);
+    demand_init(&warm->demand, given == CELLA_NO_POOLS ? 0 : given == 0 ? MEMORY_DEFAULT : given);
     warm->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (warm->timer < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, warm->timer, &event) < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a timer");
@@ -62,7 +62,7 @@ static void forget(struct warm *warm, size_t index)
 
 void warm_done(struct warm *warm)
 {
-    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+    for (size_t i = 0; i < DEMAND_KINDS_MAX; i++) {
         forget(warm, i);
     }
     fd_close(&warm->timer);
@@ -101,11 +101,11 @@ static void make_key(struct digests *digests, const struct plan *plan, const cha
 
 /* What the keeper has to be told of the kind, remembered at its first run.  False: no memory for
  * more than the run itself. */
-static bool remember(struct warm *warm, struct pool_kind *kind, const struct plan *plan,
+static bool remember(struct warm *warm, struct demand_kind *kind, const struct plan *plan,
                      const struct recipe *recipe, struct pack_writer *zygote)
 {
     struct cella_error error;
-    const size_t place = (size_t)(kind - warm->kinds.kinds);
+    const size_t place = (size_t)(kind - warm->demand.kinds);
     if (kind->wanted > 1 && warm->pools[place] != NULL) {
         return true;
     }
@@ -137,10 +137,10 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
 {
     struct warm *warm = &stage->run->engine->warm;
     struct cella_error error;
-    unsigned char key[POOL_KEY_SIZE];
+    unsigned char key[DEMAND_KEY_SIZE];
     CLEANUP(pack_writer_done) struct pack_writer zygote;
     pack_writer_init(&zygote);
-    if (warm->kinds.memory_max_bytes == 0 || stage->plan->terminal_rows > 0 ||
+    if (warm->demand.memory_max_bytes == 0 || stage->plan->terminal_rows > 0 ||
         plan_writable_count(stage->plan) > 0 ||
         (is_born_warm(recipe) &&
          recipe_write_zygote(recipe, &stage->plan->limits, &zygote, &error) < 0) ||
@@ -149,18 +149,18 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     }
     make_key(&stage->run->engine->digests, stage->plan,
              recipe->spec->tenant != NULL ? recipe->spec->tenant : "", &zygote, key);
-    struct pool_kind *kind = pool_want(&warm->kinds, key, clock_monotonic_us());
+    struct demand_kind *kind = demand_want(&warm->demand, key, clock_monotonic_us());
     if (kind != NULL && remember(warm, kind, stage->plan, recipe, &zygote)) {
         stage->kind = kind;
     } else if (kind != NULL) {
-        pool_release(kind);
+        demand_release(kind);
     }
 }
 
 void warm_began(struct stage *stage)
 {
     if (stage->kind != NULL) {
-        pool_began(stage->kind);
+        demand_began(stage->kind);
         stage->pool = stage->kind->id;
     }
 }
@@ -168,10 +168,10 @@ void warm_began(struct stage *stage)
 void warm_ended(struct stage *stage)
 {
     if (stage->kind != NULL && stage->number != 0) {
-        pool_ended(stage->kind);
+        demand_ended(stage->kind);
     }
     if (stage->kind != NULL) {
-        pool_release(stage->kind);
+        demand_release(stage->kind);
     }
     stage->kind = NULL;
 }
@@ -179,7 +179,7 @@ void warm_ended(struct stage *stage)
 /* ---- what the keeper is told ---- */
 
 /* What does not go now goes in a later step, and until then the kind stays. */
-static void send_size(struct cella_engine *engine, struct pool_kind *kind, struct warm_pool *pool)
+static void send_size(struct cella_engine *engine, struct demand_kind *kind, struct warm_pool *pool)
 {
     struct cella_error error;
     const bool was_pending = pool->pending;
@@ -189,22 +189,22 @@ static void send_size(struct cella_engine *engine, struct pool_kind *kind, struc
         engine_wait_for_room(engine);
     }
     if (pool->pending && !was_pending) {
-        pool_hold(kind);
+        demand_hold(kind);
     } else if (was_pending && !pool->pending) {
-        pool_release(kind);
+        demand_release(kind);
     }
 }
 
-static void set_size(void *context, const struct pool_kind *kind)
+static void set_size(void *context, const struct demand_kind *kind)
 {
     struct cella_engine *engine = context;
     struct warm *warm = &engine->warm;
-    const ptrdiff_t place = kind - warm->kinds.kinds;
+    const ptrdiff_t place = kind - warm->demand.kinds;
     struct warm_pool *pool = warm->pools[place];
     if (pool != NULL && engine->lost.kind == CELLA_ERROR_NONE) {
         pool->id = kind->id;
         pool->size = kind->target;
-        send_size(engine, &warm->kinds.kinds[place], pool);
+        send_size(engine, &warm->demand.kinds[place], pool);
     }
 }
 
@@ -213,9 +213,9 @@ static bool send_pending(struct cella_engine *engine)
 {
     struct warm *warm = &engine->warm;
     bool told = true;
-    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
+    for (size_t i = 0; i < DEMAND_KINDS_MAX; i++) {
         if (warm->pools[i] != NULL && warm->pools[i]->pending) {
-            send_size(engine, &warm->kinds.kinds[i], warm->pools[i]);
+            send_size(engine, &warm->demand.kinds[i], warm->pools[i]);
             told = told && !warm->pools[i]->pending;
         }
     }
@@ -233,18 +233,18 @@ static void set_timer(const struct warm *warm, uint64_t at_us)
 void warm_step(struct cella_engine *engine)
 {
     struct warm *warm = &engine->warm;
-    if (warm->kinds.memory_max_bytes == 0 || !send_pending(engine)) {
+    if (warm->demand.memory_max_bytes == 0 || !send_pending(engine)) {
         return; /* to a keeper that takes nothing there is nothing new to say */
     }
-    set_timer(warm, pool_step(&warm->kinds, clock_monotonic_us(), set_size, engine));
+    set_timer(warm, demand_step(&warm->demand, clock_monotonic_us(), set_size, engine));
 }
 
 void warm_message(struct cella_engine *engine, const struct keeper_pool_state *state)
 {
-    struct pool_kind *kind = pool_find(&engine->warm.kinds, state->header.run);
+    struct demand_kind *kind = demand_find(&engine->warm.demand, state->header.run);
     if (kind != NULL && state->header.run != 0) { /* else it was given up meanwhile */
         kind->held_bytes = state->held_bytes;
-        engine->warm.pools[kind - engine->warm.kinds.kinds]->state = *state;
+        engine->warm.pools[kind - engine->warm.demand.kinds]->state = *state;
     }
 }
 
@@ -252,8 +252,8 @@ void cella_engine_pools(const struct cella_engine *engine,
                         void (*row)(void *context, const struct cella_pool *pool), void *context)
 {
     const struct warm *warm = &engine->warm;
-    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
-        const struct pool_kind *kind = &warm->kinds.kinds[i];
+    for (size_t i = 0; i < DEMAND_KINDS_MAX; i++) {
+        const struct demand_kind *kind = &warm->demand.kinds[i];
         const struct warm_pool *pool = warm->pools[i];
         if (pool == NULL || kind->id == 0) {
             continue;

@@ -9,9 +9,9 @@
 #define ENGINE_WARM_H
 
 #include "base/attributes.h"
+#include "demand/demand.h"
 #include "engine/recipe.h"
 #include "keeper/protocol.h"
-#include "pool/pool.h"
 
 #include <cella/cella.h>
 #include <stdbool.h>
@@ -20,8 +20,8 @@ struct stage;
 struct cella_engine;
 
 struct warm {
-    struct pool_kinds kinds;
-    struct warm_pool *pools[POOL_KINDS_MAX]; /* by the place of their kind; NULL: none was made */
+    struct demand demand;
+    struct warm_pool *pools[DEMAND_KINDS_MAX]; /* by the place of their kind; NULL: none was made */
     int timer;
 };
 

@@ -1,5 +1,5 @@
 /* Pools: who gets one, how large, and what is given back. */
-#include "pool/pool.h"
+#include "demand/demand.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ struct told {
     unsigned times;
 };
 
-static void tell(void *context, const struct pool_kind *kind)
+static void tell(void *context, const struct demand_kind *kind)
 {
     struct told *told = context;
     told->id = kind->id;
@@ -27,88 +27,88 @@ static void tell(void *context, const struct pool_kind *kind)
     told->times++;
 }
 
-static struct pool_kind *want(struct pool_kinds *kinds, unsigned char name, uint64_t now)
+static struct demand_kind *want(struct demand *demand, unsigned char name, uint64_t now)
 {
-    const unsigned char key[POOL_KEY_SIZE] = {name};
-    return pool_want(kinds, key, now);
+    const unsigned char key[DEMAND_KEY_SIZE] = {name};
+    return demand_want(demand, key, now);
 }
 
 static void one_run_gets_no_pool(void **state)
 {
     (void)state;
-    static struct pool_kinds kinds;
+    static struct demand demand;
     struct told told = {0};
-    pool_init(&kinds, MEMORY);
-    struct pool_kind *kind = want(&kinds, 1, SECOND);
-    pool_began(kind);
-    pool_ended(kind);
-    assert_true(pool_step(&kinds, SECOND, tell, &told) == UINT64_MAX);
+    demand_init(&demand, MEMORY);
+    struct demand_kind *kind = want(&demand, 1, SECOND);
+    demand_began(kind);
+    demand_ended(kind);
+    assert_true(demand_step(&demand, SECOND, tell, &told) == UINT64_MAX);
     assert_int_equal(told.times, 0);
-    assert_ptr_equal(want(&kinds, 1, SECOND), kind);
-    assert_true(pool_step(&kinds, SECOND, tell, &told) > SECOND);
+    assert_ptr_equal(want(&demand, 1, SECOND), kind);
+    assert_true(demand_step(&demand, SECOND, tell, &told) > SECOND);
     assert_int_equal(told.times, 1);
     assert_true(told.id != 0 && told.target > 0);
-    assert_ptr_equal(pool_find(&kinds, told.id), kind);
+    assert_ptr_equal(demand_find(&demand, told.id), kind);
 }
 
 static void without_memory_there_are_none(void **state)
 {
     (void)state;
-    static struct pool_kinds kinds;
-    pool_init(&kinds, 0);
-    assert_null(want(&kinds, 1, SECOND));
+    static struct demand demand;
+    demand_init(&demand, 0);
+    assert_null(want(&demand, 1, SECOND));
 }
 
 static void it_has_what_was_wanted_at_one_time(void **state)
 {
     (void)state;
-    static struct pool_kinds kinds;
+    static struct demand demand;
     struct told told = {0};
     uint64_t now = SECOND;
-    pool_init(&kinds, MEMORY);
-    struct pool_kind *kind = NULL;
+    demand_init(&demand, MEMORY);
+    struct demand_kind *kind = NULL;
     for (int i = 0; i < 5; i++) {
-        kind = want(&kinds, 1, now);
-        pool_began(kind);
+        kind = want(&demand, 1, now);
+        demand_began(kind);
     }
-    (void)pool_step(&kinds, now, tell, &told);
+    (void)demand_step(&demand, now, tell, &told);
     assert_int_equal(told.target, 6);
     for (int i = 0; i < 5; i++) {
-        pool_ended(kind);
+        demand_ended(kind);
     }
     /* That is remembered for the next window, and no longer. */
-    now += POOL_WINDOW_US;
-    (void)pool_step(&kinds, now, tell, &told);
+    now += DEMAND_WINDOW_US;
+    (void)demand_step(&demand, now, tell, &told);
     assert_int_equal(kind->target, 6);
-    now += POOL_WINDOW_US;
-    (void)pool_step(&kinds, now, tell, &told);
+    now += DEMAND_WINDOW_US;
+    (void)demand_step(&demand, now, tell, &told);
     assert_int_equal(kind->target, 1);
     /* And what nobody wants goes, its number with it. */
     const uint64_t id = kind->id;
-    now += POOL_IDLE_US;
-    assert_true(pool_step(&kinds, now, tell, &told) == UINT64_MAX);
+    now += DEMAND_IDLE_US;
+    assert_true(demand_step(&demand, now, tell, &told) == UINT64_MAX);
     assert_int_equal(told.id, id);
     assert_int_equal(told.target, 0);
-    assert_null(pool_find(&kinds, id));
-    (void)want(&kinds, 1, now);
-    (void)pool_step(&kinds, now, tell, &told);
+    assert_null(demand_find(&demand, id));
+    (void)want(&demand, 1, now);
+    (void)demand_step(&demand, now, tell, &told);
     assert_true(told.id > id);
 }
 
 static void the_one_wanted_longest_ago_makes_room(void **state)
 {
     (void)state;
-    static struct pool_kinds kinds;
+    static struct demand demand;
     struct told told = {0};
-    pool_init(&kinds, 20 * MIB);
-    struct pool_kind *first = want(&kinds, 1, SECOND);
-    struct pool_kind *second = want(&kinds, 2, 2 * SECOND);
-    (void)want(&kinds, 1, SECOND);
-    (void)want(&kinds, 2, 2 * SECOND);
-    (void)pool_step(&kinds, 2 * SECOND, tell, &told);
+    demand_init(&demand, 20 * MIB);
+    struct demand_kind *first = want(&demand, 1, SECOND);
+    struct demand_kind *second = want(&demand, 2, 2 * SECOND);
+    (void)want(&demand, 1, SECOND);
+    (void)want(&demand, 2, 2 * SECOND);
+    (void)demand_step(&demand, 2 * SECOND, tell, &told);
     assert_true(first->target > 0 && second->target > 0);
     first->held_bytes = second->held_bytes = 12 * MIB; /* as the keeper tells */
-    (void)pool_step(&kinds, 2 * SECOND, tell, &told);
+    (void)demand_step(&demand, 2 * SECOND, tell, &told);
     assert_int_equal(first->target, 0);
     assert_true(second->target > 0);
     assert_int_equal(first->id, 0);
@@ -117,41 +117,41 @@ static void the_one_wanted_longest_ago_makes_room(void **state)
 static void what_each_one_costs_counts(void **state)
 {
     (void)state;
-    static struct pool_kinds kinds;
+    static struct demand demand;
     struct told told = {0};
-    pool_init(&kinds, MEMORY);
-    struct pool_kind *kind = want(&kinds, 1, SECOND);
+    demand_init(&demand, MEMORY);
+    struct demand_kind *kind = want(&demand, 1, SECOND);
     kind->each_bytes = 100 * MIB;
     for (int i = 0; i < 10; i++) {
-        pool_began(kind);
+        demand_began(kind);
     }
-    (void)want(&kinds, 1, SECOND);
-    (void)pool_step(&kinds, SECOND, tell, &told);
+    (void)want(&demand, 1, SECOND);
+    (void)demand_step(&demand, SECOND, tell, &told);
     assert_int_equal(told.target, 2);
     kind->each_bytes = 0;
-    (void)pool_step(&kinds, SECOND, tell, &told);
+    (void)demand_step(&demand, SECOND, tell, &told);
     assert_true(told.target > 10);
 }
 
 static void the_oldest_kind_is_forgotten_but_none_in_use(void **state)
 {
     (void)state;
-    static struct pool_kinds kinds;
-    pool_init(&kinds, MEMORY);
-    for (unsigned char i = 0; i < POOL_KINDS_MAX; i++) {
-        struct pool_kind *kind = want(&kinds, i, SECOND + i);
+    static struct demand demand;
+    demand_init(&demand, MEMORY);
+    for (unsigned char i = 0; i < DEMAND_KINDS_MAX; i++) {
+        struct demand_kind *kind = want(&demand, i, SECOND + i);
         if (i >= 2) {
-            pool_release(kind);
+            demand_release(kind);
         }
     }
-    struct pool_kind *kind = want(&kinds, 200, 100 * SECOND);
+    struct demand_kind *kind = want(&demand, 200, 100 * SECOND);
     assert_non_null(kind);
-    assert_int_equal(kind - kinds.kinds, 2);
+    assert_int_equal(kind - demand.kinds, 2);
     assert_int_equal(kind->wanted, 1);
-    for (size_t i = 0; i < POOL_KINDS_MAX; i++) {
-        kinds.kinds[i].held = 1;
+    for (size_t i = 0; i < DEMAND_KINDS_MAX; i++) {
+        demand.kinds[i].held = 1;
     }
-    assert_null(want(&kinds, 201, 100 * SECOND));
+    assert_null(want(&demand, 201, 100 * SECOND));
 }
 
 int main(void)
