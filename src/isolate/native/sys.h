@@ -28,13 +28,13 @@ bool sys_dies_within(int pidfd, int time_ms) MUST_CHECK;
 /* Waits for a child's end by its pidfd and fills in how it ended and what it used, where not NULL.
  * -1 with ECHILD at once for another process's child. */
 struct rusage;
+int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage) MUST_CHECK;
 /* Whether that would not wait.  One that is dead must be waited for while another process traces
  * it. */
 bool sys_can_wait(int pidfd);
-int sys_wait_pidfd(int pidfd, int *ret_status, struct rusage *ret_rusage) MUST_CHECK;
 /* Whether it is a child of ours, dead or alive. */
-int sys_keep_on_processor(pid_t pid, int processor) MUST_CHECK; /* -1: any */
 int sys_is_child(int pidfd) MUST_CHECK;
+int sys_keep_on_processor(pid_t pid, int processor) MUST_CHECK; /* -1: any */
 int sys_close_range(unsigned first, unsigned last, unsigned flags) MUST_CHECK;
 int sys_mount(const char *source, const char *target, const char *type, unsigned long flags,
               const char *data) MUST_CHECK;
