@@ -1,11 +1,12 @@
 /* See wire.h. */
 #include "keeper/wire.h"
 
+#include "base/fd_passing.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct wire_frame {
@@ -14,11 +15,6 @@ struct wire_frame {
     size_t descriptor_count;
     size_t size;
     unsigned char bytes[];
-};
-
-union control_buffer {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(WIRE_DESCRIPTORS_MAX * sizeof(int))];
 };
 
 void wire_init(struct wire *wire, int socket)
@@ -50,28 +46,6 @@ void wire_done(struct wire *wire)
     }
 }
 
-/* Takes the first descriptor and closes any other that came along.  The kernel puts all of them
- * into one control message, and no other kind is asked for. */
-static int take_descriptors(struct msghdr *message)
-{
-    int taken = -1;
-    const struct cmsghdr *part = CMSG_FIRSTHDR(message);
-    if (part == NULL || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) {
-        return -1;
-    }
-    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; i++) {
-        int fd = -1;
-        memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
-        if (taken < 0) {
-            taken = fd;
-        } else {
-            (void)close(fd); /* nobody asked for it */
-        }
-    }
-    return taken;
-}
-
 static bool is_well_formed(const union wire_request *request, size_t size, int pack, bool lost)
 {
     if (size < sizeof(request->header) || request->header.version != KEEPER_PROTOCOL_VERSION) {
@@ -98,56 +72,32 @@ static bool is_well_formed(const union wire_request *request, size_t size, int p
 
 int wire_receive(struct wire *wire, union wire_request *ret_request, int *ret_pack)
 {
-    union control_buffer control;
-    struct iovec part = {.iov_base = ret_request, .iov_len = sizeof(*ret_request)};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    ssize_t got = 0;
-    do {
-        got = recvmsg(wire->socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    struct fd_passed passed;
+    const ssize_t got = fd_receive(wire->socket, ret_request, sizeof(*ret_request), 0, &passed);
     if (got < 0) {
         return errno == EAGAIN ? 0 : -1;
     }
-    const int pack = take_descriptors(&message);
-    /* Cut to none at all: we have no room for it.  Cut to some: too many came. */
-    const bool cut = (message.msg_flags & MSG_CTRUNC) != 0;
-    if ((message.msg_flags & MSG_TRUNC) != 0 || (cut && pack >= 0) ||
-        !is_well_formed(ret_request, (size_t)got, pack, cut)) {
-        if (pack >= 0) {
-            (void)close(pack); /* of a frame that is not read */
-        }
+    fd_passed_close(&passed, 1); /* nobody asked for more */
+    const int pack = passed.count > 0 ? passed.fds[0] : -1;
+    /* One that is lacking and none there: we have no room for it. */
+    if (passed.is_cut || (passed.lacks_fds && pack >= 0) ||
+        !is_well_formed(ret_request, (size_t)got, pack, passed.lacks_fds)) {
+        fd_passed_close(&passed, 0); /* of a frame that is not read */
         return -1;
     }
     *ret_pack = pack;
     return 1;
 }
 
+/* 1: it is sent; 0: there is no room for it now. */
 static int send_now(int socket, const void *bytes, size_t size, const int *descriptors,
                     size_t count)
 {
-    union control_buffer control;
-    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count > 0) {
-        memset(&control, 0, sizeof(control));
-        message.msg_control = &control;
-        message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+    const struct iovec part = {(void *)(uintptr_t)bytes, size}; /* only read */
+    if (fd_send(socket, &part, 1, descriptors, count, 0) >= 0) {
+        return 1;
     }
-    ssize_t sent = 0;
-    do {
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0) {
-        return errno == EAGAIN ? 0 : -1;
-    }
-    return 1;
+    return errno == EAGAIN ? 0 : -1;
 }
 
 static void queue(struct wire *wire, const void *frame, size_t size, const int *descriptors,

@@ -2,6 +2,7 @@
  * The keeper's client against keepers that misbehave.  The fake keeper is this program itself,
  * started again: what it shall do is the number of the run that it is asked to create.
  */
+#include "base/fd_passing.h"
 #include "keeper/client/client.h"
 
 #include <errno.h>
@@ -58,25 +59,9 @@ enum deed {
 
 static void fake_send(const void *frame, size_t size, size_t descriptors)
 {
-    enum { MOST = 16 };
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(MOST * sizeof(int))];
-    } control = {.room = {0}};
-    struct iovec part = {(void *)(uintptr_t)frame, size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (descriptors > 0) {
-        message.msg_control = control.room;
-        message.msg_controllen = CMSG_SPACE(descriptors * sizeof(int));
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(descriptors * sizeof(int));
-        for (size_t i = 0; i < descriptors; i++) {
-            int fd = STDIN_FILENO;
-            memcpy(CMSG_DATA(&control.header) + i * sizeof(fd), &fd, sizeof(fd));
-        }
-    }
-    if (sendmsg(FAKE_SOCKET, &message, MSG_NOSIGNAL) != (ssize_t)size) {
+    const int fds[FD_PASSED_MAX] = {STDIN_FILENO}; /* the others are the same */
+    const struct iovec part = {(void *)(uintptr_t)frame, size};
+    if (fd_send(FAKE_SOCKET, &part, 1, fds, descriptors, 0) != (ssize_t)size) {
         _exit(91);
     }
 }
@@ -232,22 +217,15 @@ static void fake_do(enum deed deed, uint64_t run, int pack)
 static int fake_keeper(void)
 {
     static struct keeper_create create;
-    char control[CMSG_SPACE(sizeof(int))];
-    struct iovec part = {&create, sizeof(create)};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof(control)};
-    ssize_t size = recvmsg(FAKE_SOCKET, &message, 0);
+    struct fd_passed passed;
+    const ssize_t size = fd_receive(FAKE_SOCKET, &create, sizeof(create), 0, &passed);
     if (size == 0) {
         return 0;
     }
-    int pack = -1;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (size != (ssize_t)sizeof(create) || header == NULL) {
+    if (size != (ssize_t)sizeof(create) || passed.count != 1) {
         return 92;
     }
-    memcpy(&pack, CMSG_DATA(header), sizeof(pack));
+    const int pack = passed.fds[0];
     enum deed deed = (enum deed)create.header.run;
     if (deed != DEED_NO_HELLO && deed != DEED_REFUSE_ALL) {
         fake_header(KEEPER_HELLO, 0, sizeof(struct keeper_hello), 0);

@@ -1,6 +1,8 @@
 /* See sys.h. */
 #include "isolate/native/sys.h"
 
+#include "base/fd_passing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +11,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -149,83 +150,28 @@ int sys_ioctl(int fd, unsigned long request, void *argument)
 
 int sys_send(int socket, const void *bytes, size_t size, const int *descriptors, size_t count)
 {
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(SYS_DESCRIPTORS_MAX * sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count > SYS_DESCRIPTORS_MAX) {
-        errno = EINVAL;
-        return -1;
-    }
-    if (count > 0) {
-        memset(&control, 0, sizeof(control));
-        message.msg_control = &control;
-        message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
-    }
-    ssize_t sent = 0;
-    do {
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent == (ssize_t)size ? 0 : -1;
-}
-
-/* Takes the first `max` descriptors and closes any other.  The kernel puts all of them into one
- * control message, and no other kind is asked for. */
-static bool take_descriptors(struct msghdr *message, int *descriptors, size_t max)
-{
-    const struct cmsghdr *part = CMSG_FIRSTHDR(message);
-    const bool some =
-        part != NULL && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS;
-    const size_t count = some ? (part->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-    for (size_t i = 0; i < count; i++) {
-        int fd = -1;
-        memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
-        if (i < max) {
-            descriptors[i] = fd;
-        } else {
-            (void)close(fd); /* nobody asked for it */
-        }
-    }
-    return count <= max && (message->msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;
+    const struct iovec part = {(void *)(uintptr_t)bytes, size}; /* only read */
+    return fd_send(socket, &part, 1, descriptors, count, 0) == (ssize_t)size ? 0 : -1;
 }
 
 ssize_t sys_receive(int socket, void *bytes, size_t size, int *descriptors, size_t max)
 {
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(SYS_DESCRIPTORS_MAX * sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = bytes, .iov_len = size};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    for (size_t i = 0; i < max; i++) {
-        descriptors[i] = -1;
-    }
+    struct fd_passed passed;
     ssize_t got = 0;
     do {
         /* A process that died with a message of ours unread leaves ECONNRESET, once, and behind it
          * what it had said. */
-        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
-    if (got < 0 || take_descriptors(&message, descriptors, max)) {
-        return got;
+        got = fd_receive(socket, bytes, size, 0, &passed);
+    } while (got < 0 && errno == ECONNRESET);
+    if (got >= 0 && (passed.count > max || passed.is_cut || passed.lacks_fds)) {
+        fd_passed_close(&passed, 0);
+        errno = EPROTO;
+        got = -1;
     }
     for (size_t i = 0; i < max; i++) {
-        if (descriptors[i] >= 0) {
-            (void)close(descriptors[i]); /* of a message that is not read */
-            descriptors[i] = -1;
-        }
+        descriptors[i] = i < passed.count ? passed.fds[i] : -1;
     }
-    errno = EPROTO;
-    return -1;
+    return got;
 }
 
 int sys_execveat(int fd, char *const argv[], char *const envp[])

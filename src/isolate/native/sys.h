@@ -60,7 +60,6 @@ int sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
 /* One library declares the request as int, which its largest values do not fit. */
 int sys_ioctl(int fd, unsigned long request, void *argument) MUST_CHECK;
 /* One message with descriptors, of which there may be none; they stay the caller's. */
-#define SYS_DESCRIPTORS_MAX 16
 int sys_send(int socket, const void *bytes, size_t size, const int *descriptors,
              size_t count) MUST_CHECK;
 /* The length of a message, 0 at the end, -1 on failure; `descriptors` has room for `max`, those not

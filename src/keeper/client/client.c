@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/fd_passing.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,9 +35,6 @@
 /* How long a keeper whose socket has closed may take to be dead, for an error that says how. */
 #define KEEPER_DEATH_MS 100
 
-/* Room for more descriptors than any frame has, so that a surplus is seen and closed. */
-#define RECEIVED_FDS_MAX 8
-
 struct keeper_client {
     int socket;
     int pidfd;
@@ -45,7 +43,7 @@ struct keeper_client {
 };
 
 static int spawn_keeper(const char *path, int socket, pid_t *ret_pid, struct cella_error *err);
-static int check_message(struct keeper_client *client, const struct msghdr *header, size_t size,
+static int check_message(struct keeper_client *client, struct fd_passed *passed, size_t size,
                          struct keeper_message *message);
 
 /* ---- the process ---- */
@@ -249,15 +247,11 @@ static int lose_to_bug(struct keeper_client *client, const char *what)
 
 /* ---- sending ---- */
 
-static int send_frame(struct keeper_client *client, const struct msghdr *message,
-                      struct cella_error *err)
+static int send_parts(struct keeper_client *client, const struct iovec *parts, size_t count,
+                      int pack, struct cella_error *err)
 {
     if (client->lost.kind == CELLA_ERROR_NONE) {
-        ssize_t sent;
-        do {
-            sent = sendmsg(client->socket, message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        } while (sent < 0 && errno == EINTR);
-        if (sent >= 0) {
+        if (fd_send(client->socket, parts, count, &pack, pack >= 0 ? 1 : 0, MSG_DONTWAIT) >= 0) {
             return 1; /* a message of this kind goes whole or not at all */
         }
         /* Descriptors in flight are counted for each user, and fewer are in flight later. */
@@ -274,28 +268,23 @@ static int send_frame(struct keeper_client *client, const struct msghdr *message
     return -1;
 }
 
+static int send_frame(struct keeper_client *client, const void *frame, size_t size,
+                      struct cella_error *err)
+{
+    const struct iovec part = {(void *)(uintptr_t)frame,
+                               size}; /* only read; no const in the type */
+    return send_parts(client, &part, 1, -1, err);
+}
+
 /* A frame that ends in a plan goes out in two parts, without a copy of that. */
 static int send_with_plan(struct keeper_client *client, const void *front, size_t front_size,
                           const struct plan *plan, int pack, struct cella_error *err)
 {
-    union { /* aligned as the kernel's header wants it */
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.room = {0}};
-    struct iovec parts[] = {
-        {(void *)(uintptr_t)front, front_size}, /* only read; the type knows no const */
+    const struct iovec parts[] = {
+        {(void *)(uintptr_t)front, front_size}, /* likewise */
         {(void *)(uintptr_t)plan, sizeof(*plan)},
     };
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = ARRAY_LENGTH(parts)};
-    if (pack >= 0) {
-        message.msg_control = control.room;
-        message.msg_controllen = sizeof(control.room);
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.header), &pack, sizeof(pack));
-    }
-    return send_frame(client, &message, err);
+    return send_parts(client, parts, ARRAY_LENGTH(parts), pack, err);
 }
 
 int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool, bool goes_first,
@@ -327,57 +316,37 @@ int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t siz
 
 int keeper_client_stop(struct keeper_client *client, uint64_t run, struct cella_error *err)
 {
-    struct keeper_stop frame = {.header = {KEEPER_STOP, KEEPER_PROTOCOL_VERSION, run}};
-    struct iovec part = {&frame, sizeof(frame)};
-    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    return send_frame(client, &message, err);
+    const struct keeper_stop frame = {.header = {KEEPER_STOP, KEEPER_PROTOCOL_VERSION, run}};
+    return send_frame(client, &frame, sizeof(frame), err);
 }
 
 int keeper_client_tell(struct keeper_client *client, uint64_t run, int signal, unsigned rows,
                        unsigned columns, struct cella_error *err)
 {
-    struct keeper_tell frame = {.header = {KEEPER_TELL, KEEPER_PROTOCOL_VERSION, run},
-                                .signal = signal,
-                                .rows = (uint16_t)rows,
-                                .columns = (uint16_t)columns};
-    struct iovec part = {&frame, sizeof(frame)};
-    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    return send_frame(client, &message, err);
+    const struct keeper_tell frame = {.header = {KEEPER_TELL, KEEPER_PROTOCOL_VERSION, run},
+                                      .signal = signal,
+                                      .rows = (uint16_t)rows,
+                                      .columns = (uint16_t)columns};
+    return send_frame(client, &frame, sizeof(frame), err);
 }
 
 int keeper_client_ping(struct keeper_client *client, struct cella_error *err)
 {
-    struct keeper_ping frame = {.header = {KEEPER_PING, KEEPER_PROTOCOL_VERSION, 0}};
-    struct iovec part = {&frame, sizeof(frame)};
-    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    return send_frame(client, &message, err);
+    const struct keeper_ping frame = {.header = {KEEPER_PING, KEEPER_PROTOCOL_VERSION, 0}};
+    return send_frame(client, &frame, sizeof(frame), err);
 }
 
 /* ---- receiving ---- */
 
 /* Moves the descriptors that came into the message; -1 when more came than belong to it. */
-static int take_streams(const struct msghdr *header, struct keeper_message *message)
+static int take_streams(struct fd_passed *passed, struct keeper_message *message)
 {
-    int received[RECEIVED_FDS_MAX];
-    size_t count = 0;
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL;
-         control = CMSG_NXTHDR((struct msghdr *)(uintptr_t)header, control)) {
-        if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS) {
-            size_t bytes = control->cmsg_len - CMSG_LEN(0);
-            assert(bytes <= sizeof(received) - count * sizeof(int)); /* the room was no larger */
-            memcpy(received + count, CMSG_DATA(control), bytes);
-            count += bytes / sizeof(int);
-        }
+    const bool is_surplus = passed->count > KEEPER_STREAMS;
+    for (size_t i = 0; passed->count == KEEPER_STREAMS && i < KEEPER_STREAMS; i++) {
+        message->streams[i] = take_fd(&passed->fds[i]);
     }
-    bool complete = count == KEEPER_STREAMS;
-    for (size_t i = 0; i < count; i++) {
-        if (complete) {
-            message->streams[i] = received[i];
-        } else {
-            fd_close(&received[i]);
-        }
-    }
-    return count > KEEPER_STREAMS ? -1 : 0;
+    fd_passed_close(passed, 0);
+    return is_surplus ? -1 : 0;
 }
 
 static void close_streams(struct keeper_message *message)
@@ -415,17 +384,7 @@ static size_t frame_size(uint32_t type)
 /* Returns 1 with a message, 0 with none, -1 when the keeper is lost now. */
 static int receive_once(struct keeper_client *client, struct keeper_message *message)
 {
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(RECEIVED_FDS_MAX * sizeof(int))];
-    } control;
-    struct iovec part = {&message->frame, sizeof(message->frame)};
-    struct msghdr header = {
-        .msg_iov = &part,
-        .msg_iovlen = 1,
-        .msg_control = control.room,
-        .msg_controllen = sizeof(control.room),
-    };
+    struct fd_passed passed;
     for (size_t i = 0; i < KEEPER_STREAMS; i++) {
         message->streams[i] = -1;
     }
@@ -433,8 +392,9 @@ static int receive_once(struct keeper_client *client, struct keeper_message *mes
     do {
         /* A keeper that has ended with a frame of ours unread leaves ECONNRESET, once, and behind
          * it what it had said. */
-        size = recvmsg(client->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+        size = fd_receive(client->socket, &message->frame, sizeof(message->frame), MSG_DONTWAIT,
+                          &passed);
+    } while (size < 0 && errno == ECONNRESET);
     if (size < 0 && errno == EAGAIN) {
         return 0;
     }
@@ -444,19 +404,18 @@ static int receive_once(struct keeper_client *client, struct keeper_message *mes
     if (size == 0) {
         return lose_to_death(client);
     }
-    return check_message(client, &header, (size_t)size, message);
+    return check_message(client, &passed, (size_t)size, message);
 }
 
-static int check_message(struct keeper_client *client, const struct msghdr *header, size_t size,
+static int check_message(struct keeper_client *client, struct fd_passed *passed, size_t size,
                          struct keeper_message *message)
 {
-    if (take_streams(header, message) < 0) {
+    if (take_streams(passed, message) < 0) {
         return lose_to_bug(client, "more descriptors than belong to any frame");
     }
     const struct keeper_frame_header *frame = &message->frame.header;
     const char *problem = NULL;
-    if (size < sizeof(*frame) || (header->msg_flags & MSG_TRUNC) != 0 ||
-        frame->version != KEEPER_PROTOCOL_VERSION) {
+    if (size < sizeof(*frame) || passed->is_cut || frame->version != KEEPER_PROTOCOL_VERSION) {
         problem = "not a frame of this version";
     } else if (size != frame_size(frame->type)) {
         problem = "a frame of a wrong type or size";

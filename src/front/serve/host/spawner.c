@@ -4,6 +4,7 @@
 #include "front/serve/host/spawner.h"
 
 #include "base/fd.h"
+#include "base/fd_passing.h"
 #include "base/paths.h"
 #include "front/serve/fail.h"
 
@@ -35,11 +36,6 @@
 struct answer {
     int32_t sys_errno; /* 0, and a socket comes with it */
     int32_t pid;
-};
-
-union control {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
 };
 
 /* ---- the process ---- */
@@ -88,18 +84,8 @@ static pid_t clone_keeper(const char *path, int socket)
 
 static void answer(const struct answer *said, int socket)
 {
-    union control control = {.room = {0}};
-    struct iovec part = {(void *)(uintptr_t)said, sizeof(*said)}; /* only read */
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (socket >= 0) {
-        message.msg_control = control.room;
-        message.msg_controllen = sizeof(control.room);
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.header), &socket, sizeof(socket));
-    }
-    if (sendmsg(SPAWNER_SOCKET, &message, MSG_NOSIGNAL) < 0) {
+    const struct iovec part = {(void *)(uintptr_t)said, sizeof(*said)}; /* only read */
+    if (fd_send(SPAWNER_SOCKET, &part, 1, &socket, socket >= 0 ? 1 : 0, 0) < 0) {
         return; /* nobody is there any more, which shows at once */
     }
 }
@@ -200,36 +186,16 @@ void spawner_close(struct spawner *spawner)
     spawner->pid = 0;
 }
 
-static int take_socket(struct msghdr *message)
-{
-    const struct cmsghdr *control = CMSG_FIRSTHDR(message);
-    int fd = -1;
-    if (control != NULL && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS &&
-        control->cmsg_len == CMSG_LEN(sizeof(int))) {
-        memcpy(&fd, CMSG_DATA(control), sizeof(fd));
-    }
-    return fd;
-}
-
 /* Asks, and waits for the answer: -1 when nobody answers any more. */
 static int ask(const struct spawner *spawner, char what, struct answer *ret_said, int *ret_socket)
 {
-    union control control = {.room = {0}};
-    struct iovec part = {ret_said, sizeof(*ret_said)};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
-    ssize_t got = send(spawner->socket, &what, 1, MSG_NOSIGNAL);
-    if (got == 1) {
-        do {
-            got = recvmsg(spawner->socket, &message, MSG_CMSG_CLOEXEC);
-        } while (got < 0 && errno == EINTR);
-    }
-    if (got != (ssize_t)sizeof(*ret_said)) {
+    struct fd_passed passed;
+    if (send(spawner->socket, &what, 1, MSG_NOSIGNAL) != 1 ||
+        fd_receive(spawner->socket, ret_said, sizeof(*ret_said), 0, &passed) !=
+            (ssize_t)sizeof(*ret_said)) {
         return -1;
     }
-    *ret_socket = take_socket(&message);
+    *ret_socket = passed.count > 0 ? passed.fds[0] : -1; /* it sends one */
     return 0;
 }
 
