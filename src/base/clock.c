@@ -2,8 +2,11 @@
 #include "base/clock.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MS_PER_DAY   INT64_C(86400000)
 #define DAYS_PER_ERA 146097 /* 400 years, after which the calendar repeats */
@@ -34,6 +37,24 @@ int64_t clock_realtime_ms(void)
 {
     struct timespec time = now(CLOCK_REALTIME);
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+int clock_open_timer(void)
+{
+    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+void clock_set_timer(int timer, uint64_t at_us)
+{
+    const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_us / 1000000),
+                                                 .tv_nsec = (long)(at_us % 1000000) * 1000}};
+    IGNORE(timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) != 0); /* valid arguments */
+}
+
+void clock_clear_timer(int timer)
+{
+    uint64_t expirations;
+    IGNORE(read(timer, &expirations, sizeof(expirations)) < 0); /* one that was set anew has none */
 }
 
 /* The calendar by hand, because gmtime_r() takes a lock and reads the time zone's file on its first

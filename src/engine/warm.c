@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 /* When the caller says nothing: what a few zygotes and some dozen sandboxes take. */
 #define MEMORY_DEFAULT (UINT64_C(512) * 1024 * 1024)
@@ -41,7 +39,7 @@ int warm_init(struct warm *warm, const struct cella_options *options, int epoll_
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
     const uint64_t given = options->pool_memory_bytes;
     demand_init(&warm->demand, given == CELLA_NO_POOLS ? 0 : given == 0 ? MEMORY_DEFAULT : given);
-    warm->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    warm->timer = clock_open_timer();
     if (warm->timer < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, warm->timer, &event) < 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "cannot make a timer");
     }
@@ -222,21 +220,14 @@ static bool send_pending(struct cella_engine *engine)
     return told;
 }
 
-static void set_timer(const struct warm *warm, uint64_t at_us)
-{
-    const uint64_t at = at_us == UINT64_MAX ? 0 : at_us; /* 0: never */
-    const struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000) * 1000}};
-    IGNORE(timerfd_settime(warm->timer, TFD_TIMER_ABSTIME, &when, NULL) < 0); /* valid */
-}
-
 void warm_step(struct cella_engine *engine)
 {
     struct warm *warm = &engine->warm;
     if (warm->demand.memory_max_bytes == 0 || !send_pending(engine)) {
         return; /* to a keeper that takes nothing there is nothing new to say */
     }
-    set_timer(warm, demand_step(&warm->demand, clock_monotonic_us(), set_size, engine));
+    const uint64_t again = demand_step(&warm->demand, clock_monotonic_us(), set_size, engine);
+    clock_set_timer(warm->timer, again == UINT64_MAX ? 0 : again);
 }
 
 void warm_message(struct cella_engine *engine, const struct keeper_pool_state *state)
