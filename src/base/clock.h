@@ -15,8 +15,8 @@ uint64_t clock_thread_us(void);
 /* Milliseconds of Unix time: for people. */
 int64_t clock_realtime_ms(void);
 
-/* A descriptor that can be read from when a moment of the monotonic clock has come, or -1.  It never
- * blocks. */
+/* A descriptor that can be read from when a moment of the monotonic clock has come, or -1.  It
+ * never blocks. */
 int clock_open_timer(void) MUST_CHECK;
 /* Which moment; 0: none. */
 void clock_set_timer(int timer, uint64_t at_us);

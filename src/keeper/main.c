@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
+#include "keeper/common.h"
 #include "keeper/express.h"
 #include "keeper/pool.h"
 #include "keeper/run.h"
-#include "keeper/wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -36,10 +36,7 @@
 #define TIDY_PERIOD_MS 10
 
 struct keeper {
-    struct sandbox_host host;
-    struct ceiling ceiling;
-    struct wire wire;
-    int epoll;
+    struct common common;
     struct run *runs[RUNS_MAX]; /* those alive, in no order */
     size_t run_count;
     size_t runs_max;               /* RUNS_MAX, or fewer where descriptors are few */
@@ -64,7 +61,7 @@ int main(void)
     static struct keeper keeper; /* too large for comfort on a stack */
 
     forget_inherited(&keeper);
-    wire_init(&keeper.wire, ENGINE_SOCKET);
+    wire_init(&keeper.common.wire, ENGINE_SOCKET);
     int result = greet(&keeper);
     while (result == 0) {
         result = serve(&keeper);
@@ -79,8 +76,8 @@ int main(void)
     while (keeper.pool_count > 0) {
         pool_destroy(keeper.pools[--keeper.pool_count]);
     }
-    sandbox_host_close(&keeper.host);
-    wire_done(&keeper.wire);
+    sandbox_host_close(&keeper.common.host);
+    wire_done(&keeper.common.wire);
     return 0;
 }
 
@@ -114,6 +111,17 @@ static void forget_inherited(struct keeper *keeper)
         sys_close_range(ENGINE_SOCKET + 1, ~0U, 0)); /* Linux before 5.9: then clone3 fails too */
 }
 
+static int open_all(struct keeper *keeper, struct cella_error *err)
+{
+    if (sandbox_host_open(&keeper->common.host, err) != 0) {
+        return -1;
+    }
+    keeper->common.epoll = epoll_create1(EPOLL_CLOEXEC);
+    return keeper->common.epoll < 0 || watch_engine(keeper) != 0
+               ? error_set(err, CELLA_ERROR_HOST, errno, "the keeper cannot watch its engine")
+               : 0;
+}
+
 static int greet(struct keeper *keeper)
 {
     struct cella_error err;
@@ -122,31 +130,30 @@ static int greet(struct keeper *keeper)
         fcntl(ENGINE_SOCKET, F_SETFD, FD_CLOEXEC) != 0) {
         return -1; /* not started by an engine */
     }
-    if (sandbox_host_open(&keeper->host, &err) != 0 ||
-        (keeper->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 || watch_engine(keeper) != 0) {
+    if (open_all(keeper, &err) != 0) {
         const struct keeper_refused refused = {
             .header = {KEEPER_REFUSED, KEEPER_PROTOCOL_VERSION, 0}, .error = err};
-        wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
+        wire_send(&keeper->common.wire, &refused, sizeof(refused), NULL, 0);
         return -1;
     }
-    ceiling_open(&keeper->ceiling, keeper->host.privileged);
+    ceiling_open(&keeper->common.ceiling, keeper->common.host.privileged);
     const struct keeper_hello hello = {.header = {KEEPER_HELLO, KEEPER_PROTOCOL_VERSION, 0}};
-    wire_send(&keeper->wire, &hello, sizeof(hello), NULL, 0);
-    sandbox_host_make_ahead(&keeper->host); /* while the engine reads its first request */
+    wire_send(&keeper->common.wire, &hello, sizeof(hello), NULL, 0);
+    sandbox_host_make_ahead(&keeper->common.host); /* while the engine reads its first request */
     return 0;
 }
 
 /* Reads while the queue has room, writes while it has something. */
 static int watch_engine(struct keeper *keeper)
 {
-    const struct wire *wire = &keeper->wire;
+    const struct wire *wire = &keeper->common.wire;
     struct epoll_event event = {.data.ptr = NULL};
     event.events = (wire->queued < WIRE_QUEUE_MAX ? (uint32_t)EPOLLIN : 0U) |
                    (wire->queued > 0 ? (uint32_t)EPOLLOUT : 0U);
-    if (epoll_ctl(keeper->epoll, EPOLL_CTL_MOD, wire->socket, &event) == 0) {
+    if (epoll_ctl(keeper->common.epoll, EPOLL_CTL_MOD, wire->socket, &event) == 0) {
         return 0;
     }
-    return epoll_ctl(keeper->epoll, EPOLL_CTL_ADD, wire->socket, &event);
+    return epoll_ctl(keeper->common.epoll, EPOLL_CTL_ADD, wire->socket, &event);
 }
 
 static void forget_run(struct keeper *keeper, const struct run *run)
@@ -172,7 +179,7 @@ static bool work_ahead(struct keeper *keeper)
 /* How long there may be nothing to do. */
 static int tell(struct keeper *keeper)
 {
-    int wait = sandbox_host_tidy(&keeper->host) ? -1 : TIDY_PERIOD_MS;
+    int wait = sandbox_host_tidy(&keeper->common.host) ? -1 : TIDY_PERIOD_MS;
     const int express = express_wait_ms(&keeper->express);
     wait = express >= 0 && (wait < 0 || express < wait) ? express : wait;
     for (size_t i = 0; i < keeper->pool_count; i++) {
@@ -190,7 +197,7 @@ static void handle_event(struct keeper *keeper, const struct watch *source)
         return;
     }
     const uint64_t id = run->id;
-    const bool is_over = run_event(run, source->source, &keeper->wire) == RUN_IS_OVER;
+    const bool is_over = run_event(run, source->source) == RUN_IS_OVER;
     if (is_over) {
         forget_run(keeper, run);
     }
@@ -204,11 +211,11 @@ static void handle_event(struct keeper *keeper, const struct watch *source)
 static int serve(struct keeper *keeper)
 {
     struct epoll_event event;
-    const size_t queued = keeper->wire.queued;
+    const size_t queued = keeper->common.wire.queued;
     express_look(&keeper->express, keeper->runs, keeper->run_count);
-    int count = epoll_wait(keeper->epoll, &event, 1, 0);
+    int count = epoll_wait(keeper->common.epoll, &event, 1, 0);
     if (count == 0) {
-        count = work_ahead(keeper) ? 0 : epoll_wait(keeper->epoll, &event, 1, tell(keeper));
+        count = work_ahead(keeper) ? 0 : epoll_wait(keeper->common.epoll, &event, 1, tell(keeper));
     }
     if (count < 0 && errno != EINTR) {
         return -1;
@@ -219,10 +226,10 @@ static int serve(struct keeper *keeper)
     if (count > 0 && event.data.ptr != NULL) {
         handle_event(keeper, event.data.ptr);
     }
-    if (keeper->wire.broken) {
+    if (keeper->common.wire.broken) {
         return -1;
     }
-    return keeper->wire.queued != queued ? watch_engine(keeper) : 0;
+    return keeper->common.wire.queued != queued ? watch_engine(keeper) : 0;
 }
 
 static struct run *find_run(const struct keeper *keeper, uint64_t id)
@@ -238,7 +245,7 @@ static struct run *find_run(const struct keeper *keeper, uint64_t id)
 static void answer_ping(struct keeper *keeper)
 {
     const struct keeper_ping pong = {.header = {KEEPER_PONG, KEEPER_PROTOCOL_VERSION, 0}};
-    wire_send(&keeper->wire, &pong, sizeof(pong), NULL, 0);
+    wire_send(&keeper->common.wire, &pong, sizeof(pong), NULL, 0);
 }
 
 /* Where init takes no more orders now, they are those of somebody who gives too many. */
@@ -260,8 +267,8 @@ static int handle_engine(struct keeper *keeper)
     static union wire_request request; /* a plan is too large for comfort on a stack */
     int pack = -1;
 
-    wire_flush(&keeper->wire);
-    const int received = wire_receive(&keeper->wire, &request, &pack);
+    wire_flush(&keeper->common.wire);
+    const int received = wire_receive(&keeper->common.wire, &request, &pack);
     if (received <= 0) {
         return received;
     }
@@ -317,7 +324,7 @@ static void refuse_pool(struct keeper *keeper, uint64_t id, const struct cella_e
 {
     const struct keeper_pool_state state = {
         .header = {KEEPER_POOL_STATE, KEEPER_PROTOCOL_VERSION, id}, .failures = 1, .error = *error};
-    wire_send(&keeper->wire, &state, sizeof(state), NULL, 0);
+    wire_send(&keeper->common.wire, &state, sizeof(state), NULL, 0);
 }
 
 /* One that waited for a pool is not started. */
@@ -327,7 +334,7 @@ static void forget_waiting(struct keeper *keeper, uint64_t id)
     for (size_t i = 0; i < keeper->pool_count; i++) {
         if (pool_forget(keeper->pools[i], id)) {
             error_set(&refused.error, CELLA_ERROR_BUSY, 0, "stopped while it waited");
-            wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
+            wire_send(&keeper->common.wire, &refused, sizeof(refused), NULL, 0);
             return;
         }
     }
@@ -351,9 +358,8 @@ static struct pool *add_pool(struct keeper *keeper, const struct keeper_pool *or
     } else if (plan_writable_count(&order->plan) > 0) {
         error_set(&error, CELLA_ERROR_CALLER, 0,
                   "nothing is made ahead that may write to the host");
-    } else if (ceiling_check(&keeper->ceiling, &order->plan, &error) == 0) {
-        pool =
-            pool_create(&keeper->host, &owner, keeper->epoll, &keeper->wire, order, pack, &error);
+    } else if (ceiling_check(&keeper->common.ceiling, &order->plan, &error) == 0) {
+        pool = pool_create(&keeper->common, &owner, order, pack, &error);
     }
     if (pool == NULL) {
         refuse_pool(keeper, order->header.run, &error);
@@ -414,7 +420,7 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
                       count_runs(keeper));
             error_set_hint(&refused.error, "try again later; `ulimit -Hn` bounds how many fit");
         }
-        wire_send(&keeper->wire, &refused, sizeof(refused), NULL, 0);
+        wire_send(&keeper->common.wire, &refused, sizeof(refused), NULL, 0);
         return 0;
     }
     if (create->goes_first != 0) {
@@ -424,8 +430,6 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
     if (pool != NULL && pool_serve(*pool, &create->plan, create->header.run, pack)) {
         return 0;
     }
-    struct run *run =
-        run_create(&keeper->host, &keeper->ceiling, keeper->epoll, &keeper->wire, create, pack);
-    keep_run(keeper, run);
+    keep_run(keeper, run_create(&keeper->common, create, pack));
     return 0;
 }

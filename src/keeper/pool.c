@@ -1,11 +1,10 @@
-/* See pool.h. */
-#include "keeper/pool.h"
-
+/* See pool.h.  Divisions: time; who waits; making; the engine's side. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "isolate/native/strays.h"
 #include "isolate/native/sys.h"
+#include "keeper/pool_inside.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,18 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
-
-/* A zygote is replaced after so many children or so long: they share its address layout and hash
- * seeds.  And when it has grown: it does nothing but fork, and holds as much as at first. */
-#define ZYGOTE_FORKS_MAX    2000
-#define ZYGOTE_AGE_MAX_US   (3600 * LIMIT_SECOND)
-#define ZYGOTE_GROWTH_MAX   (UINT64_C(16) * 1024 * 1024)
-#define ZYGOTE_WEIGHT_FORKS 64 /* so often it is looked at */
-
-/* Loading what a zygote loads may take long on a busy machine; a fork does not. */
-#define ZYGOTE_LOADS_MAX_US (120 * LIMIT_SECOND)
 
 /* After a failure the next attempt waits, twice as long each time. */
 #define RETRY_FIRST_US (LIMIT_SECOND / 10)
@@ -41,95 +29,43 @@
 /* What has changed is told this often at most: each time the engine wakes up for it. */
 #define TELL_PERIOD_US (LIMIT_SECOND / 4)
 
-static void set_timer(struct pool *pool, uint64_t at_us)
-{
-    const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_us / 1000000),
-                                                 .tv_nsec = (long)(at_us % 1000000) * 1000}};
-    IGNORE(timerfd_settime(pool->timer, TFD_TIMER_ABSTIME, &when, NULL) != 0); /* valid */
-}
+/* ---- time ---- */
 
-static bool is_loading(const struct pool *pool)
-{
-    return pool->nest != NULL && pool->nest->zygote.pidfd >= 0 && !pool->nest->zygote.ready;
-}
-
-/* For the next attempt, and for the answer of a zygote that loads: whichever comes first. */
-static void arm_timer(struct pool *pool)
+void pool_arm_timer(struct pool *pool)
 {
     const uint64_t next = pool->retry_us > pool->rest_us ? pool->retry_us : pool->rest_us;
     const uint64_t retry = next > clock_monotonic_us() ? next : 0;
-    const uint64_t answer = is_loading(pool) ? pool->zygote_us + ZYGOTE_LOADS_MAX_US : 0;
-    set_timer(pool, retry == 0 || (answer != 0 && answer < retry) ? answer : retry);
+    const uint64_t answer = pool_nest_answer_us(pool);
+    clock_set_timer(pool->timer, retry == 0 || (answer != 0 && answer < retry) ? answer : retry);
 }
 
-static int watch(struct pool *pool, enum watch_source source, int fd)
+static void handle_timer(struct pool *pool)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &pool->watches[source]};
+    const uint64_t answer = pool_nest_answer_us(pool);
+    clock_clear_timer(pool->timer);
+    if (answer != 0 && clock_monotonic_us() >= answer) {
+        pool_nest_is_late(pool);
+    } else {
+        pool_arm_timer(pool);
+    }
+}
+
+int pool_watch(struct pool *pool, enum watch_source source, int fd)
+{
     pool->watches[source] = (struct watch){source, NULL, pool};
-    return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event);
+    return watch_begin(pool->common->epoll, &pool->watches[source], fd, EPOLLIN);
 }
 
-/* Others may hold copies of it for a moment: see run.c. */
-static void unwatch(struct pool *pool, int fd)
+void pool_event(struct pool *pool, enum watch_source source)
 {
-    if (fd >= 0) {
-        IGNORE(epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL) != 0); /* may not be in */
+    if (source == WATCH_POOL_TIMER) {
+        handle_timer(pool);
+    } else {
+        pool_nest_event(pool, source);
     }
 }
 
-struct pool *pool_create(struct sandbox_host *host, const struct pool_owner *owner, int epoll,
-                         struct wire *wire, const struct keeper_pool *order, int pack,
-                         struct cella_error *err)
-{
-    struct pool *pool = calloc(1, sizeof(*pool));
-    if (pool == NULL) {
-        error_set(err, CELLA_ERROR_HOST, ENOMEM, "no memory for a pool");
-        return NULL;
-    }
-    pool->id = order->header.run;
-    pool->plan = order->plan;
-    pool->pack = -1;
-    pool->one_shot = order->one_shot != 0;
-    pool->host = host;
-    pool->owner = *owner;
-    pool->epoll = epoll;
-    pool->wire = wire;
-    pool->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (pool->timer < 0 || watch(pool, WATCH_POOL_TIMER, pool->timer) != 0 ||
-        (pack >= 0 && (pool->pack = fcntl(pack, F_DUPFD_CLOEXEC, 0)) < 0)) {
-        error_set(err, CELLA_ERROR_HOST, errno, "cannot make a pool");
-        pool_destroy(pool);
-        return NULL;
-    }
-    if (pack >= 0 && sandbox_host_open_nests(host, err) != 0) {
-        pool_destroy(pool);
-        return NULL;
-    }
-    return pool;
-}
-
-/* ---- the zygote ---- */
-
-static void end_zygote(struct pool *pool)
-{
-    struct zygote *zygote = &pool->nest->zygote;
-    unwatch(pool, zygote->control);
-    unwatch(pool, zygote->pidfd);
-    zygote_end(zygote);
-    pool->forks = 0;
-}
-
-/* Runs in it go on, and take it along with the last of them. */
-static void leave_nest(struct pool *pool)
-{
-    if (pool->nest != NULL) {
-        end_zygote(pool);
-        unwatch(pool, pool->nest->base.control);
-        unwatch(pool, pool->nest->base.pidfd);
-        nest_retire(pool->nest);
-        pool->nest = NULL;
-    }
-}
+/* ---- who waits ---- */
 
 /* Who has waited longest; its pack is the caller's then. */
 static bool next_waiting(struct pool *pool, struct pool_waiting *ret_first)
@@ -161,7 +97,7 @@ void pool_forget_all(struct pool *pool)
     }
 }
 
-static void failed(struct pool *pool, const struct cella_error *error)
+void pool_failed(struct pool *pool, const struct cella_error *error)
 {
     const unsigned doublings = pool->failures < 16 ? pool->failures : 16;
     const uint64_t wait = RETRY_FIRST_US << doublings;
@@ -169,75 +105,8 @@ static void failed(struct pool *pool, const struct cella_error *error)
     pool->error = *error;
     pool->retry_us = clock_monotonic_us() + (wait < RETRY_MAX_US ? wait : RETRY_MAX_US);
     pool->changed = true;
-    arm_timer(pool);
+    pool_arm_timer(pool);
     start_waiting_anew(pool);
-}
-
-static void nest_failed(struct pool *pool, const struct cella_error *error)
-{
-    leave_nest(pool);
-    failed(pool, error);
-}
-
-static void zygote_failed(struct pool *pool, const struct cella_error *error)
-{
-    end_zygote(pool);
-    pool->dead++;
-    /* They wait for a child of this zygote, or would soon.  One that is not yet there will ask the
-     * next zygote. */
-    for (size_t i = 0; i < pool->making_count; i++) {
-        run_abandon(pool->making[i]);
-    }
-    failed(pool, error);
-}
-
-static void open_nest(struct pool *pool)
-{
-    struct cella_error error;
-    enum step step = STEP_COUNT;
-    struct nest *nest = calloc(1, sizeof(*nest));
-    if (nest == NULL) {
-        error_set(&error, CELLA_ERROR_HOST, ENOMEM, "no memory for a nest");
-        failed(pool, &error);
-        return;
-    }
-    if (nest_open(pool->host, &pool->plan, nest, &step, &error) != 0) {
-        free(nest);
-        failed(pool, &error);
-        return;
-    }
-    pool->nest = nest;
-    if (watch(pool, WATCH_NEST, nest->base.control) != 0 ||
-        watch(pool, WATCH_NEST_DEAD, nest->base.pidfd) != 0) {
-        error_set(&error, CELLA_ERROR_HOST, errno, "cannot watch a nest");
-        nest_failed(pool, &error);
-    }
-}
-
-static void start_zygote(struct pool *pool)
-{
-    struct cella_error error;
-    struct zygote *zygote = &pool->nest->zygote;
-    pool->zygotes++;
-    if (zygote_start(pool->nest, pool->pack, &error) != 0) {
-        zygote_failed(pool, &error);
-    } else if (watch(pool, WATCH_ZYGOTE, zygote->control) != 0 ||
-               watch(pool, WATCH_ZYGOTE_DEAD, zygote->pidfd) != 0) {
-        error_set(&error, CELLA_ERROR_HOST, errno, "cannot watch a zygote");
-        zygote_failed(pool, &error);
-    } else {
-        pool->zygote_us = clock_monotonic_us();
-        arm_timer(pool);
-    }
-}
-
-static bool is_worn(const struct pool *pool)
-{
-    const struct zygote *zygote = &pool->nest->zygote;
-    return pool->forks >= ZYGOTE_FORKS_MAX ||
-           clock_monotonic_us() - pool->zygote_us > ZYGOTE_AGE_MAX_US ||
-           (zygote->ready && pool->forks % ZYGOTE_WEIGHT_FORKS == ZYGOTE_WEIGHT_FORKS - 1 &&
-            zygote_growth(zygote) > ZYGOTE_GROWTH_MAX);
 }
 
 /* ---- making ---- */
@@ -253,12 +122,29 @@ static void drop(struct run **runs, size_t *count, const struct run *run)
     }
 }
 
+struct run *pool_find_made(const struct pool *pool, uint64_t id)
+{
+    for (size_t i = 0; i < pool->making_count; i++) {
+        if (pool->making[i]->id == id) {
+            return pool->making[i];
+        }
+    }
+    return NULL;
+}
+
 static void make_one(struct pool *pool)
 {
     struct cella_error error;
-    struct run *run = run_make(pool, &error);
+    const struct run_order order = {
+        .number = ++pool->runs,
+        .plan = &pool->plan,
+        .nest = pool->nest,
+        .warm = pool->pack >= 0,
+        .one_shot = pool->one_shot,
+    };
+    struct run *run = run_make(pool->common, &pool->maker, &order, &error);
     if (run == NULL) {
-        failed(pool, &error);
+        pool_failed(pool, &error);
         return;
     }
     pool->making[pool->making_count++] = run;
@@ -269,6 +155,7 @@ bool pool_step(struct pool *pool)
     const bool wanted =
         pool->parked_count + pool->making_count < pool->target + pool->waiting_count &&
         pool->making_count < POOL_MAKING_MAX;
+    const bool has_zygote = pool->pack >= 0 && !pool->one_shot;
     const uint64_t now = clock_monotonic_us();
     if (pool->failures > 0 && pool->making_count > 0 && now >= pool->retry_us) {
         /* What a zygote made and was killed before it told of keeps its sandbox from ending. */
@@ -277,55 +164,12 @@ bool pool_step(struct pool *pool)
     if (!wanted || now < pool->retry_us || (pool->parked_count > 0 && now < pool->rest_us)) {
         return false;
     }
-    if (pool->pack < 0 || pool->one_shot) {
+    const enum pool_nest_step step = has_zygote ? pool_nest_step(pool) : POOL_NEST_READY;
+    if (step == POOL_NEST_READY) {
+        pool->forks += has_zygote;
         make_one(pool);
-        return true;
     }
-    if (pool->nest == NULL) {
-        open_nest(pool);
-        return true;
-    }
-    if (!pool->nest->ready) {
-        return false; /* an event will tell */
-    }
-    const bool worn = pool->nest->zygote.pidfd >= 0 && is_worn(pool);
-    if (worn && pool->making_count == 0) {
-        end_zygote(pool);
-    }
-    if (pool->nest->zygote.pidfd < 0) {
-        start_zygote(pool);
-        return true;
-    }
-    if (!pool->nest->zygote.ready || worn || nest_is_full(pool->nest)) {
-        return false; /* as above: also of a sandbox's end */
-    }
-    pool->forks++;
-    make_one(pool);
-    return true;
-}
-
-void pool_run_hidden(struct pool *pool, struct run *run)
-{
-    struct cella_error error;
-    if (pool->pack < 0) {
-        pool_run_parked(pool, run); /* there is nothing else to wait for */
-        return;
-    }
-    if (pool->one_shot) {
-        if (sandbox_start_one_shot(pool->host, &run->sandbox, pool->pack, &error) != 0) {
-            run_kill(run); /* it has died, and that will be told */
-        }
-        return;
-    }
-    if (pool->nest == NULL || pool->nest != run->sandbox.nest || !pool->nest->zygote.ready) {
-        run_abandon(run); /* its nest or zygote has failed meanwhile, and that has been counted */
-        return;
-    }
-    if (zygote_fork(pool->nest, run->id, run->protections | run->sandbox.held, &run->sandbox,
-                    &run->program, &error) != 0) {
-        zygote_failed(pool, &error);
-    }
-    nest_program_done(&run->program);
+    return step != POOL_NEST_WAITS;
 }
 
 static void rest(struct pool *pool)
@@ -333,7 +177,7 @@ static void rest(struct pool *pool)
     const uint64_t now = clock_monotonic_us();
     if (pool->one_shot || now - pool->taken_us > ALONE_US) {
         pool->rest_us = now + (pool->one_shot ? REST_ONE_SHOT_US : REST_US);
-        arm_timer(pool);
+        pool_arm_timer(pool);
     }
     pool->taken_us = now;
 }
@@ -344,15 +188,16 @@ static bool begin(struct pool *pool, struct run *run, uint64_t id, int pack)
     pool->taken++;
     pool->changed = true;
     rest(pool);
-    if (run_assign(run, pool->wire, id, pack) != 0) {
+    if (run_assign(run, id, pack) != 0) {
         return false;
     }
     pool->owner.began(pool->owner.context, run);
     return true;
 }
 
-void pool_run_parked(struct pool *pool, struct run *run)
+static void on_parked(void *context, struct run *run)
 {
+    struct pool *pool = context;
     drop(pool->making, &pool->making_count, run);
     run->state = RUN_PARKED;
     pool->failures = 0;
@@ -369,142 +214,73 @@ void pool_run_parked(struct pool *pool, struct run *run)
     fd_close(&first.pack);
 }
 
-/* It does not get on.  In a nest either side may be to blame: all of it ends. */
-void pool_run_stuck(struct pool *pool)
+static void on_hidden(void *context, struct run *run)
 {
+    struct pool *pool = context;
+    struct sandbox_host *host = &pool->common->host;
+    struct cella_error error;
+    if (pool->pack < 0) {
+        on_parked(pool, run); /* there is nothing else to wait for */
+    } else if (!pool->one_shot) {
+        pool_nest_fork(pool, run);
+    } else if (sandbox_start_one_shot(host, &run->sandbox, pool->pack, &error) != 0) {
+        run_kill(run); /* it has died, and that will be told */
+    }
+}
+
+/* In a nest either side may be to blame: all of it ends. */
+static void on_stuck(void *context)
+{
+    const struct pool *pool = context;
     if (pool->nest != NULL) {
         IGNORE(sys_pidfd_send_signal(pool->nest->base.pidfd, SIGKILL)); /* it may be dead */
     }
 }
 
-void pool_run_lost(struct pool *pool, struct run *run, const struct cella_error *error)
+void pool_lose(struct pool *pool, struct run *run, const struct cella_error *error)
 {
     drop(pool->making, &pool->making_count, run);
     drop(pool->parked, &pool->parked_count, run);
     if (error != NULL) {
-        failed(pool, error);
+        pool_failed(pool, error);
     }
 }
 
-/* ---- what is said ---- */
-
-static struct run *find_made(const struct pool *pool, uint64_t id)
+static void on_lost(void *context, struct run *run, const struct cella_error *error)
 {
-    for (size_t i = 0; i < pool->making_count; i++) {
-        if (pool->making[i]->id == id) {
-            return pool->making[i];
-        }
-    }
-    return NULL;
-}
-
-static void handle_nest(struct pool *pool)
-{
-    struct cella_error error = {.kind = CELLA_ERROR_NONE};
-    enum nest_event event = NEST_FAILED;
-    uint64_t number = 0;
-    int pidfd = -1;
-    bool closed = false;
-    while (pool->nest != NULL && nest_next(pool->nest, &event, &number, &pidfd, &error, &closed)) {
-        if (event == NEST_FAILED) {
-            nest_failed(pool, &error);
-        } else if (event == NEST_BUILT) {
-            struct run *run = find_made(pool, number);
-            if (run == NULL || run->sandbox.pidfd >= 0 || run_built(run, pidfd, &error) != 0) {
-                fd_close(&pidfd);
-                if (run != NULL) {
-                    pool_run_lost(pool, run, &error);
-                    run_destroy(run);
-                }
-            }
-        }
-    }
-    if (closed && pool->nest != NULL) {
-        error_set(&error, CELLA_ERROR_HOST, 0, "the nest has died");
-        nest_failed(pool, &error);
-    }
-}
-
-static void handle_forked(struct pool *pool, const struct zygote_message *message, int pidfd)
-{
-    struct cella_error error;
-    struct run *run = find_made(pool, message->number);
-    if (run == NULL || pidfd < 0 || run_forked(run, pidfd, &error) != 0) {
-        fd_close(&pidfd);
-        if (run != NULL) {
-            run_kill(run);
-        }
-    }
-}
-
-static void handle_zygote(struct pool *pool)
-{
-    struct zygote_message message;
-    int pidfd = -1;
-    bool closed = false;
-    while (pool->nest != NULL && pool->nest->zygote.control >= 0 &&
-           zygote_next(pool->nest, &message, &pidfd, &closed)) {
-        if (message.type == ZYGOTE_FORKED) {
-            handle_forked(pool, &message, pidfd);
-            continue;
-        }
-        fd_close(&pidfd);
-        if (message.error.kind != CELLA_ERROR_NONE) {
-            zygote_failed(pool, &message.error);
-            return;
-        }
-        pool->changed = true;
-        arm_timer(pool);
-    }
-    if (closed && pool->nest != NULL && pool->nest->zygote.control >= 0) {
-        error_set(&message.error, CELLA_ERROR_HOST, 0, "the zygote has died");
-        zygote_failed(pool, &message.error);
-    }
-}
-
-static void handle_timer(struct pool *pool)
-{
-    struct cella_error error;
-    uint64_t expirations = 0;
-    IGNORE(read(pool->timer, &expirations, sizeof(expirations)) < 0); /* only to rearm it */
-    if (is_loading(pool) && clock_monotonic_us() >= pool->zygote_us + ZYGOTE_LOADS_MAX_US) {
-        error_set(&error, CELLA_ERROR_HOST, 0, "the zygote took too long to load");
-        zygote_failed(pool, &error);
-    } else {
-        arm_timer(pool);
-    }
-}
-
-void pool_event(struct pool *pool, enum watch_source source)
-{
-    struct cella_error error;
-    switch (source) {
-    case WATCH_NEST:
-        handle_nest(pool);
-        break;
-    case WATCH_ZYGOTE:
-        handle_zygote(pool);
-        break;
-    case WATCH_NEST_DEAD:
-        error_set(&error, CELLA_ERROR_HOST, 0, "the nest has died");
-        nest_failed(pool, &error);
-        break;
-    case WATCH_ZYGOTE_DEAD:
-        handle_zygote(pool); /* it may have said why */
-        if (pool->nest != NULL && pool->nest->zygote.pidfd >= 0) {
-            error_set(&error, CELLA_ERROR_HOST, 0, "the zygote has died");
-            zygote_failed(pool, &error);
-        }
-        break;
-    case WATCH_POOL_TIMER:
-        handle_timer(pool);
-        break;
-    default:
-        assert(false); /* a run's */
-    }
+    pool_lose(context, run, error);
 }
 
 /* ---- the engine's side ---- */
+
+struct pool *pool_create(struct common *common, const struct pool_owner *owner,
+                         const struct keeper_pool *order, int pack, struct cella_error *err)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL) {
+        error_set(err, CELLA_ERROR_HOST, ENOMEM, "no memory for a pool");
+        return NULL;
+    }
+    pool->common = common;
+    pool->owner = *owner;
+    pool->maker = (struct run_maker){pool, on_hidden, on_parked, on_stuck, on_lost};
+    pool->id = order->header.run;
+    pool->plan = order->plan;
+    pool->pack = -1;
+    pool->one_shot = order->one_shot != 0;
+    pool->timer = clock_open_timer();
+    if (pool->timer < 0 || pool_watch(pool, WATCH_POOL_TIMER, pool->timer) != 0 ||
+        (pack >= 0 && (pool->pack = fcntl(pack, F_DUPFD_CLOEXEC, 0)) < 0)) {
+        error_set(err, CELLA_ERROR_HOST, errno, "cannot make a pool");
+        pool_destroy(pool);
+        return NULL;
+    }
+    if (pack >= 0 && sandbox_host_open_nests(&common->host, err) != 0) {
+        pool_destroy(pool);
+        return NULL;
+    }
+    return pool;
+}
 
 bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pack)
 {
@@ -574,7 +350,7 @@ int pool_tell(struct pool *pool)
         .held_bytes = pool->nest != NULL ? pool->nest->zygote.held_bytes : 0,
         .error = pool->error,
     };
-    wire_send(pool->wire, &state, sizeof(state), NULL, 0);
+    wire_send(&pool->common->wire, &state, sizeof(state), NULL, 0);
     return -1;
 }
 
@@ -585,9 +361,9 @@ void pool_destroy(struct pool *pool)
         run_destroy(pool->making[--pool->making_count]);
     }
     pool_set_target(pool, 0);
-    leave_nest(pool);
+    pool_nest_leave(pool);
     if (pool->timer >= 0) {
-        unwatch(pool, pool->timer);
+        watch_end(pool->common->epoll, pool->timer);
         (void)close(pool->timer); /* a timer */
     }
     fd_close(&pool->pack);

@@ -15,9 +15,9 @@
 
 #include "base/attributes.h"
 #include "isolate/native/nest.h"
+#include "keeper/common.h"
 #include "keeper/run.h"
 #include "keeper/watch.h"
-#include "keeper/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,16 +46,15 @@ struct pool_owner {
 };
 
 struct pool {
+    struct common *common;
     struct pool_owner owner;
+    struct run_maker maker;                        /* it is itself one */
     struct pool_waiting waiting[POOL_WAITING_MAX]; /* the first come first */
     size_t waiting_count;
     uint64_t id;
     struct plan plan;
     int pack;      /* of the zygote or the one-shots; -1: a plain pool */
     bool one_shot; /* which of them */
-    struct sandbox_host *host;
-    int epoll;
-    struct wire *wire;
     uint32_t target;
     uint64_t runs;                      /* how many were begun, for their numbers */
     struct nest *nest;                  /* NULL: none now */
@@ -78,9 +77,8 @@ struct pool {
 };
 
 /* As its first frame says, with the pack that came with it, which stays the caller's; -1: none. */
-struct pool *pool_create(struct sandbox_host *host, const struct pool_owner *owner, int epoll,
-                         struct wire *wire, const struct keeper_pool *order, int pack,
-                         struct cella_error *err);
+struct pool *pool_create(struct common *common, const struct pool_owner *owner,
+                         const struct keeper_pool *order, int pack, struct cella_error *err);
 /* Ends what is ready.  Runs that came from it go on. */
 void pool_destroy(struct pool *pool);
 
@@ -98,12 +96,5 @@ void pool_event(struct pool *pool, enum watch_source source);
 /* Tells the engine, when there is something to tell that is not too soon.  When to look again, in
  * milliseconds; -1: when something has happened. */
 int pool_tell(struct pool *pool);
-
-/* What became of a run that it is making or has ready: called by run.c.  One is lost without an
- * error when it was abandoned. */
-void pool_run_hidden(struct pool *pool, struct run *run);
-void pool_run_parked(struct pool *pool, struct run *run);
-void pool_run_stuck(struct pool *pool);
-void pool_run_lost(struct pool *pool, struct run *run, const struct cella_error *error);
 
 #endif

@@ -1,22 +1,17 @@
-/* See run.h. */
-#include "keeper/run.h"
-
+/* See run.h.  Divisions: beginning; what is watched; what init and the kernel say; the end. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
-#include "keeper/pool.h"
+#include "keeper/run_inside.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,36 +33,25 @@ static void set_timer(struct run *run);
 static void enter(struct run *run, enum run_state state, uint64_t time_us);
 /* Takes one report. */
 enum report { REPORT_TAKEN, REPORT_NONE /* now */, REPORT_NO_MORE };
-static enum report handle_report(struct run *run, struct wire *wire);
+static enum report handle_report(struct run *run);
 static void handle_program_dead(struct run *run);
-static void handle_done(struct run *run, struct wire *wire);
-static void handle_timer(struct run *run, struct wire *wire);
-static void handle_refused_forks(struct run *run, struct wire *wire);
-static void finish(struct run *run, struct wire *wire);
+static void handle_done(struct run *run);
+static void handle_timer(struct run *run);
+static void handle_refused_forks(struct run *run);
+static void finish(struct run *run);
 
-static struct keeper_frame_header header(enum keeper_frame_type type, uint64_t run)
-{
-    return (struct keeper_frame_header){(uint32_t)type, KEEPER_PROTOCOL_VERSION, run};
-}
+/* ---- beginning ---- */
 
-static void refuse(struct wire *wire, uint64_t run, enum step step, const struct cella_error *err)
-{
-    struct keeper_refused frame = {.header = header(KEEPER_REFUSED, run), .error = *err};
-    const char *name = step < STEP_COUNT ? step_table[step].name : "";
-    (void)snprintf(frame.step, sizeof(frame.step), "%s", name);
-    wire_send(wire, &frame, sizeof(frame), NULL, 0);
-}
-
-static struct run *new_run(const struct plan *plan, int epoll, struct cella_error *err)
+static struct run *new_run(struct common *common, const struct plan *plan, struct cella_error *err)
 {
     struct run *run = calloc(1, sizeof(*run));
     if (run == NULL) {
         error_set(err, CELLA_ERROR_HOST, ENOMEM, "no memory for a run");
         return NULL;
     }
+    run->common = common;
     run->limits = plan->limits;
     run->waived = plan->waived;
-    run->epoll = epoll;
     run->timer = -1;
     run->fork_events = -1;
     run->program = (struct nest_program){{-1, -1, -1}, -1};
@@ -76,29 +60,25 @@ static struct run *new_run(const struct plan *plan, int epoll, struct cella_erro
 }
 
 /* It is there, whoever made it: on to its program. */
-static int begin(struct run *run, struct wire *wire, int pack, struct cella_error *err)
+static int begin(struct run *run, int pack, struct cella_error *err)
 {
     if (sandbox_run(&run->sandbox, pack, err) != 0) {
         return -1;
     }
     enter(run, RUN_SETTING_UP, SETUP_MAX_US);
-    const struct sandbox_streams streams = run->sandbox.streams;
-    const int ours[] = {streams.stdin_write, streams.stdout_read, streams.stderr_read,
-                        streams.collected_read};
-    run->sandbox.streams = (struct sandbox_streams){-1, -1, -1, -1}; /* wire_send() takes them */
-    const struct keeper_created created = {.header = header(KEEPER_CREATED, run->id)};
-    wire_send(wire, &created, sizeof(created), ours, ARRAY_LENGTH(ours));
+    run_tell_created(run);
     return 0;
 }
 
-struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling, int epoll,
-                       struct wire *wire, const struct keeper_create *create, int pack)
+struct run *run_create(struct common *common, const struct keeper_create *create, int pack)
 {
     struct cella_error err = {.kind = CELLA_ERROR_NONE};
+    struct sandbox_host *host = &common->host;
+    const struct ceiling *ceiling = &common->ceiling;
     enum step step = STEP_CEILING;
-    struct run *run = new_run(&create->plan, epoll, &err);
+    struct run *run = new_run(common, &create->plan, &err);
     if (run == NULL) {
-        refuse(wire, create->header.run, step, &err);
+        run_tell_refused(common, create->header.run, step, &err);
         return NULL;
     }
     run->id = create->header.run;
@@ -108,32 +88,34 @@ struct run *run_create(struct sandbox_host *host, const struct ceiling *ceiling,
                sandbox_start(host, ceiling_mark(ceiling, &create->plan), false, &run->sandbox,
                              &step, &err) == 0) {
         step = STEP_CLONE;
-        if (watch_all(run, &err) == 0 && begin(run, wire, pack, &err) == 0) {
+        if (watch_all(run, &err) == 0 && begin(run, pack, &err) == 0) {
             return run;
         }
         sandbox_tell_failure(&run->sandbox, &step, &err);
     }
     run_destroy(run);
-    refuse(wire, create->header.run, step, &err);
+    run_tell_refused(common, create->header.run, step, &err);
     return NULL;
 }
 
-struct run *run_make(struct pool *pool, struct cella_error *err)
+struct run *run_make(struct common *common, const struct run_maker *maker,
+                     const struct run_order *order, struct cella_error *err)
 {
     enum step step = STEP_COUNT;
-    struct run *run = new_run(&pool->plan, pool->epoll, err);
+    struct run *run = new_run(common, order->plan, err);
     if (run == NULL) {
         return NULL;
     }
-    run->id = ++pool->runs;
-    run->pool = pool;
-    run->warm = pool->pack >= 0;
+    run->id = order->number;
+    run->maker = maker;
+    run->warm = order->warm;
+    run->one_shot = order->one_shot;
     int made = 0;
-    if (pool->nest == NULL) {
-        made = sandbox_start(pool->host, &pool->plan, true, &run->sandbox, &step, err);
+    if (order->nest == NULL) {
+        made = sandbox_start(&common->host, order->plan, true, &run->sandbox, &step, err);
     } else {
-        run->memory_held = pool->nest->zygote.held_bytes;
-        made = nest_build(pool->nest, run->id, &run->sandbox, &run->program, &step, err);
+        run->memory_held = order->nest->zygote.held_bytes;
+        made = nest_build(order->nest, run->id, &run->sandbox, &run->program, &step, err);
     }
     if (made != 0 || watch_all(run, err) != 0) {
         run_destroy(run);
@@ -143,32 +125,29 @@ struct run *run_make(struct pool *pool, struct cella_error *err)
     return run;
 }
 
-int run_assign(struct run *run, struct wire *wire, uint64_t id, int pack)
+int run_assign(struct run *run, uint64_t id, int pack)
 {
     struct cella_error err;
     run->id = id;
-    run->pool = NULL;
-    if (begin(run, wire, pack, &err) != 0) {
+    run->maker = NULL;
+    if (begin(run, pack, &err) != 0) {
         run_destroy(run);
         return -1;
     }
     return 0;
 }
 
+/* ---- what is watched ---- */
+
 static int watch(struct run *run, enum watch_source source, int fd, uint32_t events)
 {
     run->watches[source] = (struct watch){source, run, NULL};
-    struct epoll_event event = {.events = events, .data.ptr = &run->watches[source]};
-    return epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event);
+    return watch_begin(run->common->epoll, &run->watches[source], fd, events);
 }
 
-/* Closing a descriptor is not enough: the first process of another sandbox may hold a copy for a
- * moment, and epoll would go on to name a run that is no more. */
 static void unwatch(const struct run *run, int fd)
 {
-    if (fd >= 0) {
-        IGNORE(epoll_ctl(run->epoll, EPOLL_CTL_DEL, fd, NULL) != 0); /* may not be in */
-    }
+    watch_end(run->common->epoll, fd);
 }
 
 static void unwatch_all(const struct run *run)
@@ -183,7 +162,7 @@ static void unwatch_all(const struct run *run)
 /* What there is already: a nest's first process gives the pidfd later. */
 static int watch_all(struct run *run, struct cella_error *err)
 {
-    run->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    run->timer = clock_open_timer();
     if (run->sandbox.cgroup.host != NULL) {
         run->fork_events = cgroup_open_fork_events(&run->sandbox.cgroup);
     }
@@ -201,7 +180,7 @@ static int watch_all(struct run *run, struct cella_error *err)
 static void hide_if_complete(struct run *run)
 {
     if (run->hidden && run->sandbox.pidfd >= 0 && !run->dead) {
-        pool_run_hidden(run->pool, run);
+        run->maker->hidden(run->maker->context, run);
     }
 }
 
@@ -221,9 +200,9 @@ int run_built(struct run *run, int pidfd, struct cella_error *err)
 /* The zygote and its child speak for themselves, in either order. */
 static void park_if_complete(struct run *run)
 {
-    const bool has_program = run->sandbox.program >= 0 || run->pool->one_shot;
+    const bool has_program = run->sandbox.program >= 0 || run->one_shot;
     if (run->program_parked && has_program && !run->abandoned && !run->dead) {
-        pool_run_parked(run->pool, run);
+        run->maker->parked(run->maker->context, run);
     }
 }
 
@@ -248,9 +227,7 @@ static void set_timer(struct run *run)
         const uint64_t check = run_next_check_us(run);
         at = check < at ? check : at;
     }
-    const struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000) * 1000}};
-    IGNORE(timerfd_settime(run->timer, TFD_TIMER_ABSTIME, &when, NULL) != 0); /* valid arguments */
+    clock_set_timer(run->timer, at);
 }
 
 static void enter(struct run *run, enum run_state state, uint64_t time_us)
@@ -297,41 +274,35 @@ void run_abandon(struct run *run)
     run_kill(run);
 }
 
-static void give_notice(struct run *run, struct wire *wire, enum keeper_cause cause)
-{
-    const struct keeper_notice notice = {.header = header(KEEPER_NOTICE, run->id),
-                                         .cause = (uint32_t)cause};
-    run->causes |= (uint32_t)cause;
-    wire_send(wire, &notice, sizeof(notice), NULL, 0);
-}
+/* ---- what init and the kernel say ---- */
 
 /* A limit is reached: say so and stop. */
-static void stop_for(struct run *run, struct wire *wire, enum keeper_cause cause)
+static void stop_for(struct run *run, enum keeper_cause cause)
 {
     run_stop(run);
-    give_notice(run, wire, cause);
+    run_tell_notice(run, cause);
 }
 
-enum run_progress run_event(struct run *run, enum watch_source source, struct wire *wire)
+enum run_progress run_event(struct run *run, enum watch_source source)
 {
     switch (source) {
     case WATCH_CONTROL:
-        if (handle_report(run, wire) == REPORT_NO_MORE && run->sandbox.pidfd < 0) {
-            finish(run, wire); /* a first process that was never seen */
+        if (handle_report(run) == REPORT_NO_MORE && run->sandbox.pidfd < 0) {
+            finish(run); /* a first process that was never seen */
             return RUN_IS_OVER;
         }
         break; /* what is left comes again */
     case WATCH_INIT_DEAD:
-        finish(run, wire);
+        finish(run);
         return RUN_IS_OVER;
     case WATCH_PROGRAM_DEAD:
         handle_program_dead(run);
         break;
     case WATCH_TIMER:
-        handle_timer(run, wire);
+        handle_timer(run);
         break;
     case WATCH_FORK_EVENTS:
-        handle_refused_forks(run, wire);
+        handle_refused_forks(run);
         break;
     default:
         assert(false); /* a pool's */
@@ -352,15 +323,8 @@ static void handle_starting(struct run *run)
     enter(run, RUN_RUNNING, run->limits.value[LIMIT_WALL]);
 }
 
-static void announce_start(struct run *run, struct wire *wire)
-{
-    const struct keeper_started started = run_started(run);
-    wire_send(wire, &started, sizeof(started), NULL, 0);
-    run->announced = true;
-}
-
 /* The clock runs from the program's first instruction, which came after STARTING. */
-static void handle_started(struct run *run, const struct init_report *report, struct wire *wire)
+static void handle_started(struct run *run, const struct init_report *report)
 {
     const uint64_t now = clock_monotonic_us();
     if (run->state == RUN_RUNNING && report->wall_us <= now - run->started_us) {
@@ -368,7 +332,7 @@ static void handle_started(struct run *run, const struct init_report *report, st
         run->deadline_us = run->started_us + run->limits.value[LIMIT_WALL];
         set_timer(run);
     }
-    announce_start(run, wire);
+    run_tell_started(run);
 }
 
 /* What it was before it was let go is our work; the protections that it and init both have hold. */
@@ -406,7 +370,7 @@ static void handle_program_dead(struct run *run)
     IGNORE(sys_send(run->sandbox.control, &order, sizeof(order), NULL, 0) != 0);
 }
 
-static enum report handle_report(struct run *run, struct wire *wire)
+static enum report handle_report(struct run *run)
 {
     struct init_report report;
     bool closed = false;
@@ -437,11 +401,11 @@ static enum report handle_report(struct run *run, struct wire *wire)
         handle_starting(run);
         break;
     case INIT_STARTED:
-        handle_started(run, &report, wire);
+        handle_started(run, &report);
         break;
     case INIT_LIMIT:
         run->causes |= report.causes;
-        stop_for(run, wire, (enum keeper_cause)(report.causes & -report.causes));
+        stop_for(run, (enum keeper_cause)(report.causes & -report.causes));
         break;
     case INIT_EXITED:
         run->report = report;
@@ -449,7 +413,7 @@ static enum report handle_report(struct run *run, struct wire *wire)
         break;
     case INIT_DONE:
         run->report = report;
-        handle_done(run, wire);
+        handle_done(run);
         break;
     case INIT_FAILED:
         run->report = report;
@@ -461,17 +425,16 @@ static enum report handle_report(struct run *run, struct wire *wire)
 
 static void handle_stuck(const struct run *run)
 {
-    if (run->pool != NULL) {
-        pool_run_stuck(run->pool);
+    if (run->maker != NULL) {
+        run->maker->stuck(run->maker->context);
     }
     run_kill(run);
 }
 
-static void handle_timer(struct run *run, struct wire *wire)
+static void handle_timer(struct run *run)
 {
     const bool has_cgroup = run->sandbox.cgroup.host != NULL;
-    uint64_t expirations = 0;
-    IGNORE(read(run->timer, &expirations, sizeof(expirations)) < 0); /* only to rearm it */
+    clock_clear_timer(run->timer);
     if (run->state != RUN_RUNNING) {
         if (clock_monotonic_us() >= run->deadline_us && run->state != RUN_PARKED) {
             handle_stuck(run);
@@ -482,24 +445,26 @@ static void handle_timer(struct run *run, struct wire *wire)
         run->deadline_us += run->limits.value[LIMIT_WALL];
         set_timer(run);
     } else if (clock_monotonic_us() >= run->deadline_us) {
-        stop_for(run, wire, KEEPER_CAUSE_WALL);
+        stop_for(run, KEEPER_CAUSE_WALL);
     } else if (has_cgroup && run_cpu_used_us(run) > run->limits.value[LIMIT_CPU]) {
-        stop_for(run, wire, KEEPER_CAUSE_CPU);
+        stop_for(run, KEEPER_CAUSE_CPU);
     } else if (has_cgroup && run->fork_events < 0 && run_forks_exhausted(run)) {
-        stop_for(run, wire, KEEPER_CAUSE_PROCESSES);
+        stop_for(run, KEEPER_CAUSE_PROCESSES);
     } else {
         set_timer(run);
     }
 }
 
-static void handle_refused_forks(struct run *run, struct wire *wire)
+static void handle_refused_forks(struct run *run)
 {
     char text[128];
     IGNORE(pread(run->fork_events, text, sizeof(text), 0) < 0); /* this takes the event back */
     if (run->state == RUN_RUNNING && run_forks_exhausted(run)) {
-        stop_for(run, wire, KEEPER_CAUSE_PROCESSES);
+        stop_for(run, KEEPER_CAUSE_PROCESSES);
     }
 }
+
+/* ---- the end ---- */
 
 /* One that nobody has asked for yet. */
 static void lose(struct run *run)
@@ -508,69 +473,35 @@ static void lose(struct run *run)
     if (!run->failed) {
         error_set(&error, CELLA_ERROR_HOST, 0, "a sandbox died while it waited");
     }
-    pool_run_lost(run->pool, run, run->abandoned ? NULL : &error);
+    run->maker->lost(run->maker->context, run, run->abandoned ? NULL : &error);
     run_destroy(run);
 }
 
-/* What the engine gets for every CREATE, once.  Every process of the run is dead by now, but
- * perhaps for init. */
-static void conclude(struct run *run, const struct cgroup_usage *group, const struct rusage *rusage,
-                     struct wire *wire)
-{
-    struct keeper_ended ended;
-    struct init_report *report = &run->report;
-
-    run->concluded = true;
-    if (!run->failed && run->started_us > 0 && !run->announced) {
-        announce_start(run, wire); /* init died before it could say so */
-    }
-    if (!run->failed && !run->stopped && group->forks_refused != UINT64_MAX &&
-        group->forks_refused >= INIT_REFUSED_FORKS_MAX) {
-        /* It ended before this was seen, perhaps by what a fork bomb costs the kernel in memory. */
-        give_notice(run, wire, KEEPER_CAUSE_PROCESSES);
-    }
-    run_fill_ended(run, group, rusage, &ended);
-    const bool died_early =
-        run->started_us == 0 && !run->stopped && (ended.causes & KEEPER_CAUSE_MEMORY) == 0;
-    if (run->failed) {
-        refuse(wire, run->id, (enum step)report->step, &report->error);
-    } else if (died_early) {
-        error_set(&report->error, CELLA_ERROR_HOST, 0,
-                  "the sandbox died while it was being set up");
-        refuse(wire, run->id, STEP_COUNT, &report->error);
-    } else {
-        wire_send(wire, &ended, sizeof(ended), NULL, 0);
-    }
-}
-
-/* Sandboxes whose end has been told and that are not yet gone. */
-static unsigned ending;
-
 /* Init has said all that it will: the engine needs not wait until it is gone.  Unless too many are
  * there: what is begun faster than it is taken apart would pile up. */
-static void handle_done(struct run *run, struct wire *wire)
+static void handle_done(struct run *run)
 {
     struct cgroup_usage group;
     const struct rusage unused = {0};
     run->done = true;
-    if (ending < ENDING_MAX) { /* else finish() will tell */
-        ending++;
+    if (run->common->ending < ENDING_MAX) { /* else finish() will tell */
+        run->common->ending++;
         run->ending = true;
         sandbox_measure(&run->sandbox, &group);
-        conclude(run, &group, &unused, wire);
+        run_tell_end(run, &group, &unused);
     }
     run_kill(run);
 }
 
 /* Init is dead, and with it everything in its PID namespace. */
-static void finish(struct run *run, struct wire *wire)
+static void finish(struct run *run)
 {
     struct cgroup_usage group;
     struct rusage rusage;
 
     run->dead = true;
     /* What it said last may still be unread. */
-    while (handle_report(run, wire) == REPORT_TAKEN) {
+    while (handle_report(run) == REPORT_TAKEN) {
     }
     if (run->state < RUN_SETTING_UP) {
         lose(run);
@@ -579,14 +510,14 @@ static void finish(struct run *run, struct wire *wire)
     unwatch_all(run);
     sandbox_end(&run->sandbox, &group, &rusage);
     if (!run->concluded) {
-        conclude(run, &group, &rusage, wire);
+        run_tell_end(run, &group, &rusage);
     }
     run_destroy(run);
 }
 
 void run_destroy(struct run *run)
 {
-    ending -= run->ending;
+    run->common->ending -= run->ending;
     unwatch_all(run);
     sandbox_discard(&run->sandbox); /* nothing, when it has been ended */
     if (run->timer >= 0) {

@@ -1,7 +1,6 @@
 /* What a run has used and why it ended, from who knows each best: see run.h. */
 #include "base/clock.h"
-#include "isolate/protections.h"
-#include "keeper/run.h"
+#include "keeper/run_inside.h"
 
 #include <signal.h>
 #include <string.h>
@@ -139,18 +138,4 @@ uint64_t run_next_check_us(const struct run *run)
         wait = soon < wait ? soon : wait;
     }
     return now + wait;
-}
-
-struct keeper_started run_started(const struct run *run)
-{
-    const uint64_t of_init =
-        protection_bit(PROTECTION_INIT_HIDDEN) | protection_bit(PROTECTION_NO_TERMINAL) |
-        protection_bit(PROTECTION_DESCRIPTORS) | protection_bit(PROTECTION_RLIMITS);
-    const struct cgroup_host *host = run->sandbox.cgroup.host;
-    return (struct keeper_started){
-        .header = {(uint32_t)KEEPER_STARTED, KEEPER_PROTOCOL_VERSION, run->id},
-        .protections = run->sandbox.held | run->protections | (of_init & ~run->waived),
-        .mechanism = (uint32_t)(host != NULL ? host->mechanism : KEEPER_BY_SUPERVISION),
-        .warm = run->warm,
-    };
 }

@@ -4,6 +4,10 @@
 #ifndef KEEPER_WATCH_H
 #define KEEPER_WATCH_H
 
+#include "base/attributes.h"
+
+#include <stdint.h>
+
 struct run;
 struct pool;
 
@@ -29,5 +33,11 @@ struct watch {
     struct run *run; /* NULL: a pool's */
     struct pool *pool;
 };
+
+/* From now on events of the descriptor point at that watch. */
+int watch_begin(int epoll, struct watch *watch, int fd, uint32_t events) MUST_CHECK;
+/* And no more.  Closing it is not enough: the first process of a sandbox may hold a copy for a
+ * moment, and epoll would go on to name what is freed.  -1 is fine. */
+void watch_end(int epoll, int fd);
 
 #endif
