@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/paths.h"
 
 #include <dirent.h>
@@ -41,13 +42,6 @@ static int open_directory(bool create)
 {
     AUTO_CLOSE int parent = paths_open_cache(create);
     return parent < 0 ? -1 : paths_open_own(parent, DIRECTORY, create);
-}
-
-static void make_name(const unsigned char key[CACHE_KEY_SIZE], char ret_name[NAME_SIZE])
-{
-    for (size_t i = 0; i < CACHE_KEY_SIZE; i++) {
-        (void)snprintf(ret_name + 2 * i, 3, "%02x", key[i]); /* fits */
-    }
 }
 
 static void make_checksum(const unsigned char key[CACHE_KEY_SIZE], const void *data, size_t size,
@@ -105,7 +99,7 @@ bool cache_get(const unsigned char key[CACHE_KEY_SIZE], struct buffer *ret_bytes
     if (directory < 0) {
         return false;
     }
-    make_name(key, name);
+    hex_write(key, CACHE_KEY_SIZE, name);
     AUTO_CLOSE int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno != ELOOP) {
         return false; /* there is none, or we lack what it takes to look */
@@ -221,7 +215,7 @@ void cache_put(const unsigned char key[CACHE_KEY_SIZE], const struct buffer *byt
     memcpy(entry.magic, magic, sizeof(magic));
     memcpy(entry.key, key, CACHE_KEY_SIZE);
     make_checksum(key, bytes->data, bytes->size, entry.checksum);
-    make_name(key, name);
+    hex_write(key, CACHE_KEY_SIZE, name);
     (void)snprintf(temporary, sizeof(temporary), ".%.8s-%ld", name, (long)getpid()); /* fits */
     AUTO_CLOSE int fd =
         openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);

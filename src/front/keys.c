@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/json_write.h"
 
@@ -65,13 +66,6 @@ static int read_key_name(void *target, json_t *value, const struct json_where *w
     return read_name(((struct key *)target)->name, value, where, err);
 }
 
-static int nibble(char digit)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = digit != '\0' ? strchr(digits, digit) : NULL;
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
 static int read_digest(void *target, json_t *value, const struct json_where *where,
                        struct cella_error *err)
 {
@@ -82,7 +76,7 @@ static int read_digest(void *target, json_t *value, const struct json_where *whe
     }
     bool good = strlen(text) == 2 * (size_t)KEY_DIGEST_SIZE;
     for (size_t i = 0; good && i < KEY_DIGEST_SIZE; i++) {
-        const int high = nibble(text[2 * i]), low = nibble(text[2 * i + 1]);
+        const int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
         good = high >= 0 && low >= 0;
         key->digest[i] = good ? (uint8_t)(high << 4 | low) : 0;
     }
@@ -266,9 +260,7 @@ void keys_done(struct keys *keys)
 static void write_digest(struct json_writer *json, const struct key *key)
 {
     char hex[2 * KEY_DIGEST_SIZE + 1];
-    for (size_t i = 0; i < KEY_DIGEST_SIZE; i++) {
-        (void)snprintf(hex + 2 * i, 3, "%02x", key->digest[i]);
-    }
+    hex_write(key->digest, sizeof(key->digest), hex);
     json_write_key(json, "sha256");
     json_write_string(json, hex);
 }
@@ -418,9 +410,7 @@ static int make_text_of_key(char ret_text[KEY_TEXT_SIZE], struct cella_error *er
         return error_set(err, CELLA_ERROR_HOST, errno, "the kernel gives no random numbers");
     }
     (void)snprintf(ret_text, KEY_TEXT_SIZE, KEY_PREFIX);
-    for (size_t i = 0; i < sizeof(random); i++) {
-        (void)snprintf(ret_text + strlen(KEY_PREFIX) + 2 * i, 3, "%02x", random[i]);
-    }
+    hex_write(random, sizeof(random), ret_text + strlen(KEY_PREFIX));
     return 0;
 }
 

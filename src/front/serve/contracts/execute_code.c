@@ -10,6 +10,7 @@
  */
 #include "front/serve/contracts/execute_code.h"
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 #include <stdbool.h>
@@ -176,22 +177,14 @@ static void put_code(struct buffer *out, uint32_t code, bool *failed)
     }
 }
 
-static int digit_of(char letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                            : -1;
-}
-
 /* So many digits, or in octal at most so many.  Returns how many there were. */
 static size_t read_digits(struct text text, size_t max, unsigned base, uint32_t *ret_code)
 {
     size_t count = 0;
     *ret_code = 0;
-    while (count < max && count < text.size && digit_of(text.data[count]) >= 0 &&
-           (unsigned)digit_of(text.data[count]) < base) {
-        *ret_code = *ret_code * base + (uint32_t)digit_of(text.data[count++]);
+    while (count < max && count < text.size && hex_value(text.data[count]) >= 0 &&
+           (unsigned)hex_value(text.data[count]) < base) {
+        *ret_code = *ret_code * base + (uint32_t)hex_value(text.data[count++]);
     }
     return count;
 }

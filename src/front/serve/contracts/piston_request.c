@@ -5,6 +5,7 @@
  * told of the same one.
  */
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/json_write.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/contracts/piston.h"
@@ -285,14 +286,6 @@ static int write_base64(struct json_writer *json, const char *text, size_t size)
     return 0;
 }
 
-static int digit_of(char letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                            : -1;
-}
-
 /* As node reads it: up to the first pair that is none. */
 static int write_hex(struct json_writer *json, const char *text, size_t size)
 {
@@ -301,9 +294,9 @@ static int write_hex(struct json_writer *json, const char *text, size_t size)
     if (bytes == NULL) {
         return -1;
     }
-    while (2 * count + 1 < size && digit_of(text[2 * count]) >= 0 &&
-           digit_of(text[2 * count + 1]) >= 0) {
-        bytes[count] = (char)(digit_of(text[2 * count]) << 4 | digit_of(text[2 * count + 1]));
+    while (2 * count + 1 < size && hex_value(text[2 * count]) >= 0 &&
+           hex_value(text[2 * count + 1]) >= 0) {
+        bytes[count] = (char)(hex_value(text[2 * count]) << 4 | hex_value(text[2 * count + 1]));
         count++;
     }
     json_write_base64(json, bytes, count);

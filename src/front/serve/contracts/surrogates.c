@@ -1,6 +1,8 @@
 /* See surrogates.h. */
 #include "front/serve/contracts/surrogates.h"
 
+#include "base/hex.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,11 +16,7 @@ static long code_at(const char *json, size_t size, size_t at)
         return -1;
     }
     for (size_t i = at + 2; i < at + ESCAPE_SIZE; i++) {
-        const char letter = json[i];
-        const long digit = letter >= '0' && letter <= '9'   ? letter - '0'
-                           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-                           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
-                                                            : -1;
+        const int digit = hex_value(json[i]);
         if (digit < 0) {
             return -1;
         }

@@ -1,6 +1,8 @@
 /* See http.h. */
 #include "front/serve/http/http.h"
 
+#include "base/hex.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -322,13 +324,6 @@ int http_parse_head(char *data, size_t size, struct http_head *ret_head,
 }
 
 /* ---- chunks ---- */
-
-static int hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = c == '\0' ? NULL : strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
-    return found != NULL ? (int)(found - digits) : -1;
-}
 
 #define SIZE_DIGITS_MAX 15U /* of a chunk's size: fits into 64 bits */
 

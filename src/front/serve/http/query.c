@@ -1,19 +1,11 @@
 /* See query.h. */
 #include "front/serve/http/query.h"
 
+#include "base/hex.h"
 #include "front/serve/fail.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-static int digit(char letter)
-{
-    if (letter >= '0' && letter <= '9') {
-        return letter - '0';
-    }
-    letter = (char)(letter | 0x20);
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
 
 /* Whether it is rightly encoded and fits. */
 static bool decode(const char *text, size_t size, char ret_value[QUERY_VALUE_MAX])
@@ -24,8 +16,8 @@ static bool decode(const char *text, size_t size, char ret_value[QUERY_VALUE_MAX
         if (byte == '+') {
             byte = ' ';
         } else if (byte == '%') {
-            const int high = i + 1 < size ? digit(text[i + 1]) : -1;
-            const int low = i + 2 < size ? digit(text[i + 2]) : -1;
+            const int high = i + 1 < size ? hex_value(text[i + 1]) : -1;
+            const int low = i + 2 < size ? hex_value(text[i + 2]) : -1;
             byte = (char)(high * 16 + low);
             if (high < 0 || low < 0 || byte == '\0') {
                 return false;

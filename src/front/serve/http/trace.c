@@ -1,6 +1,7 @@
 /* See trace.h.  Divisions: reading; making. */
 #include "front/serve/http/trace.h"
 
+#include "base/hex.h"
 #include "front/serve/http/http.h"
 
 #include <stdio.h>
@@ -161,11 +162,7 @@ static void make_hex(char *ret_text, size_t digits)
     if (getrandom(bytes, digits / 2, GRND_NONBLOCK) < 0) {
         bytes[0] = 1;
     }
-    for (size_t i = 0; i < digits / 2; i++) {
-        ret_text[2 * i] = HEX_DIGITS[bytes[i] >> 4];
-        ret_text[2 * i + 1] = HEX_DIGITS[bytes[i] & 15];
-    }
-    ret_text[digits] = '\0';
+    hex_write(bytes, digits / 2, ret_text);
 }
 
 void trace_make_span(char ret_span[TRACE_SPAN_DIGITS + 1])

@@ -2,10 +2,10 @@
 #include "front/serve/records/record.h"
 
 #include "base/buffer.h"
+#include "base/hex.h"
 #include "base/json_write.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 #define RECORD_JSON_MAX 4096U
@@ -14,14 +14,11 @@
 void record_digest(const char *data, size_t size, char ret_digest[RECORD_DIGEST_SIZE])
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned count = 0;
     ret_digest[0] = '\0';
-    if (EVP_Digest(data, size, bytes, &count, EVP_sha256(), NULL) != 1) {
+    if (EVP_Digest(data, size, bytes, NULL, EVP_sha256(), NULL) != 1) {
         return; /* no memory for it: then it is told as null */
     }
-    for (unsigned i = 0; i < count && 2 * i + 2 < RECORD_DIGEST_SIZE; i++) {
-        (void)snprintf(ret_digest + (size_t)2 * i, 3, "%02x", bytes[i]);
-    }
+    hex_write(bytes, RECORD_DIGEST_SIZE / 2, ret_digest);
 }
 
 void record_init(struct record *record, const char *tenant, const struct trace *trace,
