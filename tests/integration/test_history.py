@@ -448,6 +448,33 @@ def test_what_is_too_much_goes_the_oldest_first():
         assert ids(server, "?q=" + "x" * 500) == []
 
 
+def test_what_is_not_kept_takes_no_room(tmp_path):
+    """Requests that are to be fetched later, whose policy keeps no code: nothing has to go for them."""
+    policies = tmp_path / "cella" / "policies"
+    policies.mkdir(parents=True)
+    (policies / "nocode.yaml").write_text("extends: default\nhistory: {code: false}\n")
+    with Server("--history", "64k", environment={"XDG_CONFIG_HOME": str(tmp_path)}) as server:
+        done = [server.run(language="bash", code="echo first")[2]["id"]]
+        for _ in range(6):
+            path = later(server, language="bash", code="#" + "x" * 20_000, policy="nocode")
+            done.append(result_at(server, path)["id"])
+        assert ids(server) == done[::-1]
+
+
+def test_room_is_counted_in_bytes(tmp_path):
+    with Server(directory=tmp_path) as server:
+        code = "#" + "\N{SNOWMAN}" * 5_000
+        runs = [server.run(language="bash", code=code)[2]["id"],
+                result_at(server, later(server, language="bash", code=code))["id"]]
+    with sqlite3.connect(tmp_path / "state" / "history.db") as database:
+        for id_ in runs:
+            counted, there = database.execute(
+                "SELECT bytes, length(CAST(request AS BLOB)) + length(CAST(result AS BLOB))"
+                " FROM runs WHERE id = ?", (id_,)).fetchone()
+            assert counted == there > 15_000
+    database.close()
+
+
 def test_what_is_too_old_goes(tmp_path):
     with Server("--history-days", "7", directory=tmp_path) as server:
         old, young = (server.run(language="bash", code=f"echo {name}")[2]["id"] for name in ("old", "young"))

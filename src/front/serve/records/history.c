@@ -101,14 +101,18 @@ static const char behind_tables[] =
     " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"                \
     " AND (?8 IS NULL OR id < ?8) AND (?10 IS NULL OR tenant = ?10) ORDER BY id DESC LIMIT ?9"
 
+/* length() of a text counts characters. */
+#define REQUEST_BYTES "length(CAST(?3 AS BLOB))"
+#define RESULT_BYTES  "length(CAST(?5 AS BLOB))"
+
 static const char *const statements[STATEMENT_COUNT] = {
     [ACCEPT] = "INSERT INTO runs(id, tenant, added_at, bytes, request, kept, record)"
-               " VALUES(?1, ?6, ?2, length(?3), ?3, ?7, ?8)",
+               " VALUES(?1, ?6, ?2, " REQUEST_BYTES ", ?3, ?7, ?8) RETURNING number, bytes",
     [ADD] = "INSERT INTO runs(id, tenant, added_at, bytes, request, kept, record, summary, result)"
-            " VALUES(?1, ?6, ?2, length(?3) + length(?5), ?3, ?7, ?8, ?4, ?5)"
+            " VALUES(?1, ?6, ?2, " REQUEST_BYTES " + " RESULT_BYTES ", ?3, ?7, ?8, ?4, ?5)"
             " RETURNING number, bytes",
-    [FINISH] = "UPDATE runs SET bytes = bytes + length(?5), summary = ?4, result = ?5"
-               " WHERE id = ?1 RETURNING number, length(?5)",
+    [FINISH] = "UPDATE runs SET bytes = bytes + " RESULT_BYTES ", summary = ?4, result = ?5"
+               " WHERE id = ?1 RETURNING number, " RESULT_BYTES,
     [SEARCHABLE] = "INSERT INTO texts(rowid, code, stdout, stderr) SELECT number,"
                    " substr(request ->> '$.code', 1, ?4), ?2, ?3 FROM runs WHERE number = ?1",
     [FIND] = "SELECT result, kept FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
@@ -383,8 +387,21 @@ static void bind_run(sqlite3_stmt *statement, const struct history_run *run)
     }
 }
 
+static int add_row(struct history *history, sqlite3_stmt *statement, sqlite3_int64 *ret_number)
+{
+    const bool added = sqlite3_step(statement) == SQLITE_ROW;
+    if (added) {
+        *ret_number = sqlite3_column_int64(statement, 0);
+        history->bytes += (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    const int end = sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return added && end == SQLITE_OK ? 0 : -1;
+}
+
 int history_accept(struct history *history, const struct history_run *run, struct cella_error *err)
 {
+    sqlite3_int64 number;
     if (history == NULL) {
         (void)serve_fail(err, CELLA_ERROR_CALLER,
                          "this server keeps no history, so no run can be fetched later");
@@ -395,14 +412,14 @@ int history_accept(struct history *history, const struct history_run *run, struc
         return history_failed(history, "be written", err);
     }
     bind_run(history->statements[ACCEPT], run);
-    if (history_step(history->statements[ACCEPT]) < 0 ||
+    if (add_row(history, history->statements[ACCEPT], &number) < 0 ||
         (run->key != NULL && history_put_key(history, run) < 0) ||
         run_text(history, "COMMIT") < 0) {
         (void)history_failed(history, "be written", err);
         (void)run_text(history, "ROLLBACK"); /* fails where SQLite has done so already */
+        count_bytes(history);
         return -1;
     }
-    history->bytes += run->request_size;
     return 0;
 }
 
@@ -416,18 +433,6 @@ static void bind_searched(sqlite3_stmt *statement, int place, const char *text, 
         size--;
     }
     history_bind(statement, place, text, zero < size ? zero : size);
-}
-
-static int add_row(struct history *history, sqlite3_stmt *statement, sqlite3_int64 *ret_number)
-{
-    const bool added = sqlite3_step(statement) == SQLITE_ROW;
-    if (added) {
-        *ret_number = sqlite3_column_int64(statement, 0);
-        history->bytes += (uint64_t)sqlite3_column_int64(statement, 1);
-    }
-    const int end = sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return added && end == SQLITE_OK ? 0 : -1;
 }
 
 /* Whether the result may be kept; its JSON is no shorter than its output.  One that was accepted
