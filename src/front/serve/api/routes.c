@@ -81,7 +81,7 @@ static const struct api_route *find(const struct exchange *exchange)
     return NULL;
 }
 
-/* There is no such path, or it has other methods. */
+/* There is no such path, or it has other methods; several routes may have it. */
 static int refuse_way(struct exchange *exchange)
 {
     struct cella_error error;
@@ -90,7 +90,7 @@ static int refuse_way(struct exchange *exchange)
     size_t count = 0;
     const struct api_route *routes = routes_of(exchange, &count);
     for (size_t i = 0; i < count; i++) {
-        if (has_path(&routes[i], path)) {
+        if (has_path(&routes[i], path) && strstr(allow, routes[i].method) == NULL) {
             const char *method =
                 strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
             const size_t length = strlen(allow);
