@@ -475,6 +475,22 @@ def test_ten_thousand_idle_connections_keep_nobody_out(server):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_tcp_makes_way_for_itself_alone():
+    """Its share is full: then not those go who are idle on the Unix socket."""
+    with Server(prefix=["prlimit", "--nofile=200"]) as server:  # 90 of 100 connections are TCP's
+        local = UnixConnection(server.socket)
+        assert server.ask("GET", "/healthz", connection=local)[0] == 200
+        idle = [server.raw() for _ in range(91)]
+        try:
+            idle[0].settimeout(5)
+            assert idle[0].recv(1) == b""
+            local.request("GET", "/healthz")
+            assert local.getresponse().read()  # by the same connection, which is not made anew
+        finally:
+            for connection in idle:
+                connection.close()
+
+
 def test_too_many_runs_are_asked_to_come_again():
     request = json.dumps({"language": "bash", "code": "sleep 60"})
     headers = {"Content-Type": "application/json"}

@@ -382,20 +382,25 @@ int server_check_ready(const struct server *server, struct cella_error *err)
 /* ---- accepting ---- */
 
 /* Room for one more connection, at the cost of one that nobody uses. */
-static bool make_place(struct server *server)
+static bool make_place(struct server *server, bool by_tcp)
 {
     struct connection *idle = TAILQ_FIRST(&server->idle);
+    while (idle != NULL && by_tcp && idle->is_local) {
+        idle = TAILQ_NEXT(idle, link);
+    }
     if (idle != NULL) {
         connection_destroy(idle);
     }
     return idle != NULL;
 }
 
-static bool is_full(const struct listener *listener)
+/* Whether there is room; TCP that has its share makes way for itself alone. */
+static bool has_place(const struct listener *listener)
 {
-    const struct server *server = listener->server;
-    return server->connection_count >= server->connections_max ||
-           (!listener->is_local && server->tcp_count >= server->tcp_max);
+    struct server *server = listener->server;
+    const bool tcp_is_full = !listener->is_local && server->tcp_count >= server->tcp_max;
+    return (!tcp_is_full && server->connection_count < server->connections_max) ||
+           make_place(server, tcp_is_full);
 }
 
 static void on_connections(void *context)
@@ -405,7 +410,7 @@ static void on_connections(void *context)
     for (unsigned i = 0; i < ACCEPT_IN_TURN; i++) {
         int fd = accept4(loop_socket(listener->watch), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            (void)make_place(server);
+            (void)make_place(server, false);
             loop_set_reading(listener->watch, false);
             loop_set_timer(listener->watch, ACCEPT_PAUSE_MS);
             return;
@@ -413,7 +418,7 @@ static void on_connections(void *context)
         if (fd < 0) {
             return; /* there is none, or it has gone again */
         }
-        if (is_full(listener) && !make_place(server)) {
+        if (!has_place(listener)) {
             connection_refuse(fd);
             continue;
         }
