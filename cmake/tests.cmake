@@ -37,6 +37,7 @@ target_sources(test_audit PRIVATE src/front/serve/records/audit.c src/front/serv
     src/front/serve/log.c)
 target_sources(test_trace PRIVATE src/front/serve/http/trace.c src/front/serve/http/http.c)
 target_sources(test_loop PRIVATE src/front/serve/host/loop.c src/front/serve/fail.c)
+target_link_options(test_loop PRIVATE LINKER:--wrap=clock_monotonic_us)
 target_sources(test_semver PRIVATE src/front/serve/contracts/semver.c)
 target_sources(test_surrogates PRIVATE src/front/serve/contracts/surrogates.c)
 target_sources(test_execute_code PRIVATE src/front/serve/contracts/execute_code.c)
@@ -95,7 +96,7 @@ target_sources(fuzz_query PRIVATE src/front/serve/http/query.c src/front/serve/f
 # time: fuzz_connection.c stands in for both.
 set(WRAPPED cella_run_start cella_request_is_adaptive cella_explain cella_engine_check
     cella_engine_pools cella_pools_json cella_languages cella_languages_json cella_policies_json
-    cella_policy_show tenants_are_demanded server_now_ms log_write)
+    cella_policy_show tenants_are_demanded clock_monotonic_us log_write)
 list(TRANSFORM WRAPPED PREPEND LINKER:--wrap=)
 set(CONNECTION_SOURCES ${SERVE_SOURCES})
 list(FILTER CONNECTION_SOURCES EXCLUDE REGEX "/serve/(main|host/loop)[.]c$")
@@ -115,6 +116,7 @@ foreach(target fuzz_transport test_connection)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(${target} PRIVATE ${OPENSSL_LIBRARIES} ${WSLAY_LIBRARIES}
         ${NGHTTP2_LIBRARIES})
+    target_link_options(${target} PRIVATE LINKER:--wrap=clock_monotonic_us)
 endforeach()
 target_sources(fuzz_compare PRIVATE src/front/serve/runs/compare.c)
 target_sources(fuzz_contract PRIVATE src/front/serve/contracts/execute_code.c

@@ -245,9 +245,9 @@ WRAPPED(int, cella_policy_show, const struct cella_options *options, const char 
 
 static uint64_t now_ms;
 
-WRAPPED(uint64_t, server_now_ms, void)
+WRAPPED(uint64_t, clock_monotonic_us, void)
 {
-    return now_ms;
+    return now_ms * 1000;
 }
 
 WRAPPED(bool, tenants_are_demanded, struct server *server)

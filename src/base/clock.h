@@ -10,6 +10,10 @@
 
 /* Microseconds since some moment before the host's start: for durations and deadlines. */
 uint64_t clock_monotonic_us(void);
+static inline uint64_t clock_monotonic_ms(void)
+{
+    return clock_monotonic_us() / 1000;
+}
 /* Microseconds of processor time of this thread: what bounds work, however busy the host is. */
 uint64_t clock_thread_us(void);
 /* Milliseconds of Unix time: for people. */

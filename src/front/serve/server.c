@@ -30,7 +30,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Connections accepted in one turn: others want to be heard too. */
@@ -44,13 +43,6 @@
 static int open_engine(struct server *server, struct cella_error *err);
 static int open_listeners(struct server *server, struct cella_error *err);
 static int watch_signals(struct server *server, struct cella_error *err);
-
-uint64_t server_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- opening and closing ---- */
 

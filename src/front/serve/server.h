@@ -134,6 +134,4 @@ int server_check_ready(const struct server *server, struct cella_error *err)
 /* A job or connection has ended: with the last of them a server that drains ends. */
 void server_settle(struct server *server);
 
-uint64_t server_now_ms(void);
-
 #endif

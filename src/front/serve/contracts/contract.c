@@ -1,6 +1,7 @@
 /* See contract.h. */
 #include "front/serve/contracts/contract.h"
 
+#include "base/clock.h"
 #include "front/serve/contracts/surrogates.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -79,7 +80,7 @@ int contract_read_policy(struct server *server, const char *name, const json_t *
                          struct cella_error *err)
 {
     json_t *policy = NULL;
-    const uint64_t now_ms = server_now_ms();
+    const uint64_t now_ms = clock_monotonic_ms();
     size_t i = 0;
     if (server->contract_policies == NULL) {
         server->contract_policies = calloc(1, sizeof(*server->contract_policies));

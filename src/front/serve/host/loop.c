@@ -8,8 +8,8 @@
  */
 #include "front/serve/host/loop.h"
 
+#include "base/clock.h"
 #include "front/serve/fail.h"
-#include "front/serve/server.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -254,7 +254,7 @@ void loop_set_timer(struct loop_watch *watch, unsigned ms)
         }
         return;
     }
-    watch->due_ms = server_now_ms() + ms;
+    watch->due_ms = clock_monotonic_ms() + ms;
     if (watch->timer == NO_TIMER) {
         assert(loop->timer_count < loop->max); /* each watch has one */
         put(loop, loop->timer_count++, watch);
@@ -264,7 +264,7 @@ void loop_set_timer(struct loop_watch *watch, unsigned ms)
 
 static void call_timeouts(struct loop *loop)
 {
-    const uint64_t now = server_now_ms();
+    const uint64_t now = clock_monotonic_ms();
     while (loop->timer_count > 0 && loop->timers[0]->due_ms <= now) {
         struct loop_watch *watch = loop->timers[0];
         remove_timer(watch);
@@ -278,7 +278,7 @@ static int wait_ms(const struct loop *loop)
     if (loop->timer_count == 0) {
         return -1;
     }
-    const uint64_t now = server_now_ms();
+    const uint64_t now = clock_monotonic_ms();
     const uint64_t due = loop->timers[0]->due_ms;
     return due <= now ? 0 : due - now < INT_MAX ? (int)(due - now) : INT_MAX;
 }

@@ -1,6 +1,7 @@
 /* See answer.h. */
 #include "front/serve/http/answer.h"
 
+#include "base/clock.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/exchange.h"
@@ -51,7 +52,7 @@ static void begin(struct exchange *exchange, int status, const char *type)
         status == 200 && strcmp(head->method, "POST") != 0 && strchr(head->path + 1, '/') == NULL;
     exchange->answer = (struct answer){.status = status};
     metrics_count_response(&exchange->server->metrics, status,
-                           server_now_ms() - exchange->began_ms);
+                           clock_monotonic_ms() - exchange->began_ms);
     add_date(&exchange->answer);
     if (type != NULL) {
         add(&exchange->answer, "Content-Type: %s\r\n", type);
@@ -66,7 +67,7 @@ static void begin(struct exchange *exchange, int status, const char *type)
     if (!is_looked_at) { /* those who look after the server do it all the time */
         struct log_about about = exchange_about(exchange);
         about.status = status;
-        about.duration_ms = server_now_ms() - exchange->began_ms;
+        about.duration_ms = clock_monotonic_ms() - exchange->began_ms;
         log_write(LOG_LEVEL_INFO, &about, "%s %s %d %llu ms", head->method, head->path, status,
                   (unsigned long long)about.duration_ms);
     }

@@ -1,6 +1,7 @@
 /* See exchange.h. */
 #include "front/serve/http/exchange.h"
 
+#include "base/clock.h"
 #include "front/serve/api/routes.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -37,7 +38,7 @@ struct exchange *exchange_create(struct connection *connection)
     exchange->connection = connection;
     exchange->server = connection->server;
     exchange->head = (struct http_head){.method = "-", .path = "-", .query = ""};
-    exchange->began_ms = server_now_ms();
+    exchange->began_ms = clock_monotonic_ms();
     trace_begin(&exchange->trace, NULL, flags_of(exchange)); /* until its head is there */
     TAILQ_INSERT_TAIL(&connection->exchanges, exchange, link);
     return exchange;

@@ -2,6 +2,7 @@
 #include "front/serve/http/http2.h"
 
 #include "base/attributes.h"
+#include "base/clock.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
@@ -300,7 +301,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
     size = size < left ? size : left;
     memcpy(data, answer->body + answer->sent, size);
     answer->sent += size;
-    exchange->moved_ms = server_now_ms();
+    exchange->moved_ms = clock_monotonic_ms();
     if (!answer->has_pieces && size == left) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     }
@@ -359,7 +360,7 @@ static void answer(struct exchange *exchange)
     if (!answer->has_pieces) {
         fields[count++] = field("content-length", 14, length, (size_t)length_size);
     }
-    exchange->moved_ms = server_now_ms();
+    exchange->moved_ms = clock_monotonic_ms();
     if (nghttp2_submit_response(http2->session, exchange->stream, fields, count,
                                 answer->has_pieces || answer->body_size > 0 ? &provider : NULL) !=
         0) {
@@ -374,7 +375,7 @@ static void resume(struct exchange *exchange)
     struct http2 *http2 = exchange->connection->session;
     if (exchange->waits) {
         exchange->waits = false;
-        exchange->moved_ms = server_now_ms();
+        exchange->moved_ms = clock_monotonic_ms();
     }
     IGNORE(nghttp2_session_resume_data(http2->session, exchange->stream) != 0); /* it goes on */
     loop_want_room(exchange->connection->watch);
@@ -404,7 +405,7 @@ static int send_frame(struct connection *connection)
     http2->out += sent;
     http2->out_size -= (size_t)sent;
     if (sent > 0) {
-        http2->sent_ms = server_now_ms();
+        http2->sent_ms = clock_monotonic_ms();
     }
     return http2->out_size == 0 ? 1 : -1;
 }
@@ -463,7 +464,7 @@ static void check_time(struct http2 *http2, struct exchange *exchange, uint64_t 
 static void timeout(struct connection *connection)
 {
     struct http2 *http2 = connection->session;
-    const uint64_t now = server_now_ms();
+    const uint64_t now = clock_monotonic_ms();
     struct exchange *exchange;
     if (http2->out_size > 0 && now - http2->sent_ms > CONNECTION_SEND_MS) {
         connection_destroy(connection);

@@ -91,7 +91,7 @@ void report_answered(const struct exchange *exchange)
         .trace = &exchange->trace,
         .name = path[0] != '\0' ? name : exchange->head.method,
         .kind = OTLP_SERVER,
-        .from_us = (now_ms - (int64_t)(server_now_ms() - exchange->began_ms)) * 1000,
+        .from_us = (now_ms - (int64_t)(clock_monotonic_ms() - exchange->began_ms)) * 1000,
         .to_us = now_ms * 1000,
         .failed = status >= 500,
         .attributes = {{"http.request.method", exchange->head.method, 0},

@@ -1,6 +1,7 @@
 /* See job.h. */
 #include "front/serve/runs/job.h"
 
+#include "base/clock.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
@@ -265,7 +266,7 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
                         .way = way,
                         .form = *form,
                         .tenant = exchange->tenant,
-                        .began_ms = server_now_ms(),
+                        .began_ms = clock_monotonic_ms(),
                         .is_accepted = way == JOB_STAYS || exchange->idempotency_key != NULL};
     json = json != NULL ? json : ""; /* no body */
     if (job_check(exchange, size, err) < 0) {
@@ -308,7 +309,7 @@ int job_start_part(struct server *server, const struct job_owner *owner,
                         .owner = *owner,
                         .record = *record,
                         .tenant = tenants_find_name(server, record->tenant),
-                        .began_ms = server_now_ms()};
+                        .began_ms = clock_monotonic_ms()};
     if (tenant_check_cpu(server, job->tenant, err) < 0) {
         cella_request_destroy(request);
         free_job(job);
@@ -452,7 +453,7 @@ static void on_begun(void *context, struct cella_run *run)
     (void)run;
     job->has_begun = true;
     if (job->place.waits) {
-        metrics_count_wait(&job->server->metrics, server_now_ms() - job->place.since_ms);
+        metrics_count_wait(&job->server->metrics, clock_monotonic_ms() - job->place.since_ms);
         queue_leave(job->server, &job->place);
         if (job->way == JOB_STREAMS && !job->is_left) {
             answer_events(job->exchange);
@@ -540,7 +541,7 @@ void job_finish(struct job *job, const struct cella_result *result)
         server->has_worked = true;
     }
     remember_time(job, result);
-    metrics_count_run(&server->metrics, result, server_now_ms() - job->began_ms);
+    metrics_count_run(&server->metrics, result, clock_monotonic_ms() - job->began_ms);
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
     report_ended(server, &job->record, job->id, job->run, result);

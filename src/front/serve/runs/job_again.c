@@ -5,6 +5,7 @@
  * behind, of whose output something was told, or that nobody waits for any more.  With the keeper
  * gone the next attempt waits until another is ready; in any case for a while, longer each time.
  */
+#include "base/clock.h"
 #include "front/serve/host/loop.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/log.h"
@@ -66,7 +67,7 @@ static int keep_lost(struct job *job, const struct cella_result *result)
 /* The timer is for the first of those that wait. */
 static void set_timer(struct server *server)
 {
-    const uint64_t now = server_now_ms();
+    const uint64_t now = clock_monotonic_ms();
     uint64_t first = UINT64_MAX;
     struct job *job = NULL;
     TAILQ_FOREACH(job, &server->jobs, link)
@@ -94,7 +95,7 @@ bool job_is_lost(struct job *job, const struct cella_result *result)
     cella_run_free(job->run);
     job->run = NULL;
     job->since[CELLA_STDOUT] = job->since[CELLA_STDERR] = 0;
-    job->again_ms = server_now_ms() + wait_ms;
+    job->again_ms = clock_monotonic_ms() + wait_ms;
     server->waiting_count++;
     set_timer(server);
     return true;
@@ -115,7 +116,7 @@ static void begin_again(struct job *job)
 /* One whose time has come. */
 static struct job *find_due(struct server *server)
 {
-    const uint64_t now = server_now_ms();
+    const uint64_t now = clock_monotonic_ms();
     struct job *job = NULL;
     TAILQ_FOREACH(job, &server->jobs, link)
     {

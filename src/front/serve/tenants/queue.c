@@ -2,6 +2,7 @@
 #include "front/serve/tenants/queue.h"
 
 #include "base/attributes.h"
+#include "base/clock.h"
 #include "front/serve/fail.h"
 #include "front/serve/host/loop.h"
 #include "front/serve/http/exchange.h"
@@ -27,7 +28,7 @@ static void set_clock(struct server *server)
 static void on_clock(void *context)
 {
     struct server *server = context;
-    const uint64_t now = server_now_ms();
+    const uint64_t now = clock_monotonic_ms();
     uint64_t times;
     /* That it can be read is all there is to know; a clock that was set anew meanwhile cannot. */
     IGNORE(read(loop_socket(server->queue.clock), &times, sizeof(times)) < 0);
@@ -101,7 +102,7 @@ void queue_enter(struct server *server, struct queue_place *place, uint64_t wait
 {
     struct queue *queue = &server->queue;
     place->waits = true;
-    place->since_ms = server_now_ms();
+    place->since_ms = clock_monotonic_ms();
     place->until_ms = wait_ms == UINT64_MAX ? 0 : place->since_ms + wait_ms;
     struct queue_place *before = TAILQ_LAST(&queue->line, queue_line);
     /* As a number no time at all is the longest. */
