@@ -273,8 +273,9 @@ int execute_request_write(const json_t *body, const json_t *policy, const char *
     buffer_init(&program, 0);
     json_write_init(&json, ret_request);
     write_request(&json, body, policy_name, language, &call);
-    json.failed =
-        execute_code_find(json_string_value(code), json_string_length(code), &program) < 0;
+    if (execute_code_find(json_string_value(code), json_string_length(code), &program) < 0) {
+        json.failed = true;
+    }
     call.is_interactive = execute_is_interactive(body);
     write_code(&json, &program, call.is_interactive, verbosity);
     json_write_close(&json, '}');
