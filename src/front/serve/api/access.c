@@ -75,16 +75,8 @@ static int check_page(struct exchange *exchange)
 static const char *token_of(const struct http_head *head)
 {
     static const char scheme[] = "Bearer";
-    const char *value = NULL;
+    const char *value = http_header_once(head, "Authorization");
     const size_t size = sizeof(scheme) - 1;
-    for (size_t i = 0; i < head->header_count; i++) {
-        if (strcasecmp(head->headers[i].name, "Authorization") == 0) {
-            if (value != NULL) {
-                return NULL; /* of two nobody knows which is meant */
-            }
-            value = head->headers[i].value;
-        }
-    }
     if (value == NULL || strncasecmp(value, scheme, size) != 0 || value[size] != ' ') {
         return NULL;
     }

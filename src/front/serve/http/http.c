@@ -178,6 +178,11 @@ const char *http_header(const struct http_head *head, const char *name)
     return NULL;
 }
 
+const char *http_header_once(const struct http_head *head, const char *name)
+{
+    return http_header_count(head, name) == 1 ? http_header(head, name) : NULL;
+}
+
 static bool list_has(const char *list, const char *word)
 {
     const size_t word_size = strlen(word);

@@ -54,6 +54,8 @@ int http_parse_head(char *data, size_t size, struct http_head *ret_head,
 
 /* The value of a header that comes once, or NULL. */
 const char *http_header(const struct http_head *head, const char *name);
+/* Likewise; NULL also when it comes more than once: then nobody knows which one was meant. */
+const char *http_header_once(const struct http_head *head, const char *name);
 /* How often it comes. */
 size_t http_header_count(const struct http_head *head, const char *name);
 /* Whether a header, as a list separated by commas, has that word. */

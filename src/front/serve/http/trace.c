@@ -20,21 +20,6 @@
 
 /* ---- reading ---- */
 
-/* NULL also when it comes more than once: then nobody knows which one was meant. */
-static const char *header_once(const struct http_head *head, const char *name)
-{
-    const char *value = NULL;
-    for (size_t i = 0; head != NULL && i < head->header_count; i++) {
-        if (strcasecmp(head->headers[i].name, name) == 0) {
-            if (value != NULL) {
-                return NULL;
-            }
-            value = head->headers[i].value;
-        }
-    }
-    return value;
-}
-
 bool trace_is_request_id(const char *text)
 {
     const size_t size = strspn(text, ID_LETTERS);
@@ -172,8 +157,8 @@ void trace_make_span(char ret_span[TRACE_SPAN_DIGITS + 1])
 
 void trace_begin(struct trace *trace, const struct http_head *head, unsigned flags)
 {
-    const char *id = header_once(head, "X-Request-Id");
-    const char *parent = header_once(head, "traceparent");
+    const char *id = head != NULL ? http_header_once(head, "X-Request-Id") : NULL;
+    const char *parent = head != NULL ? http_header_once(head, "traceparent") : NULL;
     *trace = (struct trace){.flags = flags};
     make_hex(trace->span, TRACE_SPAN_DIGITS);
     if (parent != NULL && trace_read_parent(parent, trace)) {
