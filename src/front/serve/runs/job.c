@@ -6,7 +6,6 @@
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/log.h"
-#include "front/serve/records/history.h"
 #include "front/serve/records/record.h"
 #include "front/serve/records/report.h"
 #include "front/serve/runs/interactive.h"
@@ -20,9 +19,6 @@
 
 /* There is always room for such a one. */
 #define SMALL_ANSWER ((size_t)1 << 20)
-/* A longer request is not remembered with its result, unless it was accepted for later. */
-#define REMEMBERED_REQUEST_MAX ((size_t)1 << 20)
-
 /* Of a longer one no copy is held, so it is not begun again when it is lost. */
 #define REPEATED_REQUEST_MAX ((size_t)1 << 20)
 
@@ -73,49 +69,12 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
     return code;
 }
 
-/* What the same code took before, where its limit of time follows that. */
-static int take_past(struct job *job, struct cella_request *request, struct cella_error *err)
-{
-    const struct history_code code = {job->record.tenant, job->code_digest};
-    double wall_ms[HISTORY_TIMES_OF_CODE];
-    size_t count = 0;
-    int adaptive = 0;
-    if (cella_request_is_adaptive(job->server->engine, request, &adaptive, err) < 0) {
-        return -1;
-    }
-    job->is_adaptive = adaptive != 0;
-    if (!job->is_adaptive) {
-        return 0;
-    }
-    cella_request_code_digest(request, job->code_digest);
-    return history_find_times(job->server->history, &code, wall_ms, &count, err) < 0
-               ? -1
-               : cella_request_set_past(request, wall_ms, count, err);
-}
-
-/* Of one that took its time, whether it ended by itself or at its limit. */
-static void remember_time(const struct job *job, const struct cella_result *result)
-{
-    static const char *const words[] = {"ok", "exit", "signal", "wall_time"};
-    const struct history_code code = {job->record.tenant, job->code_digest};
-    const double wall_ms = cella_result_wall_ms(result);
-    struct cella_error err;
-    bool counts = false;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        counts = counts || strcmp(cella_result_status(result), words[i]) == 0;
-    }
-    if (job->is_adaptive && counts && wall_ms >= 0 &&
-        history_add_time(job->server->history, &code, wall_ms, &err) < 0) {
-        log_line("what %s took is not remembered: %s", job->id, err.text);
-    }
-}
-
 /* Takes the request, and keeps it where it may be wanted again. */
 static int start(struct job *job, struct cella_request *request, size_t size,
                  const struct cella_run *first, struct cella_error *err)
 {
     const int code = tenant_take_request(job->server, job->tenant, request, err) < 0 ||
-                             take_past(job, request, err) < 0
+                             job_take_past(job, request, err) < 0
                          ? -1
                          : job_begin(job, request, first, err);
     if (code == 0 && size <= REPEATED_REQUEST_MAX && cella_run_is_repeatable(job->run)) {
@@ -124,58 +83,6 @@ static int start(struct job *job, struct cella_request *request, size_t size,
         cella_request_destroy(request);
     }
     return code;
-}
-
-/* One that is fetched later, or found by a key, is in the history before anybody is told of it. */
-static int remember_now(struct job *job, const char *key_name, const char *json, size_t size,
-                        struct cella_error *err)
-{
-    const unsigned keeps = job->keeps;
-    const struct history_key key = {key_name, job->record.request_digest};
-    char *record = record_json(&job->record);
-    if (record == NULL) {
-        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-    }
-    if ((keeps & CELLA_KEEP_OUTPUT) == 0) {
-        free(record);
-        (void)serve_fail(err, CELLA_ERROR_POLICY,
-                         "the policy wants no output in the history, so no result can be fetched "
-                         "later");
-        return serve_hint(err, "ask without %s",
-                          key_name != NULL ? "Idempotency-Key" : "`Prefer: respond-async`");
-    }
-    const struct history_run run = {
-        .id = job->id,
-        .tenant = job->record.tenant,
-        .record = record,
-        .keeps = keeps,
-        .request = (keeps & CELLA_KEEP_CODE) != 0 ? json : NULL,
-        .request_size = size,
-        .key = key_name != NULL ? &key : NULL,
-    };
-    const int code = history_accept(job->server->history, &run, err);
-    free(record);
-    return code;
-}
-
-/* What the history will have of the request. */
-static int remember(struct job *job, const char *key, const char *json, size_t size,
-                    struct cella_error *err)
-{
-    if (job->is_accepted) {
-        return remember_now(job, key, json, size, err);
-    }
-    if (job->server->history == NULL || size > REMEMBERED_REQUEST_MAX ||
-        (job->keeps & CELLA_KEEP_CODE) == 0) {
-        return 0;
-    }
-    job->request = malloc(size);
-    if (job->request == NULL) {
-        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-    }
-    memcpy(job->request, json, size);
-    job->request_size = size;
-    return 0;
 }
 
 static void free_job(struct job *job)
@@ -278,7 +185,7 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     if (cella_request_parse(json, size, &request, err) < 0 ||
         start(job, request, size, NULL, err) < 0 || wait_for_room(exchange, job, size, err) < 0 ||
         report_created(server, exchange, &job->record, job->run, err) < 0 ||
-        remember(job, exchange->idempotency_key, json, size, err) < 0) {
+        job_remember(job, exchange->idempotency_key, json, size, err) < 0) {
         free_job(job);
         return -1;
     }
@@ -508,27 +415,6 @@ static void answer(struct exchange *exchange, const struct cella_result *result,
     }
 }
 
-static int put_into_history(const struct job *job, const struct cella_result *result,
-                            struct cella_error *err)
-{
-    char *record = record_json(&job->record);
-    if (record == NULL) {
-        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-    }
-    const struct history_run run = {
-        .id = job->id,
-        .tenant = job->record.tenant,
-        .record = record,
-        .keeps = job->keeps,
-        .is_accepted = job->is_accepted,
-        .request = job->request,
-        .request_size = job->request_size,
-    };
-    const int code = history_add(job->server->history, &run, result, err);
-    free(record);
-    return code;
-}
-
 void job_finish(struct job *job, const struct cella_result *result)
 {
     struct server *server = job->server;
@@ -540,7 +426,7 @@ void job_finish(struct job *job, const struct cella_result *result)
     if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
         server->has_worked = true;
     }
-    remember_time(job, result);
+    job_remember_time(job, result);
     metrics_count_run(&server->metrics, result, clock_monotonic_ms() - job->began_ms);
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
@@ -548,7 +434,7 @@ void job_finish(struct job *job, const struct cella_result *result)
     if (job->way == JOB_ANSWERS && !job->is_left) {
         job->form.answer(job->exchange, result, job->form.context);
     }
-    if (put_into_history(job, result, &err) < 0) {
+    if (job_put_into_history(job, result, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", job->id, err.text);
     }
     if (job->way == JOB_STREAMS && !job->is_left && !job->has_begun) {

@@ -56,6 +56,20 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
 /* It has come to this. */
 void job_finish(struct job *job, const struct cella_result *result);
 
+/* ---- job_history.c ---- */
+
+/* Gives the request what the same code took before, where its limit of time follows that. */
+int job_take_past(struct job *job, struct cella_request *request, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* Of one that took its time, whether it ended by itself or at its limit. */
+void job_remember_time(const struct job *job, const struct cella_result *result);
+/* What the history has, or will have, of the request.  One that is fetched later, or found by that
+ * key, is there when this returns 0. */
+int job_remember(struct job *job, const char *key, const char *json, size_t size,
+                 struct cella_error *err) __attribute__((warn_unused_result));
+int job_put_into_history(const struct job *job, const struct cella_result *result,
+                         struct cella_error *err) __attribute__((warn_unused_result));
+
 /* ---- job_again.c ---- */
 
 /* Whether a run that has ended so was lost and is begun again; then the job waits for that. */
