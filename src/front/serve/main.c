@@ -2,7 +2,8 @@
  * cella-serve: the server, started by `cella serve`.  It runs programs for whoever asks over HTTP,
  * by one engine, in one loop, without threads.
  *
- *   server.c    the engine, who connects, how it ends
+ *   server.c    who connects, how it ends
+ *   keepers.c   the engine and its keeper, or the next one
  *   settings/   what it is told: options, variables, a configuration file; read again at SIGHUP
  *   host/       the loop, the sockets it listens on, systemd; how it confines itself
  *   http/       a socket, what is spoken on it, one request and its answer (exchange.h)

@@ -1,5 +1,5 @@
 /*
- * See server.h.  Divisions: opening and closing; the engine; accepting; signals and the end.
+ * See server.h.  Divisions: opening and closing; its state; accepting; signals and the end.
  */
 #include "front/serve/server.h"
 
@@ -15,6 +15,7 @@
 #include "front/serve/host/listen.h"
 #include "front/serve/http/connection.h"
 #include "front/serve/http/tls.h"
+#include "front/serve/keepers.h"
 #include "front/serve/log.h"
 #include "front/serve/records/history.h"
 #include "front/serve/runs/batch.h"
@@ -40,7 +41,6 @@
 /* Watches besides the connections: listeners, the engine, signals. */
 #define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 10U)
 
-static int open_engine(struct server *server, struct cella_error *err);
 static int open_listeners(struct server *server, struct cella_error *err);
 static int watch_signals(struct server *server, struct cella_error *err);
 
@@ -130,7 +130,7 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
         open_listeners(server, err) < 0 || life_watch(server, err) < 0) {
         return -1;
     }
-    return open_engine(server, err) < 0 ? -1 : confine_server(server, err);
+    return keepers_open(server, err) < 0 ? -1 : confine_server(server, err);
 }
 
 static void close_listeners(struct server *server)
@@ -142,18 +142,6 @@ static void close_listeners(struct server *server)
         }
     }
     server->listener_count = 0;
-}
-
-static void close_engine(struct server *server)
-{
-    if (server->engine_watch != NULL) {
-        loop_close(server->engine_watch);
-        server->engine_watch = NULL;
-    }
-    cella_run_free(server->trial);
-    server->trial = NULL;
-    cella_engine_close(server->engine);
-    server->engine = NULL;
 }
 
 void server_close(struct server *server)
@@ -172,7 +160,7 @@ void server_close(struct server *server)
     while (!TAILQ_EMPTY(&server->jobs)) { /* those that nobody waits for */
         job_destroy(TAILQ_FIRST(&server->jobs));
     }
-    close_engine(server);
+    keepers_close(server);
     queue_close(server);
     tenants_close(server);
     report_server(server, AUDIT_SERVER_ENDED, NULL);
@@ -207,7 +195,9 @@ int server_run(struct server *server, struct cella_error *err)
     return 0;
 }
 
-static void fail_server(struct server *server, const struct cella_error *error)
+/* ---- its state ---- */
+
+void server_fail(struct server *server, const struct cella_error *error)
 {
     if (server->failure.kind == CELLA_ERROR_NONE) {
         server->failure = *error;
@@ -215,9 +205,7 @@ static void fail_server(struct server *server, const struct cella_error *error)
     loop_stop(server->loop);
 }
 
-/* ---- the engine ---- */
-
-static void set_state(struct server *server, enum server_state state, const char *status)
+void server_set_state(struct server *server, enum server_state state, const char *status)
 {
     static const char *const words[] = {
         [SERVER_STARTING] = "", [SERVER_READY] = "READY=1", [SERVER_DRAINING] = "STOPPING=1"};
@@ -227,138 +215,6 @@ static void set_state(struct server *server, enum server_state state, const char
         job_begin_again_all(server);
         batch_resume_all(server);
     }
-}
-
-static void on_trial_done(void *context, struct cella_run *run)
-{
-    struct server *server = context;
-    (void)run;
-    server->trial_done = true;
-}
-
-/* A program that does nothing: what runs need is there when it ends well. */
-static int start_trial(struct server *server, struct cella_error *err)
-{
-    const struct cella_callbacks callbacks = {
-        .size = sizeof(callbacks), .context = server, .done = on_trial_done};
-    struct cella_request *request;
-    if (cella_request_create(&request, err) < 0) {
-        return -1;
-    }
-    int result = cella_request_add(request, "command", "/bin/true", err);
-    server->trial_done = false;
-    if (result == 0) {
-        result = cella_run_start(server->engine, request, 0, &callbacks, &server->trial, err);
-    }
-    cella_request_destroy(request);
-    if (result < 0 && err->kind == CELLA_ERROR_POLICY) {
-        report_server(server, AUDIT_SERVER_STARTED, cella_version());
-        log_line("ready, untried: %s", err->text); /* the operator wants no commands to be run */
-        set_state(server, SERVER_READY, "takes runs");
-        return 0;
-    }
-    return result;
-}
-
-static void take_trial(struct server *server)
-{
-    const struct cella_result *result = cella_run_result(server->trial);
-    struct cella_error error = *cella_result_error(result);
-    bool good = strcmp(cella_result_status(result), "ok") == 0;
-    if (!good && error.kind == CELLA_ERROR_NONE) {
-        (void)serve_fail(&error, CELLA_ERROR_HOST, "/bin/true does not run in a sandbox here: %s",
-                         cella_result_message(result));
-    }
-    cella_run_free(server->trial);
-    server->trial = NULL;
-    server->has_worked = good;
-    if (!good) {
-        fail_server(server, &error);
-    } else if (server->state == SERVER_STARTING) {
-        report_server(server, AUDIT_SERVER_STARTED, cella_version());
-        log_line("ready");
-        set_state(server, SERVER_READY, "takes runs");
-    }
-}
-
-/* Once nothing of the old one is held any more. */
-static void replace_engine(struct server *server)
-{
-    struct cella_error err;
-    if (server->job_count > server->waiting_count || server->is_processing) {
-        return; /* server_settle() comes back to it, or on_engine() */
-    }
-    batch_forget_all(server);
-    close_engine(server);
-    if (open_engine(server, &err) < 0) {
-        fail_server(server, &err);
-    }
-}
-
-static void on_engine(void *context)
-{
-    struct server *server = context;
-    struct cella_error err;
-    server->is_processing = true;
-    const int result = cella_engine_process(server->engine, &err);
-    server->is_processing = false;
-    if (result < 0) {
-        fail_server(server, &err);
-        return;
-    }
-    job_feed_all(server);
-    if (server->trial != NULL && server->trial_done) {
-        take_trial(server);
-    }
-    if (server->state == SERVER_DRAINING || server->failure.kind != CELLA_ERROR_NONE ||
-        cella_engine_check(server->engine, &err) == 0) {
-        return;
-    }
-    if (server->state == SERVER_STARTING && server->trial == NULL) {
-        replace_engine(server); /* those that held it have ended, perhaps */
-        return;
-    }
-    if (!server->has_worked) { /* nor would the next one */
-        fail_server(server, &err);
-        return;
-    }
-    log_line("starts a new keeper: %s", err.text);
-    set_state(server, SERVER_STARTING, "starts a new keeper");
-    replace_engine(server);
-}
-
-static int open_engine(struct server *server, struct cella_error *err)
-{
-    static const struct loop_events events = {.readable = on_engine};
-    server->has_worked = false;
-    const struct settings *settings = server->settings;
-    int keeper = -1;
-    pid_t pid = 0;
-    if (spawner_start(&server->spawner, &keeper, &pid, err) < 0) {
-        return -1;
-    }
-    const struct cella_options options = {
-        .keeper_socket = keeper,
-        .keeper_pid = pid,
-        .size = sizeof(options),
-        .policies_dir = server->policies_dir,
-        .pool_memory_bytes =
-            settings->pool_memory_bytes > 0 ? settings->pool_memory_bytes : CELLA_NO_POOLS,
-        .compile_cache_bytes = settings->compile_cache_bytes > 0 ? settings->compile_cache_bytes
-                                                                 : CELLA_NO_COMPILE_CACHE,
-    };
-    if (cella_engine_open(&options, &server->engine, err) < 0) {
-        return -1;
-    }
-    int fd =
-        fcntl(cella_engine_fd(server->engine), F_DUPFD_CLOEXEC, 3); /* the loop closes its own */
-    if (fd >= 0) {
-        server->engine_watch = loop_add_descriptor(server->loop, fd, &events, server);
-    }
-    if (server->engine_watch == NULL) {
-        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot watch the engine");
-    }
-    return start_trial(server, err);
 }
 
 int server_check_ready(const struct server *server, struct cella_error *err)
@@ -511,7 +367,7 @@ static void cancel_runs(struct server *server)
 static void begin_end(struct server *server)
 {
     log_line("ends: %u runs are on their way", server->job_count);
-    set_state(server, SERVER_DRAINING, "lets runs end");
+    server_set_state(server, SERVER_DRAINING, "lets runs end");
     close_listeners(server);
     job_give_up_all(server);
     if (server->settings->drain_ms == 0) {
@@ -571,12 +427,9 @@ void server_settle(struct server *server)
     if (server->job_count > server->waiting_count) {
         return;
     }
-    struct cella_error err;
-    if (server->state == SERVER_STARTING && server->engine != NULL &&
-        cella_engine_check(server->engine, &err) < 0) {
-        replace_engine(server);
-    } else if (server->state == SERVER_DRAINING && server->job_count == 0 &&
-               server->batch_count == 0 && !connection_any_answering(server)) {
+    keepers_settle(server);
+    if (server->state == SERVER_DRAINING && server->job_count == 0 && server->batch_count == 0 &&
+        !connection_any_answering(server)) {
         loop_stop(server->loop);
     }
 }

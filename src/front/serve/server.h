@@ -128,6 +128,11 @@ int server_run(struct server *server, struct cella_error *err) __attribute__((wa
 /* Ends what is left; half-opened ones too. */
 void server_close(struct server *server);
 
+/* Also tells whoever watches over it, and has what waited for READY go on. */
+void server_set_state(struct server *server, enum server_state state, const char *status);
+/* It cannot go on, for the first error that there was. */
+void server_fail(struct server *server, const struct cella_error *error);
+
 /* -1 with CELLA_ERROR_BUSY when no runs are taken. */
 int server_check_ready(const struct server *server, struct cella_error *err)
     __attribute__((warn_unused_result));
