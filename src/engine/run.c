@@ -50,12 +50,6 @@ static int find_language(struct cella_engine *engine, const struct spec *spec,
                          struct recipe *recipe, struct cella_error *err);
 static int find_policy(struct cella_engine *engine, const struct spec *spec, struct way *way,
                        struct cella_error *err);
-/* Whether nothing that a program does by this plan outlasts its sandbox, or leaves it. */
-static bool leaves_nothing(const struct plan *plan)
-{
-    return plan->network != PLAN_NETWORK_HOST && plan_writable_count(plan) == 0;
-}
-
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err);
 static int get_in_line(struct cella_run *run, const struct spec *spec, struct cella_error *err);
 static int make_packs(struct cella_run *run, const struct way *way, struct cella_error *err);
@@ -213,6 +207,12 @@ static int make_plan(const struct way *way, enum policy_stage stage, struct plan
     }
     *ret_plan = plan;
     return 0;
+}
+
+/* Whether nothing that a program does by this plan outlasts its sandbox, or leaves it. */
+static bool leaves_nothing(const struct plan *plan)
+{
+    return plan->network != PLAN_NETWORK_HOST && plan_writable_count(plan) == 0;
 }
 
 static int make_plans(struct cella_run *run, const struct way *way, struct cella_error *err)
