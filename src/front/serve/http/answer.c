@@ -97,13 +97,24 @@ void answer_text(struct exchange *exchange, const char *type, char *text, size_t
     end(exchange, text, size);
 }
 
-void answer_accepted(struct exchange *exchange, const char *path, const char *id)
+static void end_with_id(struct exchange *exchange, const char *id)
 {
     char *json = NULL;
     const int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: no escapes */
+    end(exchange, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+}
+
+void answer_under_way(struct exchange *exchange, const char *id)
+{
+    begin(exchange, 202, "application/json");
+    end_with_id(exchange, id);
+}
+
+void answer_accepted(struct exchange *exchange, const char *path, const char *id)
+{
     begin(exchange, 202, "application/json");
     add(&exchange->answer, "Location: %s%s\r\nPreference-Applied: respond-async\r\n", path, id);
-    end(exchange, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
+    end_with_id(exchange, id);
 }
 
 /* As a contract has it, or as a problem.  Without a body when memory is short: the status says

@@ -15,7 +15,9 @@ struct pieces;
 void answer_json(struct exchange *exchange, int status, char *json, size_t size);
 /* Likewise, as text of that media type. */
 void answer_text(struct exchange *exchange, const char *type, char *text, size_t size);
-/* That a run was begun, and at which path its result will be: {"id"}. */
+/* 202, of a run or a batch of ours that is on its way: {"id"}. */
+void answer_under_way(struct exchange *exchange, const char *id);
+/* Likewise that it was begun, and at which path its result will be. */
 void answer_accepted(struct exchange *exchange, const char *path, const char *id);
 /* As application/problem+json.  Status 0: an error of Cella's, with the status of its kind. */
 void answer_problem(struct exchange *exchange, int status, const struct cella_error *error);

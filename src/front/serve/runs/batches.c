@@ -10,7 +10,6 @@
 #include "front/serve/runs/idempotency.h"
 #include "front/serve/server.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,14 +61,6 @@ static void answer_none(struct exchange *exchange, const char *what)
     answer_problem(exchange, 404, &error);
 }
 
-/* It is one of ours, so it needs no escapes. */
-static void answer_id(struct exchange *exchange)
-{
-    char *json = NULL;
-    const int size = asprintf(&json, "{\"id\": \"%s\"}\n", id_of(exchange));
-    answer_json(exchange, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
-}
-
 void batches_get(struct exchange *exchange)
 {
     struct cella_error error;
@@ -84,7 +75,7 @@ void batches_get(struct exchange *exchange)
     } else if (json != NULL) {
         answer_json(exchange, 200, json, size);
     } else if (batch_is_going(exchange->server, id_of(exchange))) {
-        answer_id(exchange);
+        answer_under_way(exchange, id_of(exchange));
     } else {
         (void)serve_fail(&error, CELLA_ERROR_HOST,
                          "the server ended while the batch was on its way");
@@ -99,5 +90,5 @@ void batches_delete(struct exchange *exchange)
         answer_none(exchange, "on its way");
         return;
     }
-    answer_id(exchange);
+    answer_under_way(exchange, id_of(exchange));
 }

@@ -12,7 +12,6 @@
 #include "front/serve/runs/job.h"
 #include "front/serve/server.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -270,14 +269,6 @@ static void answer_none(struct exchange *exchange, const char *what, const char 
     answer_problem(exchange, 404, &error);
 }
 
-/* It is on its way. */
-static void answer_id(struct exchange *exchange, const char *id)
-{
-    char *json = NULL;
-    int size = asprintf(&json, "{\"id\": \"%s\"}\n", id); /* one of ours: it needs no escape */
-    answer_json(exchange, 202, size > 0 ? json : NULL, size > 0 ? (size_t)size : 0);
-}
-
 static void answer_gone(struct exchange *exchange, const char *id, enum history_found found)
 {
     struct cella_error error;
@@ -312,7 +303,7 @@ void runs_get(struct exchange *exchange)
         answer_none(exchange, "known", id);
         break;
     case HISTORY_PENDING:
-        answer_id(exchange, id);
+        answer_under_way(exchange, id);
         break;
     case HISTORY_TOO_LARGE:
     case HISTORY_NOT_KEPT:
@@ -332,5 +323,5 @@ void runs_delete(struct exchange *exchange)
         return;
     }
     report_cancelled(exchange, id);
-    answer_id(exchange, id);
+    answer_under_way(exchange, id);
 }
