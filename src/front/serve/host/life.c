@@ -1,6 +1,8 @@
 /* See life.h. */
 #include "front/serve/host/life.h"
 
+#include "base/clock.h"
+#include "base/fd.h"
 #include "front/serve/fail.h"
 #include "front/serve/server.h"
 
@@ -34,9 +36,9 @@ int life_watch(struct server *server, struct cella_error *err)
     if (us == 0) {
         return 0;
     }
-    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    AUTO_CLOSE int fd = clock_open_timer();
     if (fd >= 0 && timerfd_settime(fd, 0, &timer, NULL) == 0) {
-        server->life = loop_add_descriptor(server->loop, fd, &events, server);
+        server->life = loop_add_descriptor(server->loop, take_fd(&fd), &events, server);
     }
     return server->life != NULL ? 0
                                 : serve_fail_errno(err, CELLA_ERROR_HOST, "cannot watch the time");

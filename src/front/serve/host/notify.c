@@ -1,6 +1,7 @@
 /* See notify.h. */
 #include "front/serve/host/notify.h"
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "front/serve/fail.h"
 
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MESSAGE_MAX 256U
@@ -116,9 +116,7 @@ void notify_send(const struct notify *notify, const char *state, const char *sta
 void notify_reloading(const struct notify *notify)
 {
     char message[MESSAGE_MAX];
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     (void)snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-                   (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+                   clock_monotonic_us());
     send_message(notify, message);
 }
