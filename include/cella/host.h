@@ -68,6 +68,10 @@ CELLA_API int cella_language_check(const struct cella_options *options, const ch
                                                const struct cella_language *language),
                                    void *context, struct cella_error *err);
 
+/* Reads the files of languages again, for runs that are begun from now on; an engine reads each
+ * once.  -1 with file, line and column when one is wrong: then they all stay what they were. */
+CELLA_API int cella_engine_read_languages(struct cella_engine *engine, struct cella_error *err);
+
 #define CELLA_LANGUAGE_NAME_MAX 64 /* with its NUL */
 /* The language of a file, by the extension of `file_name`, else by the #! line at the start of
  * `head`, which is the file's first bytes.  CELLA_ERROR_RUNTIME when neither says. */

@@ -11,8 +11,7 @@ static const struct errors *find_errors(struct cella_run *run)
     struct result *result = run->result.data;
     const struct errors *errors = NULL;
     struct cella_error err;
-    if (run->runtime != NULL &&
-        runtime_errors(run->engine->runtimes, run->runtime, &errors, &err) < 0) {
+    if (run->runtime != NULL && runtime_errors(run->runtimes, run->runtime, &errors, &err) < 0) {
         (void)snprintf(result->diagnosis_problem, sizeof(result->diagnosis_problem), "%.*s",
                        (int)sizeof(result->diagnosis_problem) - 1, err.text);
         return NULL;

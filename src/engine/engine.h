@@ -67,6 +67,7 @@ struct cella_run {
     unsigned keeps;                  /* CELLA_KEEP_..., by its policy */
     bool begun;                      /* its first stage has had room */
     const struct runtime *runtime;   /* NULL for a command */
+    struct runtime_set *runtimes;    /* that it is of, held; NULL: it has not come so far */
     struct diagnose_sources sources;
     size_t chunks_last[2]; /* by enum result_stream: the last chunk's index, plus one */
     bool repeatable;       /* it can leave nothing outside of its sandboxes */

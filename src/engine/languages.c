@@ -103,6 +103,17 @@ int cella_language_check(const struct cella_options *options, const char *file,
     return result;
 }
 
+int cella_engine_read_languages(struct cella_engine *engine, struct cella_error *err)
+{
+    struct runtime_set *fresh = NULL;
+    if (runtime_set_read_again(engine->runtimes, &fresh, err) < 0) {
+        return -1;
+    }
+    runtime_set_close(engine->runtimes); /* runs that are on their way hold it */
+    engine->runtimes = fresh;
+    return 0;
+}
+
 int cella_language_guess(struct cella_engine *engine, const char *file_name, const char *head,
                          size_t head_size, char ret_name[CELLA_LANGUAGE_NAME_MAX],
                          struct cella_error *err)

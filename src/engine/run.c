@@ -120,9 +120,8 @@ void run_destroy(struct cella_run *run)
     result_destroy(run->result.data);
     TAILQ_REMOVE(&run->engine->runs, run, link);
     run->engine->run_count--;
-    if (run->abandoned) {
-        run->engine->abandoned_count--;
-    }
+    run->engine->abandoned_count -= run->abandoned;
+    runtime_set_close(run->runtimes);
     free(run);
 }
 
@@ -293,6 +292,7 @@ static int make_packs(struct cella_run *run, const struct way *way, struct cella
     const char *entry = recipe->runtime != NULL ? runtime_entry(recipe->runtime, recipe->spec)
                                                 : recipe->spec->entry;
     run->runtime = recipe->runtime;
+    run->runtimes = runtime_set_hold(run->engine->runtimes);
     warm_choose(&run->run, recipe);
     if (diagnose_sources_init(&run->sources, recipe->spec, entry, err) < 0 ||
         make_pack(&run->run, recipe, POLICY_STAGE_RUN, err) < 0) {

@@ -23,6 +23,7 @@
 #define SHEBANG_MAX 256 /* bytes of a #! line that count, as in the kernel */
 
 struct runtime_set {
+    unsigned holders;
     struct paths_dirs dirs;
     struct runtime **items;
     size_t count;
@@ -41,13 +42,20 @@ int runtime_set_open(const char *extra_dir, struct runtime_set **ret_set, struct
         free(set);
         return -1;
     }
+    set->holders = 1;
     *ret_set = set;
     return 0;
 }
 
+struct runtime_set *runtime_set_hold(struct runtime_set *set)
+{
+    set->holders++;
+    return set;
+}
+
 void runtime_set_close(struct runtime_set *set)
 {
-    if (set == NULL) {
+    if (set == NULL || --set->holders > 0) {
         return;
     }
     for (size_t i = 0; i < set->count; i++) {
@@ -275,6 +283,37 @@ int runtime_errors(struct runtime_set *set, const struct runtime *runtime,
         return -1;
     }
     *ret_errors = own->errors;
+    return 0;
+}
+
+/* Also what else is read only when a program has failed. */
+static int check_all(struct runtime_set *set, struct cella_error *err)
+{
+    const struct errors *unused;
+    int result = read_all(set, err);
+    if (result == 0 && blame_broken(set, err)) {
+        result = -1;
+    }
+    for (size_t i = 0; result == 0 && i < set->count; i++) {
+        result = runtime_errors(set, set->items[i], &unused, err);
+    }
+    return result;
+}
+
+int runtime_set_read_again(const struct runtime_set *set, struct runtime_set **ret_set,
+                           struct cella_error *err)
+{
+    struct runtime_set *fresh = calloc(1, sizeof(*fresh));
+    if (fresh == NULL) {
+        return error_set_memory(err);
+    }
+    fresh->holders = 1;
+    fresh->dirs = set->dirs;
+    if (check_all(fresh, err) < 0) {
+        runtime_set_close(fresh);
+        return -1;
+    }
+    *ret_set = fresh;
     return 0;
 }
 

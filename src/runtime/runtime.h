@@ -73,7 +73,12 @@ struct runtime_set;
 /* `extra_dir` is searched first when not NULL. */
 int runtime_set_open(const char *extra_dir, struct runtime_set **ret_set,
                      struct cella_error *err) MUST_CHECK;
+/* One more closes it too.  Returns the set. */
+struct runtime_set *runtime_set_hold(struct runtime_set *set);
 void runtime_set_close(struct runtime_set *set);
+/* The same directories, with every file in them read now.  Fails with the first that is wrong. */
+int runtime_set_read_again(const struct runtime_set *set, struct runtime_set **ret_set,
+                           struct cella_error *err) MUST_CHECK;
 
 /* By name or alias, lower-cased and stripped.  The runtime belongs to the set.
  * CELLA_ERROR_RUNTIME for an unknown one, with the list and the closest name;

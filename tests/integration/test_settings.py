@@ -1,14 +1,16 @@
 """What a server is told: options, variables, a configuration file; and `cella serve --check`."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 from program import CELLA, USERS
-from server import Server, wait_until
+from server import Server, events_of, wait_until
 
 PLAIN = {"PATH": "/usr/bin:/bin", "CELLA_CONFIG": "none"}
 
@@ -254,3 +256,160 @@ def test_another_log(tmp_path):
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+# ---- languages ----
+
+PARROT = """package: none
+extensions: [.parrot]
+path: [/bin/bash]
+version: ["{{path}}", --version]
+entry: main.parrot
+run: ["{{path}}", -c, "{code}", parrot]
+errors:
+  rules:
+    - match: '^(?<class>Squawk): (?<message>{message})$'
+"""
+
+
+class Languages:
+    """A server, and the file of a language of its own."""
+
+    def __init__(self, directory):
+        self.file = directory / "cella" / "runtimes" / "parrot.yaml"
+        self.file.parent.mkdir(parents=True)
+        self.environment = {"XDG_CONFIG_HOME": str(directory)}
+
+    def write(self, code, message=".*"):
+        self.file.write_text(PARROT.format(code=code, message=message))
+
+
+def reload_languages(server, answer="has read its languages again"):
+    before, times = len(server.text()), server.logged(answer)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.logged(answer) > times)
+    return server.text()[before:]
+
+
+def test_languages_are_read_again(tmp_path):
+    languages = Languages(tmp_path)
+    languages.write("echo one")
+    request = {"language": "parrot", "code": "?"}
+    with Server(environment=languages.environment) as server:
+        assert server.run(**request)[2]["stdout"] == "one\n"
+        languages.write("echo two")
+        assert server.run(**request)[2]["stdout"] == "one\n"  # not before it is told to
+        reload_languages(server)
+        assert server.run(**request)[2]["stdout"] == "two\n"
+        languages.write("echo Squawk: polly >&2; exit 1", "polly")
+        reload_languages(server)
+        assert server.run(**request)[2]["diagnosis"]["message"] == "polly"
+        languages.file.rename(languages.file.with_name("other.yaml"))
+        reload_languages(server)
+        assert server.run(**request)[2]["type"] == "urn:cella:error:runtime"
+        assert server.run(**{**request, "language": "other"})[2]["status"] == "exit"
+        assert server.logged("has read its configuration again") == 3
+
+
+def test_runs_go_on_with_the_language_that_they_began_with(tmp_path):
+    """Its rules for errors too, which are looked at when it has ended."""
+    languages = Languages(tmp_path)
+    languages.write("echo up; sleep 1.5; echo Squawk: before >&2; exit 1", "before")
+    with Server(environment=languages.environment) as server:
+        connection = server.connect()
+        connection.request("POST", "/v1/runs", json.dumps(
+            {"language": "parrot", "code": "?"}),
+            {"Content-Type": "application/json", "Accept": "text/event-stream"})
+        events = events_of(connection.getresponse())
+        assert [next(events)[0], next(events)[0]] == ["started", "stdout"]
+        for number in range(3):
+            languages.write(f"echo {number}", "after")
+            reload_languages(server)
+        result = next(data for name, data in events if name == "result")
+        assert result["diagnosis"]["message"] == "before"
+        assert server.run(language="parrot", code="?")[2]["stdout"] == "2\n"
+
+
+@pytest.mark.parametrize("text, told", [
+    ("package: [\n", "parrot.yaml:"),
+    ("package: none\nnonsense: 1\n", "parrot.yaml:2:1: nonsense is not a field"),
+    (PARROT.format(code="echo two", message="("), "parrot.yaml:9:")])
+def test_a_language_that_is_wrong_changes_none(tmp_path, text, told):
+    languages = Languages(tmp_path)
+    languages.write("echo one")
+    other = languages.file.with_name("macaw.yaml")
+    with Server(environment=languages.environment) as server:
+        request = {"language": "parrot", "code": "?"}
+        assert server.run(**request)[2]["stdout"] == "one\n"
+        languages.file.write_text(text)
+        other.write_text(PARROT.format(code="echo three", message=".*").replace(".parrot", ".macaw"))
+        said = reload_languages(server, "the languages stay as they were")
+        assert told in said and "has read its configuration again" in said
+        assert server.run(**request)[2]["stdout"] == "one\n"
+        languages.write("echo two")
+        reload_languages(server)
+        assert server.run(**request)[2]["stdout"] == "two\n"
+        assert server.run(**{**request, "language": "macaw"})[2]["stdout"] == "three\n"
+
+
+def test_languages_are_read_again_under_load(tmp_path):
+    languages = Languages(tmp_path)
+    languages.write("echo 0")
+    results, ends = [], threading.Event()
+    with Server(environment=languages.environment) as server:
+
+        def ask():
+            connection = server.connect()
+            while not ends.is_set():
+                results.append(server.run(connection, language="parrot", code="?")[2])
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(1, 20):
+                languages.write(f"echo {number}")
+                reload_languages(server)
+                before = len(results)
+                wait_until(lambda: len(results) > before + 2)
+        finally:
+            ends.set()
+            for thread in threads:
+                thread.join()
+        assert {result["status"] for result in results} == {"ok"}
+        assert server.run(language="parrot", code="?")[2]["stdout"] == "19\n"
+
+
+# ---- logs that are moved ----
+
+
+def rotate(file, way):
+    """As logrotate does it, before its postrotate."""
+    old = file.with_name(file.name + ".1")
+    if way == "copytruncate":
+        shutil.copy(file, old)
+        os.truncate(file, 0)
+    else:
+        file.rename(old)
+        if way == "create":
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return old
+
+
+@pytest.mark.parametrize("way", ["create", "nocreate", "copytruncate"])
+def test_logs_are_rotated(tmp_path, way):
+    audit = tmp_path / "audit.jsonl"
+    with Server("--audit", str(audit), directory=tmp_path) as server:
+        for times in range(2):
+            assert server.run(language="bash", code=f": {times}")[0] == 200
+            before = {server.log: "POST /v1/runs 200", audit: "run.created"}
+            old = {file: rotate(file, way) for file in before}
+            if way != "copytruncate":
+                server.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: server.logged("goes on in a new file"))
+            assert server.run(language="bash", code=": again")[0] == 200
+            for file, words in before.items():
+                wait_until(lambda: file.read_text().count(words) == 1)
+                assert old[file].read_text().count(words) == (1 if times == 0 else 2)
+                assert "\0" not in file.read_text()  # it goes on at its beginning
+                assert file.stat().st_mode & 0o777 == 0o600

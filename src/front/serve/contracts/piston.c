@@ -197,7 +197,7 @@ static void remove_one(struct exchange *exchange)
 static void answer_result(struct exchange *exchange, const struct cella_result *result,
                           const void *context)
 {
-    const struct piston_language *const *language = context;
+    const struct piston_language *language = context;
     AUTO_JSON json_t *told = NULL;
     struct buffer body;
     struct cella_error err;
@@ -205,7 +205,7 @@ static void answer_result(struct exchange *exchange, const struct cella_result *
         answer_problem(exchange, 500, &err);
         return;
     }
-    const int written = piston_result_write(told, *language, &body);
+    const int written = piston_result_write(told, language, &body);
     contract_answer(exchange, 200, &body, written < 0);
 }
 
@@ -230,8 +230,8 @@ static void execute(struct exchange *exchange)
         fail(exchange, 400, "%s", refusal.text != NULL ? refusal.text : "memory is short");
         free(refusal.text);
     } else {
-        /* The server's own, as long as it lives. */
-        contract_start(exchange, &request, answer_result, &language, sizeof(language));
+        /* A copy: languages may be read again before it ends. */
+        contract_start(exchange, &request, answer_result, language, sizeof(*language));
     }
     buffer_done(&request);
 }

@@ -36,9 +36,9 @@ enum close_code {
 
 /* Of one job. */
 struct talk {
-    const struct piston_language *language; /* the server's own, as long as it lives */
-    bool has_begun;                         /* its first stage is told of */
-    bool is_compiled;                       /* that stage is over */
+    struct piston_language language; /* a copy: languages may be read again meanwhile */
+    bool has_begun;                  /* its first stage is told of */
+    bool is_compiled;                /* that stage is over */
 };
 
 /* ---- what is sent ---- */
@@ -141,7 +141,7 @@ static void on_compiled(struct exchange *exchange, void *context)
 
 static int write_stage(const struct talk *talk, struct buffer *out)
 {
-    const char *stage = talk->language->compiled ? "compile" : "run";
+    const char *stage = talk->language.compiled ? "compile" : "run";
     return write_message("stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}}, out);
 }
 
@@ -196,7 +196,7 @@ static int write_end(struct exchange *exchange, struct talk *talk, const json_t 
     int64_t code = 0;
     if (!is_run) {
         send_compiler_output(exchange, compile);
-    } else if (talk->language->compiled && !talk->is_compiled) {
+    } else if (talk->language.compiled && !talk->is_compiled) {
         tell_compiled(exchange); /* what was compiled before is not told of */
     }
     const bool has_code = piston_result_code(is_run ? result : compile,
@@ -255,7 +255,7 @@ static void init(struct exchange *exchange, const json_t *message)
         buffer_done(&request);
         return;
     }
-    talk->language = language;
+    talk->language = *language;
     send_message(
         exchange, "runtime",
         (const char *const[2][2]){{"language", language->name}, {"version", language->version}});

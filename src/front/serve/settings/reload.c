@@ -1,10 +1,13 @@
 /* See reload.h. */
 #include "front/serve/settings/reload.h"
 
+#include "front/serve/contracts/piston.h"
 #include "front/serve/http/tls.h"
 #include "front/serve/log.h"
 #include "front/serve/records/history.h"
 #include "front/serve/server.h"
+
+#include <cella/host.h>
 
 static void tell(const char *name, const char *text, bool changed)
 {
@@ -47,6 +50,22 @@ static void apply(struct server *server)
     history_set_bounds(server->history, settings->history_bytes, (unsigned)settings->history_days);
 }
 
+/* Apart from the settings: of both, what is wrong leaves what was there. */
+static void read_languages(struct server *server)
+{
+    struct cella_error err;
+    if (server->engine == NULL) {
+        return; /* the next one reads them */
+    }
+    if (cella_engine_read_languages(server->engine, &err) < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "the languages stay as they were: %s", err.text);
+        return;
+    }
+    piston_names_destroy(server->piston); /* made of them, at the next request */
+    server->piston = NULL;
+    log_line("has read its languages again");
+}
+
 static int take_fresh(struct server *server, struct cella_error *err)
 {
     struct settings fresh;
@@ -81,6 +100,7 @@ void reload(struct server *server)
         notify_reloading(&server->notify);
     }
     const int result = take_fresh(server, &err);
+    read_languages(server);
     if (was_ready) {
         notify_send(&server->notify, "READY=1", NULL);
     }

@@ -1,6 +1,7 @@
 /*
- * Reading the configuration again, while runs go on: what can change changes, of the rest the log
- * says that it waits for another start.  A file that is wrong changes nothing.
+ * Reading the configuration and the languages again, while runs go on: what can change changes, of
+ * the rest the log says that it waits for another start.  A file that is wrong changes nothing.
+ * Policies need no telling.
  */
 #ifndef SERVE_RELOAD_H
 #define SERVE_RELOAD_H
