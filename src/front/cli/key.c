@@ -1,8 +1,10 @@
 /*
  * `cella key`: the keys by which others may use a server, in the state directory of that server,
- * which sees at once what is changed here, and need not run.
+ * which sees at once what is changed here, and need not run.  Where that is its program says, as
+ * its configuration has it.
  */
 #include "front/cli/options.h"
+#include "front/cli/places.h"
 #include "front/cli/report.h"
 #include "front/keys.h"
 #include "front/places.h"
@@ -106,19 +108,20 @@ static int read_name(const char *name, struct key *key, struct cella_error *err)
     return 0;
 }
 
-static int open_state(const struct invocation *invocation, struct cella_error *err)
+/* As place_of_server_state(). */
+static int find_state(const struct invocation *invocation, char ret_path[PATH_MAX],
+                      struct cella_error *err)
 {
-    char path[PATH_MAX];
     const char *given = invocation_value(invocation, OPTION_KEY_STATE);
-    given = given != NULL ? given : getenv("CELLA_STATE");
-    if (given != NULL && given[0] != '\0') {
-        return place_open_directory(given, err);
+    if (given == NULL) {
+        return place_of_server_state(invocation_value(invocation, OPTION_CONFIG), ret_path, err);
     }
-    if (!place_of_state(path)) {
-        return cli_fail(err, CELLA_ERROR_CALLER, "give --state DIR",
-                        "the environment does not say where the server's state is");
+    if (given[0] == '\0' || strlen(given) >= PATH_MAX) {
+        return cli_fail(err, CELLA_ERROR_CALLER, "leave it out, or give a directory",
+                        "--state '%.64s' is no directory", given);
     }
-    return place_open_directory(path, err);
+    (void)snprintf(ret_path, PATH_MAX, "%s", given);
+    return 0;
 }
 
 /* ---- what is done ---- */
@@ -231,11 +234,11 @@ static int read_action(const struct invocation *invocation, enum key_action *ret
                     "it is 'cella key create NAME', 'cella key list' or 'cella key revoke NAME'");
 }
 
-static int carry_out(const struct invocation *invocation, enum key_action action,
+static int carry_out(const struct invocation *invocation, enum key_action action, const char *state,
                      const struct key *key, struct cella_error *err)
 {
     int lock = -1;
-    int directory = open_state(invocation, err);
+    int directory = place_open_directory(state, err);
     if (directory < 0) {
         return -1;
     }
@@ -258,10 +261,13 @@ int command_key(const struct invocation *invocation)
     struct key key = {.name = ""};
     struct cella_error err;
     enum key_action action = ACTION_LIST;
+    char state[PATH_MAX];
+    int code = 0;
     if (read_action(invocation, &action, &err) < 0 || read_bounds(invocation, &key, &err) < 0 ||
         (action == ACTION_CREATE && read_name(invocation->operands[1], &key, &err) < 0) ||
-        carry_out(invocation, action, &key, &err) < 0) {
+        (code = find_state(invocation, state, &err)) < 0 ||
+        (code == 0 && carry_out(invocation, action, state, &key, &err) < 0)) {
         return report_error(&err);
     }
-    return 0;
+    return code;
 }

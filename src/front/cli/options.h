@@ -103,15 +103,14 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
       "run in this process, never by a server that is there")                                      \
     X(NO_COMPILE_CACHE, "no-compile-cache", 0, NULL, NONE, ON_RUNS, OPTION_OWN, "",                \
       "compile anew in this process, and keep nothing of it")                                      \
-    X(CONFIG, "config", 0, "FILE", FILE, ON(SERVE), OPTION_OWN, "",                                \
+    X(CONFIG, "config", 0, "FILE", FILE, ON(SERVE) | ON(KEY), OPTION_OWN, "",                      \
       "read settings from FILE, or 'none' (/etc/cella/serve.yaml for root, else "                  \
       "cella/serve.yaml below $XDG_CONFIG_HOME, where it is there)")                               \
     X(CHECK, "check", 0, NULL, NONE, ON(SERVE), OPTION_OWN, "",                                    \
       "start nothing: say what is wrong with the settings, or print those in force")               \
     SETTINGS(OPTION_OF_SETTING, X)                                                                 \
     X(KEY_STATE, "state", 0, "DIR", DIRECTORY, ON(KEY), OPTION_OWN, "",                            \
-      "the server's state directory ($CELLA_STATE, else /var/lib/cella for root, else below "      \
-      "$XDG_STATE_HOME)")                                                                          \
+      "the server's state directory (that which 'cella serve' would have by its configuration)")   \
     X(KEY_POLICY, "key-policy", 0, "NAME", POLICY, ON(KEY), OPTION_OWN, "",                        \
       "a policy that the key may use; the first is its default (default; repeatable)")             \
     X(RATE, "rate", 0, "COUNT", NONE, ON(KEY), OPTION_OWN, "",                                     \

@@ -11,7 +11,7 @@
  *   tenants/    whose keys there are, what each may, and whose turn it is
  *   runs/       a run (job.h) and its events; the routes of runs; batches
  *   contracts/  what clients of other servers send and expect: /execute, Piston
- *   records/    what is written down: history, audit log, metrics, traces
+ *   records/    what is written down: history, what tenants use, audit log, metrics, traces
  *
  * A request comes by http/, finds its row in api/, is let in by tenants/, is a job of runs/, and is
  * told of by records/.
@@ -78,6 +78,11 @@ int main(int argc, char **argv)
         int printed = settings_print(&settings, stdout);
         settings_done(&settings);
         return printed < 0 ? EXIT_FAILURE : 0;
+    }
+    if (settings.tell_state) {
+        const bool told = fputs(settings.state, stdout) >= 0 && fflush(stdout) == 0;
+        settings_done(&settings);
+        return told ? 0 : EXIT_FAILURE;
     }
     if (settings.log != NULL && log_open(settings.log, &err) < 0) {
         settings_done(&settings);

@@ -294,6 +294,8 @@ static int read_words(char *const *words, struct settings *settings, struct cell
     for (; *words != NULL; words++) {
         if (value_of(*words, "check") != NULL) {
             settings->check = true;
+        } else if (value_of(*words, "tell-state") != NULL) {
+            settings->tell_state = true;
         } else if (value_of(*words, "config") == NULL && read_option(settings, *words, err) < 0) {
             return -1;
         }

@@ -36,6 +36,7 @@ struct settings {
     char *const *words;                       /* the options */
     char *config;                             /* path of the file that was read; NULL: none */
     bool check;                               /* print those in force, and start nothing */
+    bool tell_state;                          /* print that directory, likewise: for `cella key` */
 };
 #undef SETTINGS_FIELD
 
