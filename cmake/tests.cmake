@@ -32,6 +32,7 @@ target_sources(test_strays PRIVATE src/isolate/native/strays.c src/isolate/nativ
 # And of the server, what reads strangers' bytes.
 target_sources(test_http PRIVATE src/front/serve/http/http.c)
 target_sources(test_bucket PRIVATE src/front/serve/tenants/bucket.c)
+target_sources(test_pace PRIVATE src/front/serve/tenants/pace.c)
 target_sources(test_compare PRIVATE src/front/serve/runs/compare.c)
 target_sources(test_audit PRIVATE src/front/serve/records/audit.c src/front/serve/fail.c
     src/front/serve/log.c)

@@ -57,6 +57,7 @@ struct cella_run_info {
     int64_t queued_at_ms;             /* when it, or this attempt, was begun: Unix time */
     struct cella_stage_times compile; /* all 0: nothing is compiled, or it was before */
     struct cella_stage_times run;
+    uint64_t cpu_max_us; /* processor time that its stages may use together */
 };
 CELLA_API void cella_run_info(const struct cella_run *run, struct cella_run_info *info);
 

@@ -23,6 +23,11 @@ static void tell_stage(const struct cella_run *run, const struct stage *stage,
     };
 }
 
+static uint64_t cpu_max_us(const struct stage *stage)
+{
+    return stage->plan != NULL ? stage->plan->limits.value[LIMIT_CPU] : 0;
+}
+
 void cella_run_info(const struct cella_run *run, struct cella_run_info *info)
 {
     const struct result *result = run->result.data;
@@ -33,6 +38,7 @@ void cella_run_info(const struct cella_run *run, struct cella_run_info *info)
         .policy_digest = result->policy_digest,
         .plan_digest = result->plan_digest,
         .queued_at_ms = run->queued_unix_ms,
+        .cpu_max_us = cpu_max_us(&run->compile) + cpu_max_us(&run->run),
     };
     tell_stage(run, &run->compile, &all.compile);
     tell_stage(run, &run->run, &all.run);

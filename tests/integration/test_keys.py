@@ -2,13 +2,15 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from program import CELLA, IS_ROOT, NOBODY
+from program import CELLA, IS_ROOT, NOBODY, USERS
 from server import Server, UnixConnection, events_of, wait_until
 
 LINE = {"language": "bash", "code": "echo hello"}
@@ -130,6 +132,79 @@ def test_many_at_a_time_lose_nothing(keys):
                              stdout=subprocess.DEVNULL) for i in range(20)]
     assert [process.wait(30) for process in made] == [0] * 20
     assert len(json.loads(cella_key(keys.path, "list", "--json"))["keys"]) == 20
+
+
+# ---- where a server's keys are ----
+
+
+def key_of(directory, *words, user=(), **variables):
+    """Exit code, what was printed, and the lines of standard error."""
+    done = subprocess.run([*user, CELLA, "key", *words], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=30, cwd=directory, check=False,
+                          env={"PATH": "/usr/bin:/bin", "HOME": str(directory), **variables})
+    return done.returncode, done.stdout.strip(), done.stderr.splitlines()
+
+
+def test_the_configuration_says_where_they_are(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text(f"state: {tmp_path}/by-file\n")
+    made = lambda: sorted(path.parent.name for path in tmp_path.glob("*/keys.json"))
+    code, key, lines = key_of(tmp_path, "create", "alice", "--config", str(file))
+    assert (code, lines, made()) == (0, [], ["by-file"]) and key.startswith("cella_")
+    assert "alice" in key_of(tmp_path, "list", CELLA_CONFIG=str(file))[1]
+    assert key_of(tmp_path, "create", "bob", "--config", str(file), CELLA_STATE=f"{tmp_path}/by-variable")[0] == 0
+    assert made() == ["by-file", "by-variable"]
+    assert key_of(tmp_path, "create", "carol", "--config", str(file), "--state", f"{tmp_path}/by-option",
+                  CELLA_STATE=f"{tmp_path}/by-variable")[0] == 0
+    assert made() == ["by-file", "by-option", "by-variable"]
+    with Server("--config", str(file), "--state", f"{tmp_path}/by-file", directory=tmp_path) as server:
+        assert server.ask("GET", "/version", headers=bearer(key))[0] == 200
+    assert key_of(tmp_path, "revoke", "alice", "--config", "serve.yaml")[0] == 0  # from where it is asked
+
+
+@pytest.mark.parametrize("text, told", [
+    ("history_day: 3\n", ":1:1: history_day is not a field"),
+    ("state: relative\n", ":1:1: state must be an absolute path"),
+    (None, "cannot open ")])
+def test_a_configuration_that_is_wrong_makes_no_key(tmp_path, text, told):
+    file = tmp_path / "serve.yaml"
+    if text is not None:
+        file.write_text(text)
+    code, printed, lines = key_of(tmp_path, "create", "alice", "--config", str(file))
+    assert (code, printed) == (125, "")
+    assert lines[0].startswith("cella: ") and told in lines[0] and str(file) in lines[0]
+    assert not list(tmp_path.rglob("keys.json"))
+
+
+def test_a_users_own_server(tmp_path):
+    """An ordinary user's: root's is in /etc and /var."""
+    with tempfile.TemporaryDirectory() as home:
+        (Path(home) / "cella").mkdir()
+        os.chmod(home, 0o755)
+        if IS_ROOT:
+            os.chown(home, NOBODY, NOBODY)
+        (Path(home) / "cella" / "serve.yaml").write_text(f"state: {home}/elsewhere\n")
+        more = {"user": USERS["user"], "XDG_CONFIG_HOME": home, "XDG_RUNTIME_DIR": home, "HOME": home}
+        assert key_of(home, "create", "alice", **more)[0] == 0
+        assert os.path.exists(f"{home}/elsewhere/keys.json")
+        assert key_of(home, "create", "alice", "--config", "none", **more)[0] == 0
+        assert os.path.exists(f"{home}/.local/state/cella/keys.json")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root may mount")
+def test_a_state_directory_that_is_read_only(keys):
+    keys.create("alice")
+    state = str(keys.path / "state")
+    before = (keys.path / "state" / "keys.json").read_bytes()
+    read_only = ["unshare", "--mount", "sh", "-c",
+                 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"', state]
+    for words, text in ((("create", "bob"), "cannot lock the keys: Read-only file system"),
+                        (("revoke", "alice"), "cannot lock the keys: Read-only file system")):
+        code, _, lines = key_of(keys.path, *words, "--state", state, user=read_only)
+        assert (code, lines[0]) == (125, f"cella: {text}")
+    code, printed, _ = key_of(keys.path, "list", "--state", state, user=read_only)
+    assert code == 0 and "alice" in printed
+    assert (keys.path / "state" / "keys.json").read_bytes() == before
 
 
 # ---- who gets in ----
@@ -382,12 +457,32 @@ def test_concurrency(keys):
     with keys.serve() as server:
         ids = [run(server, key, headers={"Prefer": "respond-async"}, **SLEEP)[2]["id"] for _ in range(2)]
         status, headers, problem = run(server, key, **LINE)
-        assert (status, headers["Retry-After"]) == (429, "1")
+        assert (status, headers["Retry-After"]) == (429, "1")  # nothing is known yet
         assert problem["detail"] == "the key of alice is for 2 runs at one time"
         assert run(server, other, **LINE)[0] == 200
         server.ask("DELETE", f"/v1/runs/{ids[0]}", headers=bearer(key))
         wait_until(lambda: run(server, key, **LINE)[0] == 200)
         server.ask("DELETE", f"/v1/runs/{ids[1]}", headers=bearer(key))
+        wait_until(server.is_idle)
+
+
+def test_when_to_come_again_follows_what_runs_take(keys):
+    key, other = keys.create("alice", "--concurrency", "1"), keys.create("bob", "--concurrency", "1")
+    later = {"Prefer": "respond-async"}
+    with keys.serve() as server:
+        for _ in range(2):
+            assert run(server, key, language="bash", code="sleep 1.3")[0] == 200
+        assert run(server, other, **LINE)[0] == 200
+        ids = {of: run(server, of, headers=later, **SLEEP)[2]["id"] for of in (key, other)}
+        told = {of: run(server, of, **LINE)[1] for of in (key, other)}
+        assert 2 <= int(told[key]["Retry-After"]) <= 20  # as long as they take, rounded up
+        assert told[other]["Retry-After"] == "1"  # those of each by themselves
+        time.sleep(2.1)
+        status, headers, problem = run(server, other, **LINE)
+        assert status == 429 and 3 <= int(headers["Retry-After"]) <= 20  # as long as this one takes already
+        assert problem["hint"] == "come again when one of them has ended"
+        for of, one in ids.items():
+            server.ask("DELETE", f"/v1/runs/{one}", headers=bearer(of))
         wait_until(server.is_idle)
 
 
@@ -421,12 +516,81 @@ def test_processor_seconds_of_a_day(keys):
 
         is_used_up()
         assert server.ask("GET", "/v1/runs", headers=bearer(key))[0] == 200  # only runs are refused
-    with keys.serve() as server:  # it is in the history
+    with keys.serve("--history", "0") as server:  # whatever is remembered of the runs
         is_used_up_again = run(server, key, **LINE)
         assert is_used_up_again[0] == 429
         keys.revoke("alice")
         another = keys.create("alice", "--cpu-seconds-per-day", "1")
         assert run(server, another, **LINE)[0] == 429  # another key of the same tenant
+
+
+LONG = {"language": "bash", "code": "echo up; sleep 60", "limits": {"cpu_ms": 1500}}
+
+
+def seconds_left(server, key):
+    headers = server.ask("GET", "/version", headers=bearer(key))[1]
+    return int(re.search(r'"cpu";r=(\d+)', headers["RateLimit"])[1])
+
+
+def begin_long(server, key, request):
+    connection = server.connect()
+    connection.request("POST", "/v1/runs", json.dumps(request),
+                       {**bearer(key), "Content-Type": "application/json", "Accept": "text/event-stream"})
+    response = connection.getresponse()
+    events = events_of(response)
+    assert [next(events)[0], next(events)[0]] == ["started", "stdout"]
+    return response  # who lets go of it ends the run
+
+
+@pytest.mark.parametrize("history", ["256m", "0"])
+def test_a_killed_server_gives_no_seconds(keys, history):
+    key = keys.create("alice", "--cpu-seconds-per-day", "100")
+    burns = {"language": "bash", "code": "echo up; while :; do :; done", "limits": {"cpu_ms": 60000, "wall_ms": 60000}}
+    with keys.serve("--history", history) as server:
+        assert seconds_left(server, key) == 100
+        held = begin_long(server, key, burns)
+        time.sleep(1.2)
+        server.stop(signal.SIGKILL)
+    with keys.serve("--history", history) as server:
+        left = seconds_left(server, key)
+        assert left <= 99  # it has used a second, and counts with all that it may have used
+        assert server.logged("1 runs of tenants had no end") == 1
+        held = begin_long(server, key, LONG)
+        time.sleep(1.6)
+        server.stop(signal.SIGKILL)
+    with keys.serve("--history", history) as server:  # but never with more than its limit
+        assert left - 2 <= seconds_left(server, key) <= left - 1
+        left = seconds_left(server, key)
+        assert run(server, key, **LINE)[2]["status"] == "ok"
+        assert seconds_left(server, key) in (left, left - 1)
+    with keys.serve("--history", history) as server:  # one that ended by itself leaves nothing behind
+        assert seconds_left(server, key) in (left, left - 1)
+        assert server.logged("had no end") == 2
+
+
+def test_seconds_are_used_up_by_crashes(keys):
+    key = keys.create("alice", "--cpu-seconds-per-day", "2")
+    for times in range(4):
+        with keys.serve() as server:
+            status, _, problem = run(server, key, headers={"Prefer": "respond-async"}, **LONG)
+            if status == 429:
+                break
+            wait_until(lambda: not server.is_idle())
+            time.sleep(1.6)
+            server.stop(signal.SIGKILL)
+    assert (status, times) == (429, 2)
+    assert problem["detail"] == "the key of alice is for 2 processor seconds a day, which are used"
+
+
+def test_a_killed_keeper_gives_no_seconds(keys):
+    key = keys.create("alice", "--cpu-seconds-per-day", "100")
+    with keys.serve() as server:
+        held = begin_long(server, key, LONG)
+        time.sleep(1.6)
+        os.kill(server.keeper(), signal.SIGKILL)
+        wait_until(lambda: server.logged(" ready") == 2, 30)
+        wait_until(lambda: seconds_left(server, key) == 99)
+        held.close()
 
 
 # ---- waiting for room ----
@@ -449,7 +613,7 @@ def test_a_deadline_for_the_queue():
         big = {**LINE, "limits": {"memory_bytes": 10 << 30}}
         for headers in ({}, {"Accept": "text/event-stream"}):
             status, got, problem = server.ask("POST", "/v1/runs", big, headers)
-            assert (status, got["Retry-After"]) == (429, "1")
+            assert status == 429 and 1 <= int(got["Retry-After"]) <= 10  # behind one that waits
             assert problem["type"] == "urn:cella:error:busy"
             assert problem["detail"] == "there was no room for the run in 0 s"
             assert "Prefer: wait=SECONDS" in problem["hint"]

@@ -2,6 +2,7 @@
 before when the cause is gone; what it has told anybody of is not lost.
 """
 import concurrent.futures
+import contextlib
 import ctypes
 import http.client
 import json
@@ -115,6 +116,89 @@ def test_the_server_is_killed_under_load(tmp_path, capsys):
     assert sorted(os.listdir(tmp_path)) == ["log", "state"]
 
 
+def start(directory, took):
+    """A server, and in seconds how long it took until it was ready."""
+    began = time.monotonic()
+    server = Server("--pool-memory", "128m", directory=directory)
+    took.append(time.monotonic() - began)
+    return server
+
+
+def test_the_server_is_killed_at_many_moments(tmp_path, capsys):
+    """Under load, while it reads its configuration again, and while it lets runs end."""
+    moments = [(None, 0), (None, 0.05), (None, 0.3), (signal.SIGHUP, 0), (signal.SIGHUP, 0.01),
+               (signal.SIGTERM, 0), (signal.SIGTERM, 0.02)]
+    took, keepers, answered = [], [], []
+    for number, wait in moments:
+        server = start(tmp_path, took)
+        keepers.append(server.keeper())
+        with Load(server) as load:
+            if number is not None:
+                server.process.send_signal(number)
+            time.sleep(wait)
+            below = descendants(server.process.pid)
+            server.process.kill()
+            server.process.communicate()
+        answered += load.results[-100:]
+        wait_until(lambda: gone(below))
+    with start(tmp_path, took) as last:
+        with capsys.disabled():
+            print(f" [ready after {1000 * min(took):.0f} to {1000 * max(took):.0f} ms]", end="")
+        assert max(took) < READY_SECONDS
+        missing = [result["id"] for _, result in answered
+                   if last.ask("GET", f"/v1/runs/{result['id']}")[0] != 200]
+        assert len(missing) <= len(moments)  # of each the one that it was about to put there
+        assert all(result["stdout"] == f"{number}\n" for number, result in answered)
+        assert last.run(**ECHO, stdin="on\n")[2]["stdout"] == "on\n"
+        wait_until(lambda: not any(groups_of(keeper) for keeper in keepers))
+    assert sorted(os.listdir(tmp_path)) == ["log", "state"]
+
+
+def test_the_server_is_killed_while_it_starts(tmp_path):
+    took = []
+    for wait in (0, 0.005, 0.02, 0.04, 0.08, 0.15):
+        process = subprocess.Popen(
+            [CELLA, "serve", "--listen", "none", "--socket", f"{tmp_path}/serve.sock", "--state",
+             f"{tmp_path}/state", "--log", f"{tmp_path}/log"], stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin"})
+        time.sleep(wait)
+        below = descendants(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: gone(below))
+    with start(tmp_path, took) as server:
+        assert server.run(**ECHO, stdin="on\n")[2]["stdout"] == "on\n"
+    assert sorted(os.listdir(tmp_path)) == ["log", "state"]
+
+
+def kill_next_keeper(server, before):
+    """As soon as there is another than that one: before it has run anything."""
+    found = []
+
+    def is_there():
+        with contextlib.suppress(AssertionError):
+            found[:] = [server.keeper()]
+        return found and found[0] != before
+
+    wait_until(is_there, 30)
+    os.kill(found[0], signal.SIGKILL)
+    return found[0]
+
+
+def test_keepers_are_killed_one_after_the_other(tmp_path):
+    with Server(directory=tmp_path) as server:
+        with Load(server) as load:
+            keeper = server.keeper()
+            os.kill(keeper, signal.SIGKILL)
+            keeper = kill_next_keeper(server, keeper)
+            keeper = kill_next_keeper(server, keeper)
+            before = len(load.results)
+            wait_until(lambda: len(load.results) > before + 4, 30)
+        assert server.ask("GET", "/readyz")[0] == 200
+        for number, result in load.results:
+            assert (result["status"], result["stdout"]) in {("ok", f"{number}\n"), ("internal", "")}
+
+
 def test_the_keeper_is_killed_under_load(tmp_path):
     """Who waits for a run gets it, begun again, or hears that it was lost; the service goes on."""
     with Server("--pool-memory", "128m", directory=tmp_path) as server:
@@ -207,6 +291,145 @@ def test_a_disk_that_is_read_only(tmp_path):
     with pytest.raises(AssertionError) as failure:
         Server(directory=tmp_path, prefix=[*on_small_disk("8m", ",ro"), str(state)])
     assert f"cannot write to the directory {state}: Read-only file system" in str(failure.value)
+
+
+READ_ONLY = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static volatile long *is_on; /* a file's first word */
+static const char *place;
+static size_t size;
+__attribute__((constructor)) static void begin(void)
+{
+    int fd = open(getenv("READ_ONLY_FLAG"), O_RDONLY | O_CLOEXEC);
+    void *flag = mmap(NULL, sizeof(*is_on), PROT_READ, MAP_SHARED, fd, 0);
+    place = getenv("READ_ONLY_PLACE");
+    size = strlen(place);
+    is_on = flag == MAP_FAILED ? NULL : flag;
+}
+static int is_there(const char *path)
+{
+    return is_on != NULL && *is_on != 0 && strncmp(path, place, size) == 0;
+}
+static int is_in(int fd)
+{
+    char path[64], target[4096];
+    ssize_t got = -1;
+    if (is_on != NULL && *is_on != 0) {
+        char *at = stpcpy(path, "/proc/self/fd/");
+        for (int part = 10000; part > 0; part /= 10) {
+            if (fd >= part || part == 1) {
+                *at++ = (char)('0' + fd / part % 10);
+            }
+        }
+        *at = 0;
+        got = readlink(path, target, sizeof(target) - 1);
+    }
+    target[got > 0 ? got : 0] = 0;
+    return is_there(target);
+}
+static int refuse(void)
+{
+    errno = EROFS;
+    return -1;
+}
+static int open_by(int directory, const char *path, int flags, mode_t mode)
+{
+    int writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;
+    return writes && (is_there(path) || (path[0] != '/' && directory >= 0 && is_in(directory)))
+               ? refuse()
+               : (int)syscall(SYS_openat, directory, path, flags, mode);
+}
+#define OPENS(name, first, ...)                                                                    \
+    int name(__VA_ARGS__, ...)                                                                     \
+    {                                                                                              \
+        va_list more;                                                                              \
+        va_start(more, flags);                                                                     \
+        mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;                           \
+        va_end(more);                                                                              \
+        return open_by(first, path, flags, mode);                                                  \
+    }
+OPENS(open, AT_FDCWD, const char *path, int flags)
+OPENS(open64, AT_FDCWD, const char *path, int flags)
+OPENS(openat, directory, int directory, const char *path, int flags)
+OPENS(openat64, directory, int directory, const char *path, int flags)
+#define WRITES(type, name, number, fd, parameters, ...)                                            \
+    type name parameters                                                                           \
+    {                                                                                              \
+        return is_in(fd) ? refuse() : (type)syscall(number, __VA_ARGS__);                          \
+    }
+WRITES(ssize_t, write, SYS_write, fd, (int fd, const void *data, size_t count), fd, data, count)
+WRITES(ssize_t, pwrite, SYS_pwrite64, fd, (int fd, const void *data, size_t count, off_t at), fd, data,
+       count, at)
+WRITES(ssize_t, pwrite64, SYS_pwrite64, fd, (int fd, const void *data, size_t count, off_t at), fd, data,
+       count, at)
+WRITES(int, ftruncate, SYS_ftruncate, fd, (int fd, off_t length), fd, length)
+WRITES(int, ftruncate64, SYS_ftruncate, fd, (int fd, off_t length), fd, length)
+WRITES(int, fallocate, SYS_fallocate, fd, (int fd, int mode, off_t at, off_t length), fd, mode, at, length)
+int unlink(const char *path)
+{
+    return is_there(path) ? refuse() : (int)syscall(SYS_unlink, path);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_a_disk_that_turns_read_only(tmp_path):
+    """The kernel does that to a file system with errors; nobody else can while files are open."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (tmp_path / "ro.c").write_text(READ_ONLY)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "ro.so", tmp_path / "ro.c"], check=True, timeout=60)
+    flag = tmp_path / "flag"
+    flag.write_bytes(bytes(8))
+
+    def turn(read_only):
+        with open(flag, "r+b") as file:
+            file.write(ctypes.c_long(read_only))
+
+    subprocess.run([CELLA, "key", "create", "alice", "--cpu-seconds-per-day", "100", "--state", str(state)],
+                   stdout=(tmp_path / "key").open("wb"), check=True, timeout=30)
+    bearer = {"Authorization": f"Bearer {(tmp_path / 'key').read_text().strip()}"}
+    environment = {"LD_PRELOAD": str(tmp_path / "ro.so"), "READ_ONLY_FLAG": str(flag),
+                   "READ_ONLY_PLACE": str(state), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+    with Server(directory=tmp_path, environment=environment) as server:
+        ask = lambda *words, **more: server.ask(*words, headers={**bearer, **more.pop("headers", {})}, **more)
+        later = {"Prefer": "respond-async"}
+        before = ask("POST", "/v1/runs", body={**ECHO, "stdin": "before\n"})[2]
+        waiting = ask("POST", "/v1/runs", body={"language": "bash", "code": "sleep 1; echo late"},
+                      headers=later)[2]["id"]
+        turn(True)
+        for number in range(3):  # nobody has to suffer for it
+            status, _, result = ask("POST", "/v1/runs", body={**ECHO, "stdin": f"{number}\n"})
+            assert (status, result["stdout"]) == (200, f"{number}\n")
+        assert "is not remembered: the history cannot be written: disk I/O error" in server.text()
+        assert server.logged("a run of alice does not count if this server is killed") >= 3
+        status, _, problem = ask("POST", "/v1/runs", body=ECHO, headers=later)
+        assert (status, problem["type"]) == (500, "urn:cella:error:host")
+        assert problem["detail"] == "the history cannot be written: disk I/O error"
+        assert problem["hint"].startswith("see whether the state directory is read-only")
+        status, _, problem = ask("POST", "/v1/runs", body=ECHO, headers={"Idempotency-Key": "one"})
+        assert (status, problem["type"]) == (500, "urn:cella:error:host")
+        assert ask("GET", f"/v1/runs/{before['id']}")[2]["stdout"] == "before\n"  # what there is can be read
+        assert before["id"] in {run["id"] for run in ask("GET", "/v1/runs")[2]["runs"]}
+        assert ask("GET", "/v1/stats")[0] == 200 and ask("GET", "/readyz")[0] == 200
+        wait_until(lambda: server.logged(f"{waiting} is not remembered"))
+        turn(False)
+        status, headers, _ = ask("POST", "/v1/runs", body={**ECHO, "stdin": "after\n"}, headers=later)
+        assert status == 202
+        wait_until(lambda: ask("GET", headers["Location"])[0] == 200)
+        assert ask("GET", headers["Location"])[2]["stdout"] == "after\n"
+        assert server.logged(" ready") == 1
+    with Server(directory=tmp_path) as server:  # whose end could not be written
+        lost = server.ask("GET", f"/v1/runs/{waiting}", headers=bearer)[2]
+        assert lost["status"] == "internal"
 
 
 # ---- descriptors ----

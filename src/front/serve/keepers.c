@@ -21,7 +21,6 @@ static void on_engine(void *context);
 int keepers_open(struct server *server, struct cella_error *err)
 {
     static const struct loop_events events = {.readable = on_engine};
-    server->has_worked = false;
     const struct settings *settings = server->settings;
     int keeper = -1;
     pid_t pid = 0;
@@ -101,6 +100,7 @@ static void take_trial(struct server *server)
 {
     const struct cella_result *result = cella_run_result(server->trial);
     struct cella_error error = *cella_result_error(result);
+    struct cella_error lost;
     bool good = strcmp(cella_result_status(result), "ok") == 0;
     if (!good && error.kind == CELLA_ERROR_NONE) {
         (void)serve_fail(&error, CELLA_ERROR_HOST, "/bin/true does not run in a sandbox here: %s",
@@ -108,10 +108,17 @@ static void take_trial(struct server *server)
     }
     cella_run_free(server->trial);
     server->trial = NULL;
-    server->has_worked = good;
+    if (!good && server->keepers_left > 0 && cella_engine_check(server->engine, &lost) < 0) {
+        server->keepers_left--;
+        log_line("starts another keeper: %s", lost.text);
+        return;
+    }
     if (!good) {
         server_fail(server, &error);
-    } else if (server->state == SERVER_STARTING) {
+        return;
+    }
+    server->keepers_left = SERVER_KEEPERS_MAX;
+    if (server->state == SERVER_STARTING) {
         report_server(server, AUDIT_SERVER_STARTED, cella_version());
         log_line("ready");
         server_set_state(server, SERVER_READY, "takes runs");
@@ -129,8 +136,13 @@ static void replace(struct server *server)
     }
     batch_forget_all(server);
     keepers_close(server);
-    if (keepers_open(server, &err) < 0) {
-        server_fail(server, &err);
+    while (keepers_open(server, &err) < 0) {
+        if (server->keepers_left == 0) {
+            server_fail(server, &err);
+            return;
+        }
+        server->keepers_left--;
+        keepers_close(server);
     }
 }
 
@@ -157,10 +169,11 @@ static void on_engine(void *context)
         replace(server); /* those that held it have ended, perhaps */
         return;
     }
-    if (!server->has_worked) { /* nor would the next one */
+    if (server->keepers_left == 0) { /* nor would the next one run anything */
         server_fail(server, &err);
         return;
     }
+    server->keepers_left--;
     log_line("starts a new keeper: %s", err.text);
     server_set_state(server, SERVER_STARTING, "starts a new keeper");
     replace(server);

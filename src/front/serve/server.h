@@ -17,6 +17,7 @@
 #include "front/serve/records/otlp.h"
 #include "front/serve/records/report.h"
 #include "front/serve/settings/settings.h"
+#include "front/serve/tenants/pace.h"
 #include "front/serve/tenants/queue.h"
 #include "front/serve/tenants/tenants.h"
 
@@ -36,9 +37,11 @@
 #define SERVER_EXPORTS_MAX 16U
 /* Answers that wait to be taken, together: over that nothing more is run. */
 #define SERVER_ANSWERS_MAX ((size_t)512 << 20)
+/* Keepers that are started one after the other while none of them runs anything. */
+#define SERVER_KEEPERS_MAX 3U
 /* How long runs may take to end after the second signal. */
 #define SERVER_CANCEL_MS 5000U
-/* How long a caller is asked to wait when there are too many, in seconds. */
+/* How long a caller is asked to wait where it does not depend on runs, in seconds. */
 #define SERVER_RETRY_SECONDS 1U
 
 /* What describes the service. */
@@ -92,8 +95,8 @@ struct server {
     bool is_processing;      /* the engine calls back, and cannot be closed */
     struct cella_run *trial; /* shows that the engine can work; NULL: none is on its way */
     bool trial_done;
-    bool has_worked;      /* the engine has run something: a keeper that is lost is worth another */
-    struct tls_host *tls; /* of TCP; NULL: it is spoken in clear */
+    unsigned keepers_left;       /* that may be lost before one has run something; then it ends */
+    struct tls_host *tls;        /* of TCP; NULL: it is spoken in clear */
     struct connection_list idle; /* those that wait for a request, the longest-waiting first */
     struct connection_list busy;
     unsigned connections_max;
@@ -106,6 +109,7 @@ struct server {
     unsigned batch_count;
     size_t batch_bytes; /* of their JSON */
     unsigned job_count;
+    struct pace pace;         /* of those of them that have room */
     unsigned waiting_count;   /* of them, those whose run was lost and that wait for another */
     struct loop_watch *again; /* has their timer; NULL: there was none yet */
     struct queue queue;       /* those of them that have not begun */

@@ -129,9 +129,6 @@ static const char *const statements[STATEMENT_COUNT] = {
     [OLDEST] = "SELECT number, bytes, added_at FROM runs WHERE result IS NOT NULL"
                " ORDER BY number LIMIT 1",
     [FORGET] = "DELETE FROM runs WHERE number = ?1",
-    /* Of those that a tenant has had for that time; what ended later was added later. */
-    [CPU] = "SELECT total(summary ->> '$.cpu_ms') FROM runs WHERE tenant = ?1"
-            " AND added_at >= ?2 - 86400 AND summary ->> '$.finished_at' >= ?3",
     [FORGET_TEXT] = "DELETE FROM texts WHERE rowid = ?1",
     [KEY_FIND] = "SELECT digest, run FROM keys WHERE tenant = ?1 AND name = ?2 AND added_at > ?3",
     [KEY_ADD] = "INSERT OR REPLACE INTO keys(tenant, name, digest, run, added_at)"
@@ -158,12 +155,19 @@ static const char *const statements[STATEMENT_COUNT] = {
 
 /* ---- the file ---- */
 
+int history_tell(sqlite3 *database, const char *of, const char *what, struct cella_error *err)
+{
+    const int code = sqlite3_errcode(database);
+    (void)serve_fail(err, CELLA_ERROR_HOST, "%s cannot %s: %s", of, what, sqlite3_errmsg(database));
+    return serve_hint(err, code == SQLITE_FULL    ? "make room on its disk"
+                           : code == SQLITE_IOERR ? "see whether the state directory is read-only, "
+                                                    "and what the kernel says of its disk"
+                                                  : "see to the state directory");
+}
+
 int history_failed(const struct history *history, const char *what, struct cella_error *err)
 {
-    const bool is_full = sqlite3_errcode(history->database) == SQLITE_FULL;
-    (void)serve_fail(err, CELLA_ERROR_HOST, "the history cannot %s: %s", what,
-                     sqlite3_errmsg(history->database));
-    return serve_hint(err, is_full ? "make room on its disk" : "see to the state directory");
+    return history_tell(history->database, "the history", what, err);
 }
 
 int history_step(sqlite3_stmt *statement)

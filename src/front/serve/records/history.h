@@ -143,9 +143,4 @@ int history_find_batch(struct history *history, const char *id, const char *tena
                        char **ret_json, size_t *ret_size, struct cella_error *err)
     __attribute__((warn_unused_result));
 
-/* The processor time of a tenant's runs that have ended since then, as far as they are remembered,
- * in microseconds.  0 without a history. */
-int history_cpu_us(struct history *history, const char *tenant, time_t since, uint64_t *ret_us,
-                   struct cella_error *err) __attribute__((warn_unused_result));
-
 #endif

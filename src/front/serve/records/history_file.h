@@ -1,4 +1,4 @@
-/* What history.c and history_read.c know of the file. */
+/* What history.c and the others of its files know of the database; usage.c has a few of these. */
 #ifndef SERVE_HISTORY_FILE_H
 #define SERVE_HISTORY_FILE_H
 
@@ -26,7 +26,6 @@ enum statement {
     KEY_ADD,
     KEY_FORGET_OLD,
     KEY_FORGET_MANY,
-    CPU,
     TIMES_FIND,
     TIMES_ADD,
     TIMES_FORGET_OF_CODE,
@@ -51,7 +50,9 @@ int history_step(sqlite3_stmt *statement);
 /* The run's key, in a transaction of the caller's. */
 int history_put_key(struct history *history, const struct history_run *run);
 
-/* What SQLite said last.  Returns -1. */
+/* What SQLite said last: that what is in a database cannot be read, say.  Returns -1. */
+int history_tell(sqlite3 *database, const char *of, const char *what, struct cella_error *err);
+/* Likewise.  Returns -1. */
 int history_failed(const struct history *history, const char *what, struct cella_error *err);
 
 /* LIST or EXPORT with what is asked for.  history_unbind() ends it; until then `query` must

@@ -329,28 +329,3 @@ int history_count(struct history *history, const struct history_query *query, ch
     (void)sqlite3_clear_bindings(times);
     return end_text(&json, code, ret_json, ret_size, err);
 }
-
-int history_cpu_us(struct history *history, const char *tenant, time_t since, uint64_t *ret_us,
-                   struct cella_error *err)
-{
-    char moment[24];
-    struct tm parts;
-    if (history == NULL) {
-        *ret_us = 0;
-        return 0;
-    }
-    sqlite3_stmt *statement = history->statements[CPU];
-    (void)strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%S", gmtime_r(&since, &parts));
-    history_bind(statement, 1, tenant, strlen(tenant));
-    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)since);
-    history_bind(statement, 3, moment, strlen(moment));
-    const int state = sqlite3_step(statement);
-    const double ms = sqlite3_column_double(statement, 0);
-    const int code = state == SQLITE_ROW ? 0 : history_failed(history, "be read", err);
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    if (code == 0) {
-        *ret_us = (uint64_t)(ms * 1e3);
-    }
-    return code;
-}

@@ -85,9 +85,18 @@ static int start(struct job *job, struct cella_request *request, size_t size,
     return code;
 }
 
-static void free_job(struct job *job)
+void job_leave_room(struct job *job, const struct cella_result *result)
 {
     queue_leave(job->server, &job->place);
+    if (job->has_room) {
+        job->has_room = false;
+        tenant_end_run(job->server, job->tenant, job->id, result);
+    }
+}
+
+static void free_job(struct job *job)
+{
+    job_leave_room(job, NULL);
     cella_run_free(job->run);
     cella_request_destroy(job->again);
     cella_result_destroy(job->lost);
@@ -107,7 +116,7 @@ int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err
 
 static int fail_late(struct exchange *exchange, uint64_t seconds, struct cella_error *err)
 {
-    exchange->retry_seconds = SERVER_RETRY_SECONDS;
+    exchange->retry_seconds = queue_seconds(exchange->server);
     (void)serve_fail(err, CELLA_ERROR_BUSY, "there was no room for the run in %llu s",
                      (unsigned long long)seconds);
     return serve_hint(err, "try again, or let it wait longer: 'Prefer: wait=SECONDS', or "
@@ -149,9 +158,9 @@ static void add(struct job *job)
 }
 
 /* It holds up no other of its tenant's any more. */
-static void settle(struct job *job)
+static void settle(struct job *job, const struct cella_result *result)
 {
-    queue_leave(job->server, &job->place);
+    job_leave_room(job, result);
     if (job->tenant != NULL) {
         job->tenant->runs--;
         job->tenant = NULL;
@@ -257,7 +266,7 @@ void job_destroy(struct job *job)
     if (job->exchange != NULL) {
         job->exchange->job = NULL;
     }
-    settle(job);
+    settle(job, NULL);
     TAILQ_REMOVE(&server->jobs, job, link);
     server->job_count--;
     free_job(job);
@@ -357,8 +366,9 @@ void job_cancel_all(struct server *server)
 static void on_begun(void *context, struct cella_run *run)
 {
     struct job *job = context;
-    (void)run;
-    job->has_begun = true;
+    (void)snprintf(job->id, sizeof(job->id), "%s", cella_run_id(run)); /* fits */
+    tenant_begin_run(job->server, job->tenant, run);
+    job->has_begun = job->has_room = true;
     if (job->place.waits) {
         metrics_count_wait(&job->server->metrics, clock_monotonic_ms() - job->place.since_ms);
         queue_leave(job->server, &job->place);
@@ -421,10 +431,9 @@ void job_finish(struct job *job, const struct cella_result *result)
     struct cella_error err;
     job->is_done = true;
     job->result = result;
-    tenant_count_cpu(server, job->tenant, cella_result_cpu_us(result));
-    settle(job);
+    settle(job, result);
     if (cella_result_error(result)->kind == CELLA_ERROR_NONE) {
-        server->has_worked = true;
+        server->keepers_left = SERVER_KEEPERS_MAX;
     }
     job_remember_time(job, result);
     metrics_count_run(&server->metrics, result, clock_monotonic_ms() - job->began_ms);

@@ -92,6 +92,7 @@ bool job_is_lost(struct job *job, const struct cella_result *result)
         wait_ms *= AGAIN_FACTOR;
     }
     log_line("%s is begun again in %u ms: %s", job->id, wait_ms, cella_result_error(result)->text);
+    job_leave_room(job, NULL);
     cella_run_free(job->run);
     job->run = NULL;
     job->since[CELLA_STDOUT] = job->since[CELLA_STDERR] = 0;

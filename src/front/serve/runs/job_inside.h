@@ -36,6 +36,7 @@ struct job {
     struct tenant *tenant;    /* NULL: of nobody with a key */
     struct queue_place place; /* until it has begun */
     bool has_begun;           /* there was room for it */
+    bool has_room;            /* and is */
     bool is_done;
     bool is_accepted;   /* it is in the history: there it is found when it has ended */
     bool is_left;       /* nobody waits for it any more */
@@ -53,6 +54,8 @@ struct job {
 /* Starts its run.  `first` has perhaps compiled the same, or is NULL. */
 int job_begin(struct job *job, const struct cella_request *request, const struct cella_run *first,
               struct cella_error *err) __attribute__((warn_unused_result));
+/* An attempt has come to this, or to nothing: NULL. */
+void job_leave_room(struct job *job, const struct cella_result *result);
 /* It has come to this. */
 void job_finish(struct job *job, const struct cella_result *result);
 

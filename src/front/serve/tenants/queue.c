@@ -64,8 +64,15 @@ void queue_close(struct server *server)
 
 /* ---- who is taken ---- */
 
+/* Behind all who wait; of whom some have less on their way than others, and do not. */
+unsigned queue_seconds(const struct server *server)
+{
+    return pace_seconds(&server->pace, server->queue.count + 1, clock_monotonic_ms());
+}
+
 static int refuse(struct exchange *exchange, struct cella_error *err)
 {
+    exchange->retry_seconds = pace_seconds(&exchange->server->pace, 1, clock_monotonic_ms());
     metrics_count_refusal(&exchange->server->metrics, REFUSAL_QUEUE);
     return serve_hint(err, "try again when some have ended");
 }

@@ -40,6 +40,9 @@ struct queue {
 int queue_open(struct server *server, struct cella_error *err) __attribute__((warn_unused_result));
 void queue_close(struct server *server);
 
+/* In how many seconds a run that waits from now on may have room, more or less. */
+unsigned queue_seconds(const struct server *server);
+
 /* Whether one more run with a request of so many bytes is taken.  -1 with CELLA_ERROR_BUSY. */
 int queue_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err)
     __attribute__((warn_unused_result));

@@ -3,16 +3,18 @@
  */
 #include "front/serve/tenants/tenants.h"
 
+#include "base/clock.h"
 #include "front/serve/fail.h"
 #include "front/serve/host/loop.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/log.h"
-#include "front/serve/records/history.h"
 #include "front/serve/records/metrics.h"
+#include "front/serve/records/usage.h"
 #include "front/serve/runs/batch.h"
 #include "front/serve/runs/job.h"
 #include "front/serve/server.h"
 
+#include <cella/wire.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,11 @@
 #define SECOND_US   UINT64_C(1000000)
 /* News of the directory that are read in one go. */
 #define NEWS_SIZE 4096U
+
+static int64_t today(void)
+{
+    return (int64_t)time(NULL) / DAY_SECONDS;
+}
 
 static uint64_t now_ns(void)
 {
@@ -135,7 +142,8 @@ int tenants_open(struct server *server, const char *remote, struct cella_error *
 {
     struct tenants *tenants = &server->tenants;
     TAILQ_INIT(&tenants->list);
-    if (watch_directory(server, err) < 0 || keys_read(server->state_fd, &tenants->keys, err) < 0) {
+    if (watch_directory(server, err) < 0 || keys_read(server->state_fd, &tenants->keys, err) < 0 ||
+        usage_open(server->settings->state, today(), &tenants->usage, err) < 0) {
         return -1; /* watched first: so no change is missed */
     }
     tenants->demanded = remote != NULL;
@@ -171,6 +179,8 @@ void tenants_close(struct server *server)
         tenants->watch = NULL;
     }
     keys_done(&tenants->keys);
+    usage_close(tenants->usage);
+    tenants->usage = NULL;
 }
 
 bool tenants_are_demanded(struct server *server)
@@ -178,6 +188,8 @@ bool tenants_are_demanded(struct server *server)
     on_news(server); /* before its turn in the loop: what was revoked is, from now on */
     return server->tenants.demanded || server->tenants.keys.demanded;
 }
+
+static void begin_day(struct server *server, struct tenant *tenant);
 
 struct tenant *tenants_find(struct server *server, const char *text)
 {
@@ -192,6 +204,9 @@ struct tenant *tenants_find(struct server *server, const char *text)
         tenant->cpu_day = -1;
         TAILQ_INSERT_TAIL(&tenants->list, tenant, link);
     }
+    if (tenant != NULL && key->bounds[KEY_CPU_SECONDS] > 0) {
+        begin_day(server, tenant); /* whatever is asked for: each answer tells of it */
+    }
     return tenant; /* without memory there is none */
 }
 
@@ -201,28 +216,61 @@ struct tenant *tenants_find(struct server *server, const char *text)
 static void begin_day(struct server *server, struct tenant *tenant)
 {
     struct cella_error err;
-    const time_t now = time(NULL);
-    const int64_t day = (int64_t)now / DAY_SECONDS;
+    const int64_t day = today();
     if (tenant->cpu_day == day) {
         return;
     }
     tenant->cpu_us = 0;
     tenant->cpu_day = day;
-    if (tenant->key.bounds[KEY_CPU_SECONDS] > 0 &&
-        history_cpu_us(server->history, tenant->key.name, (time_t)day * DAY_SECONDS,
-                       &tenant->cpu_us, &err) < 0) {
+    if (usage_read(server->tenants.usage, tenant->key.name, day, &tenant->cpu_us, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, NULL, "what %s has used today is not known: %s",
                   tenant->key.name, err.text);
     }
 }
 
-/* The history has it, or will have: so the day is begun before. */
-void tenant_count_cpu(struct server *server, struct tenant *tenant, uint64_t us)
+void tenant_begin_run(struct server *server, struct tenant *tenant, const struct cella_run *run)
 {
-    if (tenant != NULL) {
-        begin_day(server, tenant);
-        tenant->cpu_us += us;
+    struct cella_run_info info = {.size = sizeof(info)};
+    struct cella_error err;
+    pace_take(&server->pace, clock_monotonic_ms());
+    if (tenant == NULL) {
+        return;
     }
+    pace_take(&tenant->pace, clock_monotonic_ms());
+    if (tenant->key.bounds[KEY_CPU_SECONDS] == 0) {
+        return;
+    }
+    cella_run_info(run, &info);
+    if (usage_begin(server->tenants.usage, tenant->key.name, cella_run_id(run), info.cpu_max_us,
+                    &err) < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "a run of %s does not count if this server is killed: %s",
+                  tenant->key.name, err.text);
+    }
+}
+
+void tenant_end_run(struct server *server, struct tenant *tenant, const char *id,
+                    const struct cella_result *result)
+{
+    struct cella_error err;
+    uint64_t us = result != NULL ? cella_result_cpu_us(result) : 0;
+    pace_free(&server->pace, clock_monotonic_ms());
+    if (tenant == NULL) {
+        return;
+    }
+    pace_free(&tenant->pace, clock_monotonic_ms());
+    if (tenant->key.bounds[KEY_CPU_SECONDS] == 0) {
+        return;
+    }
+    if (us == 0 && (result == NULL || cella_result_error(result)->kind != CELLA_ERROR_NONE)) {
+        us = USAGE_UNKNOWN; /* its keeper was killed, say */
+    }
+    begin_day(server, tenant); /* before it is in the file */
+    if (usage_end(server->tenants.usage, tenant->key.name, id, tenant->cpu_day, us, &us, &err) <
+        0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "what %s has used is lost if this server ends: %s",
+                  tenant->key.name, err.text);
+    }
+    tenant->cpu_us += us;
 }
 
 static uint64_t day_seconds_left(void)
@@ -290,7 +338,8 @@ int tenant_check_run(struct exchange *exchange, struct cella_error *err)
     if (bounds[KEY_CONCURRENCY] > 0 && tenant->runs >= bounds[KEY_CONCURRENCY]) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "the key of %s is for %llu runs at one time",
                          tenant->key.name, (unsigned long long)bounds[KEY_CONCURRENCY]);
-        (void)refuse(exchange, REFUSAL_CONCURRENCY, SERVER_RETRY_SECONDS, err);
+        (void)refuse(exchange, REFUSAL_CONCURRENCY,
+                     pace_seconds(&tenant->pace, 1, clock_monotonic_ms()), err);
         return serve_hint(err, "come again when one of them has ended");
     }
     if (tenant_check_cpu(server, tenant, err) < 0) {

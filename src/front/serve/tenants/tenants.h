@@ -5,9 +5,9 @@
  * kernel tells of it.  The runs of a key that is revoked end.  What there is of a tenant stays here
  * until the server ends, for runs and log lines have his name.
  *
- * Processor seconds are those of runs that have ended on this day, UTC: what was on its way when
- * they were used up goes on.  After a start, and at the turn of the day, they are summed up from
- * the history; so what it has not kept is not counted then.
+ * Processor seconds are those of runs that have ended on this day, UTC, while the key had a bound
+ * for them: what was on its way when they were used up goes on.  They are on the disk too
+ * (records/usage.h), with the runs that have begun: so the next server knows of both.
  */
 #ifndef SERVE_TENANTS_H
 #define SERVE_TENANTS_H
@@ -15,6 +15,7 @@
 #include "front/keys.h"
 #include "front/serve/host/loop.h"
 #include "front/serve/tenants/bucket.h"
+#include "front/serve/tenants/pace.h"
 
 #include <cella/cella.h>
 #include <stdbool.h>
@@ -31,14 +32,18 @@ struct tenant {
     bool is_revoked; /* there is no such key any more */
     struct bucket bucket;
     unsigned runs;        /* on their way */
+    struct pace pace;     /* of those of them that have room */
     size_t waiting_bytes; /* of requests whose runs have not begun */
     uint64_t cpu_us;      /* on that day */
     int64_t cpu_day;      /* since 1970; -1: not yet known */
 };
 TAILQ_HEAD(tenant_list, tenant);
 
+struct usage;
+
 struct tenants {
     struct keys keys;
+    struct usage *usage;
     bool demanded;            /* of who comes by TCP */
     struct loop_watch *watch; /* of the state directory */
     struct tenant_list list;
@@ -75,7 +80,10 @@ int tenant_take_request(struct server *server, const struct tenant *tenant,
                         struct cella_request *request, struct cella_error *err)
     __attribute__((warn_unused_result));
 
-void tenant_count_cpu(struct server *server, struct tenant *tenant, uint64_t us);
+/* There is room for a run, and no more need of it, with the result, or NULL where it has none. */
+void tenant_begin_run(struct server *server, struct tenant *tenant, const struct cella_run *run);
+void tenant_end_run(struct server *server, struct tenant *tenant, const char *id,
+                    const struct cella_result *result);
 
 #define TENANT_FIELDS_MAX 320U
 /* RateLimit-Policy and RateLimit, each with its line's end; or "". */
