@@ -5,12 +5,14 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 
 import pytest
 from pypi import pypi_modules
 from server import Server, wait_until
+from test_tls import make_certificate
 
 ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -20,7 +22,7 @@ OURS = {"traceparent": f"00-{ID}-{SPAN}-01", "tracestate": "a=1,b=2"}
 class Collector:
     """Takes what comes to /v1/traces; `answers` are the statuses that it gives, the last for ever."""
 
-    def __init__(self, *answers, body=b"{}", port=0):
+    def __init__(self, *answers, body=b"{}", port=0, pair=None):
         self.requests, self.answers, self.body = [], list(answers or [200]), body
         collector = self
 
@@ -38,13 +40,19 @@ class Collector:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.scheme = "http"
+        if pair is not None:
+            self.scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*pair)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def spans(self, status=200):
         return [span for _, _, data, given in self.requests if given == status
@@ -231,11 +239,60 @@ def test_more_than_there_is_room_for_is_dropped():
             assert server.run(language="bash", code="echo on")[2]["stdout"] == "on\n"
 
 
+# ---- by TLS ----
+
+@pytest.fixture(scope="module", name="pair")
+def pair_(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("otlp"), "collector")
+
+
+def test_traces_by_tls(pair):
+    """Many in one batch, and the last one at the end."""
+    authority = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(pair[0])}
+    with Collector(pair=pair) as collector:
+        with Server("--otlp-endpoint", collector.endpoint, environment=authority) as server:
+            collector.of_run(server.run(language="bash", code=":")[2]["id"])
+            with server.raw() as bare:
+                bare.settimeout(60)
+                bare.sendall(b"GET /v1/runs/x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
+                answered = b""
+                while answered.count(b"HTTP/1.1 404") < 400:
+                    answered += bare.recv(1 << 20)
+            wait_until(lambda: counted(server, "sent") >= 403)
+            assert counted(server, "dropped") == 0
+            last = server.run(language="bash", code=":")[2]["id"]
+            assert server.stop() == 0
+        assert "run" in collector.of_run(last)
+
+
+@pytest.mark.parametrize("believed, endpoint, why", [
+    (False, "127.0.0.1", "self-signed certificate"),  # the system's authorities do not know it
+    (True, "127.1", "hostname mismatch")])  # it is for 127.0.0.1, not for such a name
+def test_a_collector_that_is_not_believed(pair, believed, endpoint, why):
+    authority = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(pair[0])} if believed else {}
+    with Collector(pair=pair) as collector:
+        with Server("--otlp-endpoint", f"https://{endpoint}:{collector.port}",
+                    environment=authority) as server:
+            server.run(language="bash", code=":")
+            wait_until(lambda: counted(server, "dropped") == 3, 20)
+            told = f"the certificate of {endpoint}:{collector.port} is not believed: {why}"
+            assert server.logged(f"warning: traces are dropped: {told}") == 1
+        assert not collector.requests
+
+
+def test_authorities_that_are_none(tmp_path):
+    nothing = tmp_path / "nothing.pem"
+    with pytest.raises(AssertionError) as failure:
+        Server("--otlp-endpoint", "https://127.0.0.1:1", directory=tmp_path,
+               environment={"OTEL_EXPORTER_OTLP_CERTIFICATE": str(nothing)})
+    assert f"cannot use the authorities {nothing}: No such file or directory" in str(failure.value)
+
+
 @pytest.mark.parametrize("endpoint", [
-    "127.0.0.1:4318", "https://127.0.0.1:4318", "http://", "http://[::1", "http://a b", "http://x@127.0.0.1",
+    "127.0.0.1:4318", "ftp://127.0.0.1:4318", "https://", "http://", "http://[::1", "http://a b", "http://x@127.0.0.1",
     "http://127.0.0.1/?q", "http://127.0.0.1:4318/" + "x" * 600])
 def test_what_is_no_endpoint(tmp_path, endpoint):
     with pytest.raises(AssertionError) as failure:
         Server("--otlp-endpoint", endpoint, directory=tmp_path)
     assert "is no address of a collector" in str(failure.value)
-    assert "give it as http://127.0.0.1:4318" in str(failure.value)
+    assert "give it as http://127.0.0.1:4318, or https://NAME" in str(failure.value)

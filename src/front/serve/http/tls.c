@@ -99,9 +99,33 @@ void tls_host_close(struct tls_host *host)
     }
 }
 
+int tls_client_open(const char *authorities, struct tls_host **ret_host, struct cella_error *err)
+{
+    struct tls_host *host = calloc(1, sizeof(*host));
+    if (host != NULL) {
+        host->context = SSL_CTX_new(TLS_client_method());
+    }
+    if (host == NULL || host->context == NULL ||
+        SSL_CTX_set_min_proto_version(host->context, TLS1_2_VERSION) != 1) {
+        tls_host_close(host);
+        return serve_fail(err, CELLA_ERROR_HOST, "cannot make ready for TLS");
+    }
+    SSL_CTX_set_verify(host->context, SSL_VERIFY_PEER, NULL);
+    (void)SSL_CTX_set_mode(host->context,
+                           SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (authorities != NULL ? SSL_CTX_load_verify_file(host->context, authorities) != 1
+                            : SSL_CTX_set_default_verify_paths(host->context) != 1) {
+        tls_host_close(host);
+        return fail_ssl(err, "the authorities",
+                        authorities != NULL ? authorities : "of the system");
+    }
+    *ret_host = host;
+    return 0;
+}
+
 /* ---- one connection ---- */
 
-struct tls *tls_create(const struct tls_host *host)
+static struct tls *create(const struct tls_host *host)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
     if (tls == NULL) {
@@ -118,8 +142,38 @@ struct tls *tls_create(const struct tls_host *host)
         return NULL;
     }
     SSL_set_bio(tls->ssl, tls->in, tls->out);
-    SSL_set_accept_state(tls->ssl);
     return tls;
+}
+
+struct tls *tls_create(const struct tls_host *host)
+{
+    struct tls *tls = create(host);
+    if (tls != NULL) {
+        SSL_set_accept_state(tls->ssl);
+    }
+    return tls;
+}
+
+struct tls *tls_connect(const struct tls_host *host, const char *name)
+{
+    struct tls *tls = create(host);
+    if (tls == NULL) {
+        return NULL;
+    }
+    SSL_set_connect_state(tls->ssl);
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), name) != 1 &&
+        (SSL_set1_host(tls->ssl, name) != 1 || SSL_set_tlsext_host_name(tls->ssl, name) != 1)) {
+        tls_destroy(tls);
+        tls = NULL;
+    }
+    ERR_clear_error(); /* that a name is no address is one to OpenSSL */
+    return tls;
+}
+
+const char *tls_disbelief(const struct tls *tls)
+{
+    const long result = SSL_get_verify_result(tls->ssl);
+    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }
 
 void tls_destroy(struct tls *tls)

@@ -28,10 +28,20 @@ int tls_host_open(const char *certificate, const char *key, struct tls_host **re
 /* What is spoken with it goes on.  NULL is fine. */
 void tls_host_close(struct tls_host *host);
 
+/* For a client, which believes whom these authorities vouch for, in PEM; NULL: those of the
+ * system. */
+int tls_client_open(const char *authorities, struct tls_host **ret_host, struct cella_error *err)
+    __attribute__((warn_unused_result));
+
 struct tls;
 
 /* NULL when memory is short. */
 struct tls *tls_create(const struct tls_host *host) __attribute__((warn_unused_result));
+/* A client's, of a server that must show that it is the one of that name, or address. */
+struct tls *tls_connect(const struct tls_host *host, const char *name)
+    __attribute__((warn_unused_result));
+/* Why the server's certificate is not believed; NULL when it is, or was not yet shown. */
+const char *tls_disbelief(const struct tls *tls);
 void tls_destroy(struct tls *tls); /* NULL is fine */
 
 /* These came by the socket.  -1 when memory is short. */

@@ -4,10 +4,11 @@
 #include "base/buffer.h"
 #include "base/json_write.h"
 #include "front/serve/fail.h"
+#include "front/serve/http/tls.h"
 #include "front/serve/log.h"
+#include "front/serve/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
@@ -16,19 +17,20 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX   8192U
 #define CLOSE_MS     500 /* for the last batch */
 #define TRACES_PATH  "/v1/traces"
 #define DEFAULT_PORT "4318"
+#define SECURE_PORT  "443"
 
 struct otlp {
     struct loop *loop;
     struct loop_watch *clock; /* of no descriptor that ever tells anything */
     struct otlp_address address;
     const struct spawner *spawner;
+    struct tls_host *tls_host; /* NULL: it is spoken in clear */
 
     struct buffer waiting; /* spans with commas between */
     unsigned waiting_count;
@@ -37,6 +39,7 @@ struct otlp {
     unsigned batch_count;
     unsigned attempts;
     struct loop_watch *watch; /* of its connection; NULL: it waits to be sent again */
+    struct tls *tls;          /* on it; NULL: none */
     size_t sent;
     char answer[ANSWER_MAX];
     size_t answer_size;
@@ -54,7 +57,7 @@ static int bad_endpoint(const char *endpoint, struct cella_error *err)
 {
     (void)serve_fail(err, CELLA_ERROR_CALLER, "--otlp-endpoint %.100s is no address of a collector",
                      endpoint);
-    return serve_hint(err, "give it as http://127.0.0.1:4318");
+    return serve_hint(err, "give it as http://127.0.0.1:4318, or https://NAME");
 }
 
 /* "HOST[:PORT]" or "[HOST][:PORT]".  Looks the host up. */
@@ -79,11 +82,16 @@ static int look_up(const char *authority, const char *endpoint, struct otlp_addr
     if (port != NULL) {
         *port++ = '\0';
     }
-    const int failed = getaddrinfo(name, port != NULL ? port : DEFAULT_PORT, &hints, &found);
+    (void)snprintf(address->name, sizeof(address->name), "%s", name); /* fits */
+    const int failed = getaddrinfo(name,
+                                   port != NULL         ? port
+                                   : address->is_secure ? SECURE_PORT
+                                                        : DEFAULT_PORT,
+                                   &hints, &found);
     if (failed != 0) {
         (void)serve_fail(err, CELLA_ERROR_CALLER, "--otlp-endpoint %.100s: %s", endpoint,
                          gai_strerror(failed));
-        return serve_hint(err, "give it as http://127.0.0.1:4318");
+        return serve_hint(err, "give it as http://127.0.0.1:4318, or https://NAME");
     }
     memcpy(&address->address, found->ai_addr, found->ai_addrlen);
     address->size = found->ai_addrlen;
@@ -93,12 +101,12 @@ static int look_up(const char *authority, const char *endpoint, struct otlp_addr
 
 int otlp_find(const char *endpoint, struct otlp_address *ret_address, struct cella_error *err)
 {
-    static const char scheme[] = "http://";
-    struct otlp_address address = {.size = 0};
-    if (strncmp(endpoint, scheme, sizeof(scheme) - 1) != 0) {
+    static const char scheme[] = "http://", secure[] = "https://";
+    struct otlp_address address = {.is_secure = strncmp(endpoint, secure, strlen(secure)) == 0};
+    if (!address.is_secure && strncmp(endpoint, scheme, strlen(scheme)) != 0) {
         return bad_endpoint(endpoint, err);
     }
-    const char *authority = endpoint + sizeof(scheme) - 1;
+    const char *authority = endpoint + strlen(address.is_secure ? secure : scheme);
     const size_t size = strcspn(authority, "/");
     const char *path = authority + size;
     size_t path_size = strlen(path);
@@ -132,9 +140,15 @@ int otlp_open(struct loop *loop, const struct otlp_address *address, const struc
               struct otlp **ret_otlp, struct cella_error *err)
 {
     static const struct loop_events events = {.timeout = on_clock};
+    const char *authorities = getenv("OTEL_EXPORTER_OTLP_CERTIFICATE");
     struct otlp *otlp = calloc(1, sizeof(*otlp));
     if (otlp == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    authorities = authorities != NULL && authorities[0] != '\0' ? authorities : NULL;
+    if (address->is_secure && tls_client_open(authorities, &otlp->tls_host, err) < 0) {
+        free(otlp);
+        return -1;
     }
     otlp->loop = loop;
     otlp->address = *address;
@@ -144,6 +158,7 @@ int otlp_open(struct loop *loop, const struct otlp_address *address, const struc
     const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     otlp->clock = fd < 0 ? NULL : loop_add_descriptor(loop, fd, &events, otlp);
     if (otlp->clock == NULL) {
+        tls_host_close(otlp->tls_host);
         free(otlp);
         return serve_fail(err, CELLA_ERROR_HOST, "cannot watch a clock");
     }
@@ -301,18 +316,54 @@ static int make_batch(struct otlp *otlp)
 
 static void on_answer(void *context, const char *data, size_t size);
 
+/* How many bytes were taken, 0 when there is no room; -1 when there never will be. */
+static ssize_t send_some(int fd, const char *data, size_t size)
+{
+    const ssize_t sent = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+}
+
+/* Likewise of all that TLS has made: 1 when that was taken. */
+static int send_encrypted(struct tls *tls, int fd)
+{
+    char *data;
+    size_t size;
+    while ((size = tls_waiting(tls, &data)) > 0) {
+        const ssize_t sent = send_some(fd, data, size);
+        if (sent <= 0) {
+            return (int)sent;
+        }
+        tls_sent(tls, (size_t)sent);
+    }
+    return 1;
+}
+
+/* Sends what the socket takes of the batch.  Whether the rest waits for room there; -1 when there
+ * never will be.  What TLS cannot take yet goes out when the collector has answered it. */
+static int push(struct otlp *otlp, int fd)
+{
+    ssize_t taken;
+    do {
+        struct iovec part = {otlp->batch.data + otlp->sent, otlp->batch.size - otlp->sent};
+        taken = part.iov_len == 0   ? 0
+                : otlp->tls != NULL ? tls_write(otlp->tls, &part, 1)
+                                    : send_some(fd, part.iov_base, part.iov_len);
+        otlp->sent += taken > 0 ? (size_t)taken : 0;
+        const int sent = otlp->tls != NULL ? send_encrypted(otlp->tls, fd) : 1;
+        if (taken < 0 || sent <= 0) {
+            return taken < 0 || sent < 0 ? -1 : 1;
+        }
+    } while (taken > 0);
+    return otlp->tls == NULL && otlp->sent < otlp->batch.size;
+}
+
 static void on_room(void *context)
 {
     struct otlp *otlp = context;
-    const ssize_t sent = send(loop_socket(otlp->watch), otlp->batch.data + otlp->sent,
-                              otlp->batch.size - otlp->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent > 0) {
-        otlp->sent += (size_t)sent;
-    } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    const int waits = push(otlp, loop_socket(otlp->watch));
+    if (waits < 0) {
         end_attempt(otlp);
-        return;
-    }
-    if (otlp->sent < otlp->batch.size) {
+    } else if (waits > 0) {
         loop_want_room(otlp->watch);
     }
 }
@@ -322,6 +373,20 @@ static void on_gone(void *context)
     struct otlp *otlp = context;
     otlp->watch = NULL; /* it is closed already */
     end_attempt(otlp);
+}
+
+/* A socket on its way to the collector; -1 when there is none. */
+static int begin_attempt(struct otlp *otlp)
+{
+    otlp->sent = 0;
+    otlp->answer_size = 0;
+    if (otlp->tls_host != NULL) {
+        otlp->tls = tls_connect(otlp->tls_host, otlp->address.name);
+        if (otlp->tls == NULL) {
+            return -1;
+        }
+    }
+    return spawner_connect(otlp->spawner);
 }
 
 static void send_batch(struct otlp *otlp)
@@ -336,9 +401,7 @@ static void send_batch(struct otlp *otlp)
         return;
     }
     otlp->attempts++;
-    otlp->sent = 0;
-    otlp->answer_size = 0;
-    const int fd = spawner_connect(otlp->spawner);
+    const int fd = begin_attempt(otlp);
     if (fd >= 0) {
         otlp->watch = loop_add_socket(otlp->loop, fd, &events, otlp);
     }
@@ -375,15 +438,38 @@ static bool is_whole(const struct otlp *otlp)
     return otlp->answer_size - (size_t)(end + 4 - otlp->answer) >= size;
 }
 
-static void on_answer(void *context, const char *data, size_t size)
+/* Returns whether more may come. */
+static bool take_answer(struct otlp *otlp, const char *data, size_t size)
 {
-    struct otlp *otlp = context;
     const size_t room = ANSWER_MAX - 1 - otlp->answer_size;
     const size_t part = size < room ? size : room;
     memcpy(otlp->answer + otlp->answer_size, data, part);
     otlp->answer_size += part;
     otlp->answer[otlp->answer_size] = '\0';
-    if (is_whole(otlp) || part < size) {
+    return !is_whole(otlp) && part == size;
+}
+
+/* Likewise, as it comes by the socket. */
+static bool pull(struct otlp *otlp, const char *data, size_t size)
+{
+    char inside[TLS_READ_MAX];
+    if (otlp->tls == NULL) {
+        return take_answer(otlp, data, size);
+    }
+    ssize_t got = tls_put(otlp->tls, data, size);
+    bool goes_on = got == 0;
+    while (goes_on && (got = tls_read(otlp->tls, inside)) > 0) {
+        goes_on = take_answer(otlp, inside, (size_t)got);
+    }
+    return goes_on && got == 0;
+}
+
+static void on_answer(void *context, const char *data, size_t size)
+{
+    struct otlp *otlp = context;
+    if (pull(otlp, data, size)) {
+        on_room(otlp); /* TLS may take now what it could not */
+    } else {
         end_attempt(otlp);
     }
 }
@@ -403,10 +489,14 @@ static uint64_t rejected_of(const struct otlp *otlp)
     return count < otlp->batch_count ? count : otlp->batch_count;
 }
 
-static void tell_state(struct otlp *otlp, bool failed, int status)
+static void tell_state(struct otlp *otlp, bool failed, int status, const char *disbelief)
 {
     if (failed && !otlp->is_failing) {
-        if (status != 0) {
+        if (disbelief != NULL) {
+            log_write(LOG_LEVEL_WARNING, NULL,
+                      "traces are dropped: the certificate of %s is not believed: %s",
+                      otlp->address.host, disbelief);
+        } else if (status != 0) {
             log_write(LOG_LEVEL_WARNING, NULL, "traces are dropped: %s answers %d",
                       otlp->address.host, status);
         } else {
@@ -423,10 +513,13 @@ static void tell_state(struct otlp *otlp, bool failed, int status)
 static void end_attempt(struct otlp *otlp)
 {
     const int status = otlp->answer_size > 0 ? status_of(otlp) : 0;
+    const char *disbelief = otlp->tls != NULL ? tls_disbelief(otlp->tls) : NULL; /* static */
     if (otlp->watch != NULL) {
         loop_close(otlp->watch);
         otlp->watch = NULL;
     }
+    tls_destroy(otlp->tls);
+    otlp->tls = NULL;
     const bool is_taken = status >= 200 && status < 300;
     const bool may_be_later =
         status == 0 || status == 429 || status == 502 || status == 503 || status == 504;
@@ -437,38 +530,47 @@ static void end_attempt(struct otlp *otlp)
     const uint64_t dropped = is_taken ? rejected_of(otlp) : otlp->batch_count;
     otlp->counts.dropped += dropped;
     otlp->counts.sent += otlp->batch_count - dropped;
-    tell_state(otlp, !is_taken, status);
+    tell_state(otlp, !is_taken, status, disbelief);
     drop_batch(otlp);
     loop_set_timer(otlp->clock, otlp->waiting_count > 0 ? OTLP_BATCH_MS : 0);
 }
 
-/* Without the loop, which has ended; its answer does not matter any more. */
+/* Sends it and waits for the answer, as long as there is time. */
+static void talk(struct otlp *otlp, int fd)
+{
+    const uint64_t until = server_now_ms() + CLOSE_MS;
+    struct pollfd poller = {.fd = fd, .events = POLLIN | POLLOUT};
+    char data[ANSWER_MAX];
+    bool goes_on = true;
+    for (uint64_t now = server_now_ms(); goes_on && now < until; now = server_now_ms()) {
+        if (poll(&poller, 1, (int)(until - now)) != 1) {
+            return;
+        }
+        const ssize_t got =
+            (poller.revents & POLLIN) != 0 ? recv(fd, data, sizeof(data), MSG_DONTWAIT) : 0;
+        goes_on = (poller.revents & POLLIN) == 0 ? (poller.revents & (POLLERR | POLLHUP)) == 0
+                                                 : got > 0 && pull(otlp, data, (size_t)got);
+        const int waits = goes_on ? push(otlp, fd) : 0;
+        goes_on = goes_on && waits >= 0;
+        poller.events = waits > 0 ? POLLIN | POLLOUT : POLLIN;
+    }
+}
+
+/* Without the loop, which has ended; what it says does not matter any more. */
 static void send_last(struct otlp *otlp)
 {
-    const struct timeval moment = {.tv_usec = (suseconds_t)CLOSE_MS * 1000};
     if (otlp->batch.size == 0 && (otlp->waiting_count == 0 || make_batch(otlp) < 0)) {
         return;
     }
-    const int fd = spawner_connect(otlp->spawner);
-    struct pollfd connected = {.fd = fd, .events = POLLOUT};
-    size_t sent = 0;
+    const int fd = begin_attempt(otlp);
     if (fd < 0) {
         return;
     }
-    if (poll(&connected, 1, CLOSE_MS) == 1 && fcntl(fd, F_SETFL, 0) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment)) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment)) == 0) {
-        ssize_t part;
-        while (sent < otlp->batch.size &&
-               (part = send(fd, otlp->batch.data + sent, otlp->batch.size - sent, MSG_NOSIGNAL)) >
-                   0) {
-            sent += (size_t)part;
-        }
-        if (sent == otlp->batch.size && recv(fd, otlp->answer, ANSWER_MAX - 1, 0) <= 0) {
-            log_write(LOG_LEVEL_WARNING, NULL, "the last traces may not have been taken");
-        }
-    }
+    talk(otlp, fd);
     (void)close(fd);
+    if (otlp->answer_size == 0) {
+        log_write(LOG_LEVEL_WARNING, NULL, "the last traces may not have been taken");
+    }
 }
 
 void otlp_close(struct otlp *otlp)
@@ -480,7 +582,11 @@ void otlp_close(struct otlp *otlp)
         loop_close(otlp->watch);
     }
     loop_close(otlp->clock);
+    tls_destroy(otlp->tls);
+    otlp->tls = NULL;
     send_last(otlp);
+    tls_destroy(otlp->tls);
+    tls_host_close(otlp->tls_host);
     buffer_done(&otlp->waiting);
     buffer_done(&otlp->batch);
     free(otlp);

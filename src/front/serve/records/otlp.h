@@ -5,10 +5,11 @@
  * What does not fit, and a batch that is not taken however often it is sent, is dropped and
  * counted.
  *
- * It speaks plain HTTP to one address that is looked up at the start, by the loop's own sockets:
- * collectors run beside what they collect from, and forward by TLS themselves.  (libcurl would want
- * descriptors watched for writing, threads to look names up, and a second TLS.)  The server may not
- * connect to anything (confine.h); the spawner does it, to that address alone.
+ * It speaks HTTP, or HTTPS, to one address that is looked up at the start, by the loop's own
+ * sockets.  (libcurl would want descriptors watched for writing, threads to look names up, and a
+ * second TLS.)  The server may not connect to anything (confine.h); the spawner does it, to that
+ * address alone.  What a collector sends is read here, as TLS too: the spawner is not confined, and
+ * reads nothing from outside.
  */
 #ifndef SERVE_OTLP_H
 #define SERVE_OTLP_H
@@ -38,11 +39,13 @@
 struct otlp_address {
     struct sockaddr_storage address;
     socklen_t size;           /* 0: nowhere */
+    bool is_secure;           /* by TLS */
+    char name[OTLP_HOST_MAX]; /* of the host */
     char host[OTLP_HOST_MAX]; /* with its port, as requests name it */
     char path[OTLP_PATH_MAX];
 };
-/* Of "http://127.0.0.1:4318", to which "/v1/traces" is added.  Looks the name up, which may take
- * its time. */
+/* Of "http://127.0.0.1:4318" or "https://NAME", to which "/v1/traces" is added.  Looks the name up,
+ * which may take its time. */
 int otlp_find(const char *endpoint, struct otlp_address *ret_address, struct cella_error *err)
     __attribute__((warn_unused_result));
 
@@ -67,7 +70,8 @@ struct otlp_span {
     struct otlp_attribute attributes[OTLP_ATTRIBUTES]; /* up to the first without a key */
 };
 
-/* The spawner, which must stay, knows the address. */
+/* The spawner, which must stay, knows the address.  By TLS those authorities are believed that the
+ * variable OTEL_EXPORTER_OTLP_CERTIFICATE names, else the system's. */
 int otlp_open(struct loop *loop, const struct otlp_address *address, const struct spawner *spawner,
               struct otlp **ret_otlp, struct cella_error *err) __attribute__((warn_unused_result));
 /* What still waits is sent once, if that takes no more than a moment.  NULL is fine, here and
