@@ -394,6 +394,24 @@ def test_an_upgrade_is_not_taken(server):
 # ---- clients that behave badly ----
 
 
+@pytest.mark.parametrize("how", ["closed", "half-closed"])
+@pytest.mark.parametrize("local", [True, False])
+def test_a_client_that_goes_away_behind_its_next_request(server, how, local):
+    """That is not read before the first one is answered."""
+    before = server.logged("its client has gone")
+    with socket.socket(socket.AF_UNIX if local else socket.AF_INET) as raw:
+        raw.connect(server.socket if local else ("127.0.0.1", server.port))
+        body = json.dumps(SLEEP)
+        raw.sendall((f"{HEAD}Content-Length: {len(body)}\r\n\r\n{body}" * 2).encode())
+        wait_until(lambda: not server.is_idle())
+        if how == "half-closed":
+            raw.shutdown(socket.SHUT_WR)
+        else:
+            raw.close()
+        wait_until(lambda: server.logged("its client has gone") == before + 1)
+        wait_until(server.is_idle)
+
+
 @pytest.mark.parametrize("how", ["closed", "reset", "half-closed"])
 @pytest.mark.parametrize("events", [True, False])
 def test_a_client_that_goes_away_ends_its_run(server, how, events):

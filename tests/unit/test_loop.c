@@ -198,6 +198,23 @@ static void test_one_that_is_gone_both_ways_is_told_unread(void **state)
     loop_destroy(loop);
 }
 
+/* As TCP tells of one that has closed. */
+static void test_one_that_sends_no_more_is_told_unread(void **state)
+{
+    struct loop *loop = make_loop(4);
+    struct watcher watcher;
+    (void)state;
+    watch_socket(loop, &watcher);
+    loop_set_reading(watcher.watch, false);
+    assert_int_equal(write(watcher.other, "abc", 3), 3);
+    assert_int_equal(shutdown(watcher.other, SHUT_WR), 0);
+    run(loop);
+    assert_int_equal(watcher.gone, 1);
+    assert_int_equal(watcher.received, 0);
+    loop_destroy(loop);
+    (void)close(watcher.other);
+}
+
 /* Two are told of in one turn; the one closes the other. */
 static void test_nothing_is_told_of_one_that_was_closed(void **state)
 {
@@ -332,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_read_is_not_told),
         cmocka_unit_test(test_the_end_is_told_behind_what_came),
         cmocka_unit_test(test_one_that_is_gone_both_ways_is_told_unread),
+        cmocka_unit_test(test_one_that_sends_no_more_is_told_unread),
         cmocka_unit_test(test_nothing_is_told_of_one_that_was_closed),
         cmocka_unit_test(test_timers_come_in_their_order),
         cmocka_unit_test(test_descriptors_are_told_until_they_are_read),

@@ -100,7 +100,8 @@ void loop_destroy(struct loop *loop)
 static uint32_t wanted(const struct loop_watch *watch)
 {
     const bool reads = watch->is_reading && (watch->is_socket || watch->events->readable != NULL);
-    return (reads ? (uint32_t)EPOLLIN : 0) | (watch->wants_room ? (uint32_t)EPOLLOUT : 0);
+    const uint32_t end = watch->is_socket ? (uint32_t)EPOLLRDHUP : 0; /* else a read tells it */
+    return (reads ? (uint32_t)EPOLLIN : end) | (watch->wants_room ? (uint32_t)EPOLLOUT : 0);
 }
 
 static void set_changed(struct loop_watch *watch)
@@ -320,8 +321,9 @@ static void call(struct loop_watch *watch, uint32_t events)
     }
     if ((events & EPOLLIN) != 0 && watch->is_reading) {
         receive(watch);
-    } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-        end_socket(watch); /* nothing goes either way any more, and the kernel would not rest */
+    } else if ((events & (EPOLLERR | EPOLLHUP)) != 0 ||
+               ((events & EPOLLRDHUP) != 0 && !watch->is_reading)) {
+        end_socket(watch); /* the kernel would not rest */
     }
 }
 

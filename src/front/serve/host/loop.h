@@ -46,7 +46,8 @@ void loop_close(struct loop_watch *watch);
 
 int loop_socket(const struct loop_watch *watch);
 void loop_want_room(struct loop_watch *watch);
-/* A socket that is not read from does not tell either that its other end has closed. */
+/* Of a socket that is not read from it is still told when its other end is gone, or has said that
+ * nothing more will come; what it had sent before is lost then. */
 void loop_set_reading(struct loop_watch *watch, bool reading);
 /* One timer for each watch; 0 stops it. */
 void loop_set_timer(struct loop_watch *watch, unsigned ms);
