@@ -32,6 +32,7 @@
 /* Turns in which something happened, one after the other. */
 #define TURNS_MAX 4096U
 #define READ_MAX  65536U
+#define TEN(text) text text text text text text text text text text
 
 struct loop_watch {
     const struct loop_events *events;
@@ -61,6 +62,7 @@ static struct {
     int client; /* its end of the socket; -1: it has gone */
     uint64_t now_ms;
     bool takes_input;
+    unsigned crowd; /* requests of others */
 } world;
 
 /* ---- the loop ---- */
@@ -112,10 +114,10 @@ static bool is_ready(short events)
 static bool turn(void)
 {
     struct loop_watch *watch = &world.watch;
-    if (watch->is_reading && is_ready(POLLIN)) {
+    if (is_ready(watch->is_reading ? POLLIN : POLLRDHUP)) {
         char *data = malloc(READ_MAX); /* of its own, so that the sanitizer sees its end */
         assert(data != NULL);
-        const ssize_t size = recv(watch->fd, data, READ_MAX, MSG_DONTWAIT);
+        const ssize_t size = watch->is_reading ? recv(watch->fd, data, READ_MAX, MSG_DONTWAIT) : 0;
         if (size > 0) {
             char *exact = realloc(data, (size_t)size);
             assert(exact != NULL);
@@ -206,9 +208,8 @@ int cella_problem_json(const struct cella_error *error, const char *title, int s
 {
     (void)title;
     (void)err;
-    const int size = asprintf(ret_json, "{\"status\":%d,\"detail\":\"%s\"}", status, error->text);
-    assert(size > 0);
-    *ret_size = (size_t)size;
+    *ret_size =
+        (size_t)asprintf(ret_json, "{\"status\":%d,\"detail\":\"%s\"}", status, error->text);
     return 0;
 }
 
@@ -403,9 +404,7 @@ void transport_end_jobs(void)
 
 static void answer_bytes(struct exchange *exchange, size_t size)
 {
-    char *text = malloc(size);
-    assert(text != NULL);
-    memset(text, 'x', size);
+    char *text = memset(malloc(size), 'x', size);
     answer_text(exchange, "text/plain", text, size);
 }
 
@@ -471,12 +470,14 @@ void routes_handle(struct exchange *exchange)
     } else if (strcmp(path, "/echo") == 0) {
         char *copy = malloc(exchange->body_size + 1);
         assert(copy != NULL);
-        if (exchange->body_size > 0) {
-            memcpy(copy, exchange->body, exchange->body_size);
-        }
+        memcpy(copy, exchange->body_size > 0 ? exchange->body : "", exchange->body_size);
         answer_text(exchange, "text/plain", copy, exchange->body_size);
     } else if (strcmp(path, "/pieces") == 0 || strcmp(path, "/broken") == 0) {
         answer_three(exchange, path[1] == 'b');
+    } else if (strcmp(path, "/overfull") == 0) {
+        static const struct contract contract = {.fields = TEN(TEN("Name: value\r\n"))};
+        exchange->contract = &contract;
+        answer_bytes(exchange, 3);
     } else if (strcmp(path, "/run") == 0) {
         (void)begin(exchange, JOB_ANSWERS);
     } else if (strcmp(path, "/events") == 0) {
@@ -525,6 +526,7 @@ void transport_close(void)
         connection_destroy(TAILQ_FIRST(&server->busy));
     }
     transport_end_jobs();
+    transport_crowd(0);
     assert(server->connection_count == 0 && server->tcp_count == 0);
     assert(server->exchange_count == 0 && server->job_count == 0);
     assert(server->body_bytes == 0 && server->answer_bytes == 0);
@@ -537,10 +539,8 @@ bool transport_send(const void *data, size_t size)
     const char *at = data;
     while (size > 0 && world.client >= 0) {
         const ssize_t sent = send(world.client, at, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent > 0) {
-            at += sent;
-            size -= (size_t)sent;
-        }
+        at += sent > 0 ? sent : 0;
+        size -= sent > 0 ? (size_t)sent : 0;
         if (!turn() && sent <= 0) {
             return false;
         }
@@ -585,7 +585,13 @@ unsigned transport_jobs(void)
 
 unsigned transport_exchanges(void)
 {
-    return world.server.exchange_count;
+    return world.server.exchange_count - world.crowd;
+}
+
+void transport_crowd(unsigned others)
+{
+    world.server.exchange_count += others - world.crowd;
+    world.crowd = others;
 }
 
 bool transport_is_answering(void)

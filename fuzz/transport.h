@@ -18,6 +18,7 @@
  *   POST /early   refused by its head       GET  /broken  pieces that break off
  *   GET  /ws      the run by WebSocket of interactive.h
  *   GET  /medium  one that fits into what waits for TLS, and into no socket
+ *   GET  /overfull  one whose head is too large
  */
 #define TRANSPORT_MEDIUM ((size_t)100 << 10)
 #define TRANSPORT_LARGE  ((size_t)1 << 20)
@@ -53,7 +54,9 @@ bool transport_is_closed(void);
 /* Whether the server reads from the client. */
 bool transport_is_reading(void);
 unsigned transport_jobs(void);
+/* Of this connection, beside so many of others from now on. */
 unsigned transport_exchanges(void);
+void transport_crowd(unsigned others);
 /* Something is still to be sent, for which a server that ends waits. */
 bool transport_is_answering(void);
 

@@ -12,7 +12,7 @@ import h2.events
 import h2.settings
 import pytest
 from program import valid
-from server import Server, wait_until
+from server import Server, UnixConnection, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,30 @@ def test_more_streams_than_there_may_be(server):
         assert client.closed is not None or client.reset[first[100]] == \
             h2.errors.ErrorCodes.REFUSED_STREAM
     wait_until(server.is_idle)
+
+
+def test_streams_without_end_keep_nobody_out():
+    """Forty-five connections with a hundred requests each whose bodies do not come: more than there
+    may be of all (SERVER_EXCHANGES_MAX)."""
+    with Server() as server:
+        clients = [Client(server) for _ in range(45)]
+        for client in clients:
+            for _ in range(100):
+                stream = client.http.get_next_available_stream_id()
+                client.http.send_headers(stream, [
+                    (":method", "POST"), (":path", "/v1/runs"), (":scheme", "http"),
+                    (":authority", "localhost"), ("content-type", "application/json")])
+            client.flush()
+        while not clients[-1].reset:
+            assert clients[-1].hear()
+        assert set(clients[-1].reset.values()) == {h2.errors.ErrorCodes.REFUSED_STREAM}
+        assert server.run(language="bash", code="echo on")[2]["stdout"] == "on\n"
+        with Client(server) as another:
+            assert another.wait(another.ask("GET", "/healthz"))[0] == 200
+        local = UnixConnection(server.socket)
+        assert server.ask("GET", "/healthz", connection=local)[0] == 200
+        for client in clients:
+            client.sock.close()
 
 
 @pytest.mark.parametrize("headers, status", [

@@ -1,4 +1,5 @@
 /* What the protocols of a connection do as time goes by, with a client that is slow, or wrong. */
+#include "front/serve/server.h"
 #include "fuzz/transport.h"
 
 #include <openssl/pem.h>
@@ -44,6 +45,128 @@ static size_t read_all(char *data, size_t max)
         transport_turn();
     }
     return size;
+}
+
+/* Reads so many bytes, as far as they come. */
+static void read_some(size_t size)
+{
+    static char data[65536];
+    ssize_t got = 1;
+    while (size > 0 && got > 0) {
+        got = transport_read(data, size < sizeof(data) ? size : sizeof(data));
+        size -= got > 0 ? (size_t)got : 0;
+        transport_turn();
+    }
+}
+
+/* Takes that much every so often, and what comes of it within two minutes. */
+static bool is_cut_off(size_t size, unsigned ms)
+{
+    for (unsigned passed = 0; passed < 120000 && !transport_is_closed(); passed += ms) {
+        read_some(size);
+        transport_wait(ms);
+    }
+    return transport_is_closed();
+}
+
+/* ---- HTTP/1.1 ---- */
+
+static void ask_by_http1(const char *method, const char *path)
+{
+    char head[128];
+    const int size =
+        snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: a\r\n\r\n", method, path);
+    send_bytes(head, (size_t)size);
+}
+
+static void test_an_answer_that_is_taken_bit_by_bit_is_cut_off(void **state)
+{
+    (void)state;
+    ask_by_http1("GET", "/large");
+    assert_true(is_cut_off(100, 29000));
+    assert_int_equal(transport_exchanges(), 0);
+}
+
+/* At 1.3 KiB a second. */
+static void test_an_answer_that_is_taken_slowly_is_not(void **state)
+{
+    (void)state;
+    ask_by_http1("GET", "/large");
+    assert_false(is_cut_off(20000, 15000));
+    assert_int_equal(transport_exchanges(), 1);
+}
+
+static void print_much(void)
+{
+    for (unsigned i = 0; i < 100000; i++) {
+        transport_print();
+    }
+    transport_turn();
+}
+
+static void test_events_that_are_taken_bit_by_bit_are_cut_off(void **state)
+{
+    (void)state;
+    ask_by_http1("POST", "/events");
+    print_much();
+    assert_true(is_cut_off(10, 29000));
+}
+
+static void test_events_that_do_not_come_are_waited_for(void **state)
+{
+    (void)state;
+    ask_by_http1("POST", "/events");
+    for (unsigned i = 0; i < 10; i++) {
+        transport_wait(300000);
+        transport_print();
+        transport_turn();
+        assert_false(transport_is_closed());
+        read_some(65536);
+    }
+    assert_int_equal(transport_jobs(), 1);
+}
+
+static void test_a_client_that_goes_behind_its_next_request(void **state)
+{
+    (void)state;
+    ask_by_http1("POST", "/run");
+    ask_by_http1("GET", "/small");
+    assert_false(transport_is_reading());
+    assert_int_equal(transport_exchanges(), 1);
+    transport_leave();
+    transport_turn();
+    assert_true(transport_is_closed());
+    assert_int_equal(transport_exchanges(), 0); /* its run is left, and cancelled */
+}
+
+static void expect_answer(const char *begin)
+{
+    char data[4096] = "";
+    (void)read_all(data, sizeof(data) - 1);
+    data[strlen(begin)] = '\0';
+    assert_string_equal(data, begin);
+}
+
+static void test_a_head_without_room_is_a_failure_of_ours(void **state)
+{
+    (void)state;
+    ask_by_http1("GET", "/overfull");
+    expect_answer("HTTP/1.1 500 Internal Server Error\r\nDate: ");
+    ask_by_http1("GET", "/small"); /* it goes on */
+    expect_answer("HTTP/1.1 200 OK\r\n");
+}
+
+static void test_one_request_too_many_is_refused(void **state)
+{
+    (void)state;
+    transport_crowd(SERVER_EXCHANGES_MAX - 1);
+    ask_by_http1("GET", "/small");
+    expect_answer("HTTP/1.1 200 OK\r\n");
+    transport_crowd(SERVER_EXCHANGES_MAX);
+    ask_by_http1("GET", "/small");
+    expect_answer("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n");
+    transport_wait(10000);
+    assert_true(transport_is_closed());
 }
 
 /* ---- HTTP/2 ---- */
@@ -131,6 +254,68 @@ static void test_a_stream_whose_program_is_silent_goes_on(void **state)
     assert_int_equal(transport_exchanges(), 1);
     transport_wait(10000);
     assert_int_equal(transport_exchanges(), 0);
+}
+
+/* Room for one byte more, on stream 1. */
+static void give_room(void)
+{
+    static const uint8_t update[] = {0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 1};
+    send_bytes(update, sizeof(update));
+}
+
+static void test_a_stream_that_is_given_room_bit_by_bit_ends(void **state)
+{
+    (void)state;
+    begin_http2(0);
+    ask(1, 2, "/large");
+    for (unsigned i = 0; i < 3; i++) {
+        give_room();
+        read_some(65536);
+        transport_wait(29000);
+    }
+    assert_int_equal(transport_exchanges(), 0);
+    assert_false(transport_is_closed());
+}
+
+static void test_streams_that_are_taken_bit_by_bit_are_cut_off(void **state)
+{
+    (void)state;
+    begin_http2(TRANSPORT_LARGE);
+    ask(1, 2, "/large");
+    assert_true(is_cut_off(10, 29000));
+}
+
+/* Half of the places are for the first request of each connection; of the rest one has at most half
+ * of those that it has found. */
+static void test_one_connection_has_not_all_streams(void **state)
+{
+    (void)state;
+    begin_http2(65535);
+    transport_crowd(SERVER_EXCHANGES_MAX / 2 - 40);
+    for (uint8_t stream = 1; stream < 100; stream += 2) {
+        ask(stream, 3, "/run");
+    }
+    assert_int_equal(transport_exchanges(), 20);
+    transport_crowd(SERVER_EXCHANGES_MAX / 2);
+    transport_end_jobs();
+    read_some(65536);
+    assert_int_equal(transport_exchanges(), 0);
+    for (uint8_t stream = 101; stream < 110; stream += 2) {
+        ask(stream, 3, "/run");
+    }
+    assert_int_equal(transport_exchanges(), 1);
+}
+
+/* Of the indexed fields of HPACK 14 is ":status: 500". */
+static void test_a_stream_whose_head_has_no_room(void **state)
+{
+    (void)state;
+    static char data[4096];
+    begin_http2(65535);
+    ask(1, 2, "/overfull");
+    const size_t size = read_all(data, sizeof(data));
+    assert_true(has_frame(data, size, FRAME_HEADERS, 1));
+    assert_non_null(memmem(data, size, "\1\x8e", 2)); /* behind the stream's number */
 }
 
 /* A server that ends waits until the socket has all of it, its last frame too. */
@@ -235,19 +420,19 @@ static void test_a_client_is_not_silent_when_it_is_not_read_from(void **state)
 static void test_a_client_that_reads_slowly_is_not_silent(void **state)
 {
     (void)state;
-    static char data[8192];
     begin_websocket();
-    for (unsigned i = 0; i < 100000; i++) {
-        transport_print();
-    }
-    transport_turn();
-    for (unsigned i = 0; i < 20; i++) {
-        assert_true(transport_read(data, sizeof(data)) > 0);
-        transport_wait(15000);
-        assert_false(transport_is_closed());
-    }
+    print_much();
+    assert_false(is_cut_off(8192, 15000));
     transport_wait(60000); /* now it takes nothing */
     assert_true(transport_is_closed());
+}
+
+static void test_messages_that_are_taken_bit_by_bit_are_cut_off(void **state)
+{
+    (void)state;
+    begin_websocket();
+    print_much();
+    assert_true(is_cut_off(10, 15000));
 }
 
 static void test_what_is_printed_does_not_prolong_the_end(void **state)
@@ -380,12 +565,24 @@ static void test_an_answer_is_on_its_way_while_it_waits_encrypted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CONNECTION_TEST(test_an_answer_that_is_taken_bit_by_bit_is_cut_off),
+        CONNECTION_TEST(test_an_answer_that_is_taken_slowly_is_not),
+        CONNECTION_TEST(test_events_that_are_taken_bit_by_bit_are_cut_off),
+        CONNECTION_TEST(test_events_that_do_not_come_are_waited_for),
+        CONNECTION_TEST(test_a_client_that_goes_behind_its_next_request),
+        CONNECTION_TEST(test_a_head_without_room_is_a_failure_of_ours),
+        CONNECTION_TEST(test_one_request_too_many_is_refused),
         CONNECTION_TEST(test_a_stream_without_a_window_ends),
         CONNECTION_TEST(test_a_stream_whose_program_is_silent_goes_on),
+        CONNECTION_TEST(test_a_stream_that_is_given_room_bit_by_bit_ends),
+        CONNECTION_TEST(test_streams_that_are_taken_bit_by_bit_are_cut_off),
+        CONNECTION_TEST(test_one_connection_has_not_all_streams),
+        CONNECTION_TEST(test_a_stream_whose_head_has_no_room),
         CONNECTION_TEST(test_an_answer_is_on_its_way_until_it_is_sent),
         CONNECTION_TEST(test_a_client_that_takes_nothing_is_not_read_from),
         CONNECTION_TEST(test_a_client_is_not_silent_when_it_is_not_read_from),
         CONNECTION_TEST(test_a_client_that_reads_slowly_is_not_silent),
+        CONNECTION_TEST(test_messages_that_are_taken_bit_by_bit_are_cut_off),
         CONNECTION_TEST(test_what_is_printed_does_not_prolong_the_end),
         cmocka_unit_test(test_keys_that_are_changed_for_ever),
         cmocka_unit_test(test_an_answer_is_on_its_way_while_it_waits_encrypted),

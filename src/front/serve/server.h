@@ -25,8 +25,10 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Requests that are on their way or answered, at one time: HTTP/2 has many on a connection. */
-#define SERVER_EXCHANGES_MAX 4096U
+/* Requests that are on their way or answered, at one time.  So many of them are for the Unix
+ * socket: whatever comes by TCP, whoever looks after the server gets in there. */
+#define SERVER_EXCHANGES_MAX   4096U
+#define SERVER_EXCHANGES_LOCAL 256U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
 #define SERVER_JOBS_MAX 1024U
 /* Requests whose runs wait for room, together; one may always wait. */

@@ -19,17 +19,19 @@
 static void add(struct answer *answer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* What is added is ours and short: there is room for all of it. */
+/* What is added is ours and short.  Should there be no room for all of it, it is left out, and
+ * send_answer() sees to that. */
 static void add(struct answer *answer, const char *format, ...)
 {
     va_list args;
+    const size_t room = ANSWER_FIELDS_MAX - answer->fields_size;
     va_start(args, format);
-    int size = vsnprintf(answer->fields + answer->fields_size,
-                         ANSWER_FIELDS_MAX - answer->fields_size, format, args);
+    const int size = vsnprintf(answer->fields + answer->fields_size, room, format, args);
     va_end(args);
-    answer->fields_size += size > 0 ? (size_t)size : 0;
-    if (answer->fields_size >= ANSWER_FIELDS_MAX) {
-        answer->fields_size = ANSWER_FIELDS_MAX - 1;
+    if (size >= 0 && (size_t)size < room) {
+        answer->fields_size += (size_t)size;
+    } else {
+        answer->is_overfull = true;
     }
 }
 
@@ -73,6 +75,20 @@ static void begin(struct exchange *exchange, int status, const char *type)
     }
 }
 
+/* An answer that lacks a part of its head is none: in its place we say that we have failed. */
+static void send_answer(struct exchange *exchange)
+{
+    if (exchange->answer.is_overfull) {
+        const struct log_about about = exchange_about(exchange);
+        log_write(LOG_LEVEL_ERROR, &about, "the head of an answer to %s %s has more than %u bytes",
+                  exchange->head.method, exchange->head.path, ANSWER_FIELDS_MAX);
+        exchange_set_body(exchange, NULL, 0);
+        exchange->answer = (struct answer){.status = 500};
+        add_date(&exchange->answer);
+    }
+    exchange_send(exchange);
+}
+
 static void end(struct exchange *exchange, char *body, size_t size)
 {
     exchange->answer.length = size;
@@ -82,7 +98,7 @@ static void end(struct exchange *exchange, char *body, size_t size)
         size = 0;
     }
     exchange_set_body(exchange, body, size);
-    exchange_send(exchange);
+    send_answer(exchange);
 }
 
 void answer_json(struct exchange *exchange, int status, char *json, size_t size)
@@ -186,7 +202,7 @@ void answer_websocket(struct exchange *exchange, const char *accept)
     begin(exchange, 101, NULL);
     add(&exchange->answer,
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
-    exchange_send(exchange);
+    send_answer(exchange);
 }
 
 void answer_pieces(struct exchange *exchange, const char *type, const struct pieces *pieces)
@@ -195,7 +211,7 @@ void answer_pieces(struct exchange *exchange, const char *type, const struct pie
     begin(exchange, 200, type);
     exchange->answer.has_pieces = strcmp(exchange->head.method, "HEAD") != 0;
     exchange->answer.is_framed = true;
-    exchange_send(exchange);
+    send_answer(exchange);
 }
 
 /* Without a length: events say by themselves whether all have come. */
@@ -203,5 +219,5 @@ void answer_events(struct exchange *exchange)
 {
     begin(exchange, 200, "text/event-stream");
     exchange->answer.has_pieces = true;
-    exchange_send(exchange);
+    send_answer(exchange);
 }

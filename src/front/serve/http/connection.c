@@ -4,6 +4,7 @@
 #include "front/serve/http/connection.h"
 
 #include "base/attributes.h"
+#include "base/clock.h"
 #include "front/serve/host/listen.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/http/http1.h"
@@ -12,11 +13,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +27,9 @@
  * once, with something unread, the kernel would take the answer back. */
 #define LINGER_MS  2000U
 #define AT_ONCE_MS 1U
+/* What the kernel takes ahead of what goes over the wire.  Of a buffer of megabytes it tells that
+ * there is room when a third of it is empty: a slow reader may need longer for that than it has. */
+#define UNSENT_MAX (128 << 10)
 /* More waits than tls_write() leaves: TLS has answers of its own, to who asks for new keys. */
 #define CHOKED_MIN (2 * TLS_WAITING_MAX)
 
@@ -37,7 +43,7 @@ static const struct loop_events events = {
 
 void connection_create(struct server *server, int fd, bool is_local)
 {
-    const int on = 1;
+    const int on = 1, unsent = UNSENT_MAX;
     struct connection *connection = calloc(1, sizeof(*connection));
     if (connection == NULL) {
         (void)close(fd);
@@ -51,6 +57,7 @@ void connection_create(struct server *server, int fd, bool is_local)
     if (!is_local) {
         /* Answers are sent whole; without it the end of each would wait for an acknowledgement. */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     }
     if (!is_local && server->tls != NULL) {
         connection->tls = tls_create(server->tls);
@@ -92,8 +99,7 @@ void connection_destroy(struct connection *connection)
 
 void connection_refuse(int fd)
 {
-    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-                                 "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    static const char answer[] = CONNECTION_REFUSAL;
     (void)send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* or not */
     (void)close(fd);
 }
@@ -163,6 +169,7 @@ static ssize_t send_plain(struct connection *connection, struct iovec *parts, si
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     const ssize_t sent =
         sendmsg(loop_socket(connection->watch), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    connection->sent += sent > 0 ? (uint64_t)sent : 0;
     return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
 }
 
@@ -199,13 +206,38 @@ bool connection_is_sent(const struct connection *connection)
     return connection->tls == NULL || tls_waiting(connection->tls, &data) == 0;
 }
 
+bool pace_is_slow(struct pace *pace, int64_t taken, size_t answer_size)
+{
+    const uint64_t now = clock_monotonic_ms();
+    const size_t least = CONNECTION_SEND_MIN + answer_size / CONNECTION_SEND_PARTS;
+    if (pace->since_ms != 0 && now - pace->since_ms < CONNECTION_SEND_MS) {
+        return false;
+    }
+    const bool is_slow = pace->since_ms != 0 && taken - pace->taken < (int64_t)least;
+    *pace = (struct pace){now, taken};
+    return is_slow;
+}
+
+/* What the kernel holds is not taken yet. */
+bool connection_is_slow(struct connection *connection, size_t answer_size)
+{
+    int held = 0;
+    const uint64_t since_ms = connection->pace.since_ms;
+    if (since_ms != 0 && clock_monotonic_ms() - since_ms < CONNECTION_SEND_MS) {
+        return false; /* as pace_is_slow() would say, without a call */
+    }
+    IGNORE(ioctl(loop_socket(connection->watch), SIOCOUTQ, &held) < 0); /* it is a socket */
+    return pace_is_slow(&connection->pace, (int64_t)connection->sent - held, answer_size);
+}
+
 /* Once nothing of it waits any more.  Its time begins once, whatever its runs still do. */
 static void linger(struct connection *connection)
 {
     if (connection->is_shut) {
         return;
     }
-    if (connection->tls != NULL && flush_tls(connection) == 0) {
+    if (connection->tls != NULL && flush_tls(connection) == 0 &&
+        !connection_is_slow(connection, 0)) {
         loop_set_timer(connection->watch, CONNECTION_SEND_MS);
         return;
     }

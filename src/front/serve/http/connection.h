@@ -18,7 +18,18 @@
 
 #define CONNECTION_IDLE_MS 60000U /* between two requests, and before the first */
 #define CONNECTION_TLS_MS  10000U /* until both have agreed on how to speak TLS */
-#define CONNECTION_SEND_MS 30000U /* without the client taking anything */
+/* Of what waits for it a client takes in each such time */
+#define CONNECTION_SEND_MS 30000U
+/* so many bytes, which is less than the slowest line brings that is in use, */
+#define CONNECTION_SEND_MIN 8192U
+/* and that part of its answer, which is gone in an hour then: for days a few clients could hold all
+ * that may wait (SERVER_ANSWERS_MAX). */
+#define CONNECTION_SEND_PARTS 120U
+
+/* To whom there is no room for. */
+#define CONNECTION_REFUSAL                                                                         \
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"                                       \
+    "Content-Length: 0\r\nConnection: close\r\n\r\n"
 
 struct connection;
 struct exchange;
@@ -35,6 +46,12 @@ struct protocol {
     void (*done)(struct connection *connection); /* frees `session` */
 };
 
+/* How fast a client takes what waits for it. */
+struct pace {
+    uint64_t since_ms; /* 0: nothing waits */
+    int64_t taken;     /* of all bytes, before then */
+};
+
 struct connection {
     TAILQ_ENTRY(connection) link;
     struct server *server;
@@ -43,14 +60,17 @@ struct connection {
     const struct protocol *protocol;
     void *session;                  /* the protocol's own */
     struct exchange_list exchanges; /* in HTTP/1.1 at most one */
-    bool is_idle;                   /* on that list of the server's */
-    bool is_local;                  /* by the Unix socket */
-    bool is_stranger;               /* there, and neither our user nor root */
-    bool is_used;                   /* by a request of HTTP/1.1: no other protocol can begin */
-    bool is_paused;                 /* the protocol wants nothing more now */
-    bool is_choked;                 /* nor does TLS, whose own words the client does not take */
-    bool is_ending;                 /* what the client still sends is dropped */
-    bool is_shut;                   /* and nothing is sent */
+    unsigned exchange_count;
+    uint64_t sent;    /* bytes that the socket has taken */
+    struct pace pace; /* at which the client takes them from there */
+    bool is_idle;     /* on that list of the server's */
+    bool is_local;    /* by the Unix socket */
+    bool is_stranger; /* there, and neither our user nor root */
+    bool is_used;     /* by a request of HTTP/1.1: no other protocol can begin */
+    bool is_paused;   /* the protocol wants nothing more now */
+    bool is_choked;   /* nor does TLS, whose own words the client does not take */
+    bool is_ending;   /* what the client still sends is dropped */
+    bool is_shut;     /* and nothing is sent */
 };
 
 /* Takes the socket. */
@@ -74,13 +94,18 @@ void connection_speak(struct connection *connection, const struct protocol *prot
                       void *session);
 /* Whether it waits for a request: then it may be closed for another. */
 void connection_set_idle(struct connection *connection, bool idle);
-/* Whether more is received.  Some may still come when not, and who has gone is not heard of. */
+/* Whether more is received.  Some may still come when not. */
 void connection_set_reading(struct connection *connection, bool reading);
 /* Sends what is taken now.  How many bytes those were; -1 when nothing more will be. */
 ssize_t connection_write(struct connection *connection, struct iovec *parts, size_t count)
     __attribute__((warn_unused_result));
 /* Whether the socket has taken all of it. */
 bool connection_is_sent(const struct connection *connection);
+/* To be asked while something waits to be sent, of an answer of that size: whether the client takes
+ * it too slowly to be waited for.  When nothing does, pace.since_ms is to be 0. */
+bool connection_is_slow(struct connection *connection, size_t answer_size);
+/* Likewise of a part of what is sent, of which the client has taken so many bytes. */
+bool pace_is_slow(struct pace *pace, int64_t taken, size_t answer_size);
 /* All was written: says so, and closes when the client does, or soon. */
 void connection_end(struct connection *connection);
 /* It can do nothing more.  Closed in the next turn: whoever finds out works with it. */

@@ -21,11 +21,20 @@ static unsigned flags_of(const struct exchange *exchange)
     return exchange->server->otlp != NULL ? TRACE_SAMPLED : 0;
 }
 
+/* Half of the places are for connections that have no request yet; of what is left of the others
+ * one connection has at most as many as it leaves.  So with many streams on each a few connections
+ * keep out no other. */
+static bool has_place(const struct connection *connection)
+{
+    const unsigned all = SERVER_EXCHANGES_MAX - (connection->is_local ? 0 : SERVER_EXCHANGES_LOCAL);
+    const unsigned taken = connection->server->exchange_count;
+    const unsigned own = connection->exchange_count;
+    return own == 0 ? taken < all : taken < all / 2 && own < all / 2 - taken;
+}
+
 struct exchange *exchange_create(struct connection *connection)
 {
-    struct exchange *exchange = connection->server->exchange_count < SERVER_EXCHANGES_MAX
-                                    ? calloc(1, sizeof(*exchange))
-                                    : NULL;
+    struct exchange *exchange = has_place(connection) ? calloc(1, sizeof(*exchange)) : NULL;
     if (exchange == NULL) {
         return NULL;
     }
@@ -35,6 +44,7 @@ struct exchange *exchange_create(struct connection *connection)
         return NULL;
     }
     connection->server->exchange_count++;
+    connection->exchange_count++;
     exchange->connection = connection;
     exchange->server = connection->server;
     exchange->head = (struct http_head){.method = "-", .path = "-", .query = ""};
@@ -61,6 +71,7 @@ void exchange_destroy(struct exchange *exchange)
     report_answered(exchange);
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     exchange->server->exchange_count--;
+    exchange->connection->exchange_count--;
     job_leave(exchange->job);
     batch_leave(exchange->batch);
     exchange_drop_body(exchange);

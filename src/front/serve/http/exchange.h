@@ -51,11 +51,12 @@ struct answer {
     size_t length; /* of the whole body, which HEAD is told and not given */
     char *body;    /* malloc'ed: all of it, or the piece that is sent now */
     size_t body_size;
-    size_t sent;     /* of the body */
-    bool is_framed;  /* its end must be told from the connection's */
-    bool is_broken;  /* there would be more, which cannot be had: no end of it may be told */
-    bool has_pieces; /* there may be more of it, which nobody has counted: exchange_next_piece() */
-    bool is_early;   /* given before all of the request was read */
+    size_t sent;      /* of the body */
+    bool is_framed;   /* its end must be told from the connection's */
+    bool is_broken;   /* there would be more, which cannot be had: no end of it may be told */
+    bool has_pieces;  /* there may be more of it, which nobody has counted: exchange_next_piece() */
+    bool is_early;    /* given before all of the request was read */
+    bool is_overfull; /* there was no room for one of the fields */
 };
 
 struct exchange {
@@ -83,13 +84,14 @@ struct exchange {
     struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;
-    uint64_t moved_ms; /* HTTP/2: when the client last took something of the answer */
-    bool waits;        /* HTTP/2: there is nothing more to take until resume() */
+    struct pace pace; /* HTTP/2: at which the client takes the answer */
+    int64_t taken;    /* HTTP/2: bytes of it */
+    bool waits;       /* HTTP/2: there is nothing more to take until resume() */
 };
 
 /* ---- for what brings them ---- */
 
-/* The connection has it from then on.  NULL: memory is short. */
+/* The connection has it from then on.  NULL: there are too many, or memory is short. */
 struct exchange *exchange_create(struct connection *connection) __attribute__((warn_unused_result));
 /* Ends its run, if somebody was to wait for it.  NULL is fine. */
 void exchange_destroy(struct exchange *exchange);

@@ -46,12 +46,24 @@ static void done(struct connection *connection)
 
 /* ---- what comes in ---- */
 
+/* Of a request of which nothing was read. */
+static void refuse(struct connection *connection)
+{
+    char answer[] = CONNECTION_REFUSAL;
+    struct iovec part = {answer, sizeof(answer) - 1};
+    if (connection_write(connection, &part, 1) == (ssize_t)sizeof(answer) - 1) {
+        connection_end(connection);
+    } else {
+        connection_give_up(connection); /* it does not take the answers before either */
+    }
+}
+
 static struct exchange *begin_exchange(struct connection *connection)
 {
     connection->session = calloc(1, sizeof(struct http1));
     struct exchange *exchange = connection->session != NULL ? exchange_create(connection) : NULL;
     if (exchange == NULL) {
-        connection_give_up(connection);
+        refuse(connection);
         return NULL;
     }
     connection_set_idle(connection, false);
@@ -289,10 +301,28 @@ static int send_some(struct exchange *exchange)
     return 0;
 }
 
+static bool is_slow(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    if (!connection_is_slow(connection, exchange->answer.body_size)) {
+        return false;
+    }
+    const struct log_about about = exchange_about(exchange);
+    log_write(LOG_LEVEL_INFO, &about, "a client takes its answer too slowly");
+    return true;
+}
+
 static void resume(struct exchange *exchange)
 {
-    loop_set_timer(exchange->connection->watch, CONNECTION_SEND_MS);
-    loop_want_room(exchange->connection->watch);
+    struct connection *connection = exchange->connection;
+    if (connection->pace.since_ms == 0) {
+        loop_set_timer(connection->watch, CONNECTION_SEND_MS);
+    }
+    if (is_slow(exchange)) {
+        connection_give_up(connection);
+        return;
+    }
+    loop_want_room(connection->watch);
 }
 
 static void answer(struct exchange *exchange)
@@ -311,6 +341,7 @@ static void finish(struct exchange *exchange)
     char *rest = http1->rest;
     const size_t rest_size = http1->rest_size;
     http1->rest = NULL;
+    connection->pace.since_ms = 0;
     exchange_destroy(exchange);
     done(connection);
     if (closes) {
@@ -342,12 +373,13 @@ static void has_room(struct connection *connection)
         resume(exchange);
         return;
     }
-    const bool has_more = !http1->is_over && exchange_next_piece(exchange);
+    const bool has_more = answered->has_pieces && !http1->is_over && exchange_next_piece(exchange);
     if (answered->is_broken) {
         connection_destroy(connection); /* without the end that it would have had */
     } else if (!has_more && (http1->is_over || !http1->is_chunked)) {
         finish(exchange);
     } else if (has_more && answered->body_size == 0) {
+        connection->pace.since_ms = 0;
         loop_set_timer(connection->watch, 0); /* the program writes nothing: its limits hold */
     } else {
         make_frame(exchange, answered->body_size, !has_more);
@@ -364,9 +396,9 @@ static void timeout(struct connection *connection)
         exchange_late(exchange);
         return;
     }
-    if (exchange != NULL && exchange->state == EXCHANGE_ANSWERING) {
-        const struct log_about about = exchange_about(exchange);
-        log_write(LOG_LEVEL_INFO, &about, "a client takes no more of its answer");
+    if (exchange != NULL && exchange->state == EXCHANGE_ANSWERING && !is_slow(exchange)) {
+        loop_set_timer(connection->watch, CONNECTION_SEND_MS);
+        return;
     }
     connection_destroy(connection);
 }

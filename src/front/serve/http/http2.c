@@ -32,9 +32,8 @@ struct http2 {
     nghttp2_session *session;
     const uint8_t *out; /* the session's: it must be sent before anything else */
     size_t out_size;
-    uint64_t sent_ms; /* when the socket last took something */
-    bool is_reading;  /* the session is at work, and must not be asked to send */
-    bool has_closed;  /* a stream, whose exchange is still there */
+    bool is_reading; /* the session is at work, and must not be asked to send */
+    bool has_closed; /* a stream, whose exchange is still there */
 };
 
 static const struct protocol http2_protocol;
@@ -63,8 +62,9 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     }
     struct exchange *exchange = exchange_create(context);
-    if (exchange == NULL) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* this stream is refused */
+    if (exchange == NULL) { /* the client knows then that it may ask again */
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_REFUSED_STREAM);
     }
     exchange->stream = frame->hd.stream_id;
     return nghttp2_session_set_stream_user_data(session, exchange->stream, exchange);
@@ -294,6 +294,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
         }
         if (answer->body_size == 0) {
             exchange->waits = true;
+            exchange->pace.since_ms = 0;
             return NGHTTP2_ERR_DEFERRED; /* until resume() */
         }
     }
@@ -301,7 +302,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
     size = size < left ? size : left;
     memcpy(data, answer->body + answer->sent, size);
     answer->sent += size;
-    exchange->moved_ms = clock_monotonic_ms();
+    exchange->taken += (int64_t)size;
     if (!answer->has_pieces && size == left) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     }
@@ -360,7 +361,6 @@ static void answer(struct exchange *exchange)
     if (!answer->has_pieces) {
         fields[count++] = field("content-length", 14, length, (size_t)length_size);
     }
-    exchange->moved_ms = clock_monotonic_ms();
     if (nghttp2_submit_response(http2->session, exchange->stream, fields, count,
                                 answer->has_pieces || answer->body_size > 0 ? &provider : NULL) !=
         0) {
@@ -373,10 +373,7 @@ static void answer(struct exchange *exchange)
 static void resume(struct exchange *exchange)
 {
     struct http2 *http2 = exchange->connection->session;
-    if (exchange->waits) {
-        exchange->waits = false;
-        exchange->moved_ms = clock_monotonic_ms();
-    }
+    exchange->waits = false;
     IGNORE(nghttp2_session_resume_data(http2->session, exchange->stream) != 0); /* it goes on */
     loop_want_room(exchange->connection->watch);
 }
@@ -404,9 +401,6 @@ static int send_frame(struct connection *connection)
     }
     http2->out += sent;
     http2->out_size -= (size_t)sent;
-    if (sent > 0) {
-        http2->sent_ms = clock_monotonic_ms();
-    }
     return http2->out_size == 0 ? 1 : -1;
 }
 
@@ -421,6 +415,13 @@ static void flush(struct connection *connection)
         result = send_frame(connection);
     }
     if (connection->is_ending) {
+        return;
+    }
+    if (result == 0 && connection_is_sent(connection)) {
+        connection->pace.since_ms = 0;
+    } else if (connection_is_slow(connection, 0)) { /* of answers each has a pace of its own */
+        log_line("a client takes its answers too slowly");
+        connection_give_up(connection);
         return;
     }
     connection_set_reading(connection,
@@ -454,8 +455,9 @@ static void check_time(struct http2 *http2, struct exchange *exchange, uint64_t 
         (exchange->state == EXCHANGE_BODY && age > EXCHANGE_BODY_MS)) {
         exchange_late(exchange);
     } else if (exchange->state == EXCHANGE_ANSWERING && !exchange->waits &&
-               now - exchange->moved_ms > CONNECTION_SEND_MS) {
-        log_line("a client takes no more of its answer");
+               pace_is_slow(&exchange->pace, exchange->taken, exchange->answer.body_size)) {
+        const struct log_about about = exchange_about(exchange);
+        log_write(LOG_LEVEL_INFO, &about, "a client takes its answer too slowly");
         IGNORE(nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream,
                                          NGHTTP2_CANCEL) != 0);
     }
@@ -465,11 +467,7 @@ static void timeout(struct connection *connection)
 {
     struct http2 *http2 = connection->session;
     const uint64_t now = clock_monotonic_ms();
-    struct exchange *exchange;
-    if (http2->out_size > 0 && now - http2->sent_ms > CONNECTION_SEND_MS) {
-        connection_destroy(connection);
-        return;
-    }
+    struct exchange *exchange = NULL;
     if (TAILQ_EMPTY(&connection->exchanges)) {
         IGNORE(nghttp2_session_terminate_session(http2->session, NGHTTP2_NO_ERROR) != 0);
         flush(connection);

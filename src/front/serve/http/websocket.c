@@ -237,7 +237,8 @@ static void answer(struct exchange *exchange)
     struct iovec parts[] = {
         {line, sizeof(line) - 1}, {answer->fields, answer->fields_size}, {end, sizeof(end) - 1}};
     const size_t size = parts[0].iov_len + parts[1].iov_len + parts[2].iov_len;
-    if (connection_write(exchange->connection, parts, 3) != (ssize_t)size) {
+    if (answer->status != 101 ||
+        connection_write(exchange->connection, parts, 3) != (ssize_t)size) {
         connection_give_up(exchange->connection); /* it does not take the answers before either */
     }
 }
@@ -308,6 +309,13 @@ static void flush(struct websocket *websocket)
         }
     } while (next_piece(websocket) || next_close(websocket));
     const bool waits = wslay_event_want_write(websocket->wslay);
+    if (!waits && connection_is_sent(connection)) {
+        connection->pace.since_ms = 0;
+    } else if (connection_is_slow(connection, websocket->exchange->answer.body_size)) {
+        log_line("a client of a WebSocket takes what it is sent too slowly");
+        connection_give_up(connection);
+        return;
+    }
     if (waits) {
         loop_want_room(connection->watch);
     } else if (!wslay_event_want_read(websocket->wslay) ||

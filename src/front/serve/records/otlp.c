@@ -2,11 +2,11 @@
 #include "front/serve/records/otlp.h"
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/tls.h"
 #include "front/serve/log.h"
-#include "front/serve/server.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -538,11 +538,11 @@ static void end_attempt(struct otlp *otlp)
 /* Sends it and waits for the answer, as long as there is time. */
 static void talk(struct otlp *otlp, int fd)
 {
-    const uint64_t until = server_now_ms() + CLOSE_MS;
+    const uint64_t until = clock_monotonic_ms() + CLOSE_MS;
     struct pollfd poller = {.fd = fd, .events = POLLIN | POLLOUT};
     char data[ANSWER_MAX];
     bool goes_on = true;
-    for (uint64_t now = server_now_ms(); goes_on && now < until; now = server_now_ms()) {
+    for (uint64_t now = clock_monotonic_ms(); goes_on && now < until; now = clock_monotonic_ms()) {
         if (poll(&poller, 1, (int)(until - now)) != 1) {
             return;
         }
