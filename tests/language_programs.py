@@ -50,6 +50,7 @@ LANGUAGES = {
     "pascal": Language(compiled=True, raises=("exit", 217)),
     "perl": Language(raises=("exit", 255)),
     "php": Language(raises=("exit", 255)),
+    "pypy3": Language(memory=("memory", 1, "MemoryError")),
     "python": Language(),
     "r": Language(sleep_ms=5000),
     "ruby": Language(),

@@ -148,11 +148,9 @@ def test_timeouts(server):
     ('{"generated_code": "", "timeout": [1]}', "timeout must be a number of seconds"),
     ('{"generated_code": "", "language": 5}', "language must be a string"),
     ('{"generated_code": "", "language": "ruby"}',
-     "Only python execution is supported, not 'ruby' (and ipython, python3, shell)"),
+     "Only python execution is supported, not 'ruby' (and ipython, python3, pypy3, shell)"),
     ('{"generated_code": "", "language": "lean4"}',
-     "Execution of lean4 is not available on this server"),
-    ('{"generated_code": "", "language": "pypy3"}',
-     "Execution of pypy3 is not available on this server"),
+     "Execution of lean4 is not available on this server: Debian has no package of it"),
     ('{"generated_code": "", "std_input": 5}', "std_input must be a string"),
     ('{"generated_code": "", "max_output_characters": -1}',
      "max_output_characters must be a number, and not below 0"),
@@ -225,6 +223,26 @@ def test_later_fields(server):
     assert call(server, "print('abc')", max_output_characters=4)["stdout"] == "abc\n"
     assert call(server, "print(1)", language="python3")["stdout"] == "1\n"
     assert call(server, "echo $((6 * 7)); exit 2", language="shell")["stdout"] == "42\n"
+
+
+def test_pypy(server):
+    code = "import sys; print(input(), sys.implementation.name, __name__); 1 / 0"
+    status, stdout, stderr = told(call(server, code, language="pypy3", std_input="in"))
+    assert (status, stdout) == ("error", "in pypy __main__\n")
+    assert stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_an_interpreter_that_is_missing(tmp_path):
+    """Says so, and how to get it."""
+    runtimes = tmp_path / "cella" / "runtimes"
+    runtimes.mkdir(parents=True)
+    (runtimes / "pypy3.yaml").write_text("package: pypy3\npath: [/usr/bin/no-pypy]\nentry: main.py\n"
+                                         "run: ['{path}', '{entry}']\n")
+    with Server(environment={"XDG_CONFIG_HOME": str(tmp_path)}) as server:
+        status, answer = post(server, {"generated_code": "1", "language": "pypy3"})
+        assert (status, told(answer)) == (400, (
+            "error", "",
+            "pypy3 is not installed: there is no /usr/bin/no-pypy: apt install pypy3"))
 
 
 @libraries

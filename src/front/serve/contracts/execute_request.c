@@ -19,7 +19,7 @@ static const struct {
     const char *name, *cella;
 } languages[] = {
     {"python", "python"}, {"python3", "python"}, {"ipython", "python"},
-    {"shell", "bash"},    {"pypy3", NULL},       {"lean4", NULL},
+    {"pypy3", "pypy3"},   {"shell", "bash"},     {"lean4", NULL},
 };
 #define INTERACTIVE "ipython"
 
@@ -150,13 +150,16 @@ static const char *read_language(const json_t *body, char refusal[EXECUTE_REFUSA
             continue;
         }
         if (languages[i].cella == NULL) {
-            (void)refuse(refusal, "Execution of %s is not available on this server", name);
+            (void)refuse(refusal,
+                         "Execution of %s is not available on this server: Debian has no "
+                         "package of it",
+                         name);
         }
         return languages[i].cella;
     }
     (void)refuse(refusal,
                  "Only python execution is supported, not '%.64s' (and ipython, python3, "
-                 "shell)",
+                 "pypy3, shell)",
                  name);
     return NULL;
 }
