@@ -70,6 +70,9 @@ CELLA_API const char *cella_result_refused_call(const struct cella_result *resul
 /* What is kept so far of a stream of the program, valid until the engine works again. */
 CELLA_API const char *cella_run_output(const struct cella_run *run, enum cella_stream stream,
                                        size_t *ret_size);
+/* Likewise of the compiler, also where what it made was made before. */
+CELLA_API const char *cella_run_compiler_output(const struct cella_run *run,
+                                                enum cella_stream stream, size_t *ret_size);
 
 /* A piece of output as {"data", "encoding"}: as text where it is text, else in base64.  With `more`
  * the end of a piece may cut a character, which then is left for the next one: *ret_taken says how

@@ -83,12 +83,24 @@ const char *cella_run_id(const struct cella_run *run)
     return run->result.data->id;
 }
 
+static const char *kept_of(const struct result_stage *outcome, enum cella_stream stream,
+                           size_t *ret_size)
+{
+    const struct buffer *kept = outcome != NULL ? &outcome->streams[stream].kept : NULL;
+    *ret_size = kept != NULL ? kept->size : 0;
+    return *ret_size > 0 ? kept->data : "";
+}
+
 const char *cella_run_output(const struct cella_run *run, enum cella_stream stream,
                              size_t *ret_size)
 {
-    const struct buffer *kept = &run->result.data->run.streams[stream].kept;
-    *ret_size = kept->size;
-    return kept->data != NULL ? kept->data : "";
+    return kept_of(&run->result.data->run, stream, ret_size);
+}
+
+const char *cella_run_compiler_output(const struct cella_run *run, enum cella_stream stream,
+                                      size_t *ret_size)
+{
+    return kept_of(run->result.data->compile, stream, ret_size);
 }
 
 int cella_output_json(const void *data, size_t size, int more, char **ret_json, size_t *ret_size,

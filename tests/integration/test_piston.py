@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import pytest
 from npm import npm_modules, run_node
-from server import Server
+from server import Server, wait_until
 
 EXECUTE = "/api/v2/execute"
 
@@ -62,7 +62,11 @@ def test_packages(server):
     status, _, packages = server.ask("GET", "/api/v2/packages?language=")
     assert status == 200
     assert all(row.keys() == {"language", "language_version", "installed"} for row in packages)
-    version = {row["language"]: row["language_version"] for row in packages}["python"]
+    known = {row["language"]: row["language_version"] for row in packages}
+    assert len(known) == len(packages) and {"gcc", "node"} <= known.keys() and "c++" not in known
+    assert refused(server, {"language": "gcc", "version": known["gcc"]}, "/api/v2/packages") == \
+        (500, "Already installed")
+    version = known["python"]
     assert refused(server, {"language": "cow", "version": "1.0.0"}, "/api/v2/packages") == \
         (404, "Requested package cow-1.0.0 does not exist")
     assert refused(server, {"language": "python", "version": version}, "/api/v2/packages") == \
@@ -154,6 +158,22 @@ def test_input_ends_with_a_line(server):
     for given, read in [({}, "\n"), ({"stdin": "a"}, "a\n"), ({"stdin": "a\n"}, "a\n"),
                         ({"stdin": None}, "\n")]:
         assert run(server, code, **given)["stdout"] == repr(read) + "\n"
+
+
+def test_environment(server):
+    """That of Piston; and what the request sets of it does not make a start cold."""
+    code = "import os; print(os.environ['PISTON_LANGUAGE'], os.environ['HOME'], os.getcwd())"
+    assert run(server, code, language="py")["stdout"] == "python /tmp /workspace\n"
+    code = '#include <stdio.h>\n#include <stdlib.h>\n' \
+           'int main(void) { return puts(getenv("PISTON_LANGUAGE")) < 0; }'
+    assert run(server, code, language="cpp")["stdout"] == "c++\n"
+    with Server("--pool-memory", "256m") as warm:
+        def is_warm():
+            found = execute(warm, "console.log(process.env.PISTON_LANGUAGE)", language="js")
+            assert found["run"]["stdout"] == "javascript\n"
+            run_id = warm.ask("GET", "/v1/runs?limit=1")[2]["runs"][0]["id"]
+            return warm.ask("GET", f"/v1/runs/{run_id}")[2]["start"] == "warm"
+        wait_until(is_warm, 30)
 
 
 def test_versions(server):
@@ -313,14 +333,19 @@ socket.on('close', (code, reason) => {
 """
 
 
-def talk(server, *sent, path="/api/v2/connect"):
-    """What comes back for frames, each sent at once, or after a frame like `after`: frames, joined
-    output of each stream, code and reason of the close."""
+def conversation(server, *sent, path="/api/v2/connect"):
+    """What comes back for frames, each sent at once, or after a frame like `after`: all frames, code
+    and reason of the close."""
     modules = npm_modules("piston-api@1.0.1")
     steps = [frame if isinstance(frame, dict) and "frame" in frame else {"frame": frame}
              for frame in sent]
-    done = json.loads(run_node(modules, TALK, f"ws://127.0.0.1:{server.port}{path}",
+    return json.loads(run_node(modules, TALK, f"ws://127.0.0.1:{server.port}{path}",
                                json.dumps(steps)))
+
+
+def talk(server, *sent, path="/api/v2/connect"):
+    """Likewise: frames without output, joined output of each stream, code and reason."""
+    done = conversation(server, *sent, path=path)
     output = {name: "".join(frame["data"] for frame in done["frames"]
                             if frame["type"] == "data" and frame["stream"] == name)
               for name in ["stdout", "stderr"]}
@@ -379,6 +404,30 @@ def test_connect_and_compile(server):
     frames, output, close = talk(server, job("int main(", "c"))
     assert frames[1:] == [stage("compile"), ended("compile", 1)]
     assert "error" in output["stderr"] and close == COMPLETED
+
+
+def test_what_a_compiler_writes(tmp_path):
+    """Comes before its end, in every case: also when it was compiled before."""
+    code = '#include <stdio.h>\n#warning careful\n' \
+           'int main(void) { puts("out"); return getchar() != 10; }'
+    with Server(environment={"XDG_CACHE_HOME": str(tmp_path)}) as server:
+        for cached in [False, True]:
+            done = conversation(server, job(code, "c"), {
+                "after": {"stage": "run", "type": "stage"},
+                "frame": {"type": "data", "stream": "stdin", "data": "\n"}})
+            first, *told, last = done["frames"][1:]
+            assert (first, last, done["code"]) == (stage("compile"), ended("run", 0), 4999)
+            assert [(frame["type"], frame.get("stream")) for frame in told] == [
+                ("data", "stderr"), ("exit", None), ("stage", None), ("data", "stdout")]
+            assert "warning: #warning careful" in told[0]["data"]
+            assert told[1:] == [ended("compile", 0), stage("run"),
+                                {"type": "data", "stream": "stdout", "data": "out\n"}]
+            run_id = server.ask("GET", "/v1/runs?limit=1")[2]["runs"][0]["id"]
+            result = server.ask("GET", f"/v1/runs/{run_id}")[2]
+            assert result["compile"]["cached"] is cached
+        frames = conversation(server, job("#warning careful\nint main(", "c"))["frames"]
+        assert [frame["type"] for frame in frames] == ["runtime", "stage", "data", "exit"]
+        assert "careful" in frames[2]["data"] and frames[3] == ended("compile", 1)
 
 
 @pytest.mark.parametrize("frames, message, close", [

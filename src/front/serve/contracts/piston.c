@@ -113,19 +113,35 @@ static void write_runtime(struct json_writer *json, const struct piston_language
     json_write_close(json, '}');
 }
 
+/* By which a language is installed there; several may be by one. */
+static const char *package_of(const struct piston_language *language)
+{
+    return language->runtime[0] != '\0' ? language->runtime : language->name;
+}
+
 static void write_package(struct json_writer *json, const struct piston_language *language)
 {
     json_write_open(json, '{');
-    json_write_member(json, "language", language->name);
+    json_write_member(json, "language", package_of(language));
     json_write_member(json, "language_version", language->version);
     json_write_key(json, "installed");
     json_write_bool(json, true);
     json_write_close(json, '}');
 }
 
-static void answer_list(struct exchange *exchange,
-                        void (*write)(struct json_writer *json,
-                                      const struct piston_language *language))
+static bool is_listed(const struct piston_names *names, const json_t *policy, size_t index,
+                      bool packages)
+{
+    const struct piston_language *items = names->items;
+    bool found = !contract_allows(policy, items[index].cella);
+    for (size_t i = 0; packages && i < index && !found; i++) { /* its package may be there */
+        found = contract_allows(policy, items[i].cella) &&
+                strcmp(package_of(&items[i]), package_of(&items[index])) == 0;
+    }
+    return !found;
+}
+
+static void answer_list(struct exchange *exchange, bool packages)
 {
     const struct piston_names *names = NULL;
     const json_t *policy = NULL;
@@ -138,8 +154,8 @@ static void answer_list(struct exchange *exchange,
     json_write_init(&json, &body);
     json_write_open(&json, '[');
     for (size_t i = 0; i < names->count; i++) {
-        if (contract_allows(policy, names->items[i].cella)) {
-            write(&json, &names->items[i]);
+        if (is_listed(names, policy, i, packages)) {
+            (packages ? write_package : write_runtime)(&json, &names->items[i]);
         }
     }
     json_write_close(&json, ']');
@@ -148,12 +164,12 @@ static void answer_list(struct exchange *exchange,
 
 static void get_runtimes(struct exchange *exchange)
 {
-    answer_list(exchange, write_runtime);
+    answer_list(exchange, false);
 }
 
 static void get_packages(struct exchange *exchange)
 {
-    answer_list(exchange, write_package);
+    answer_list(exchange, true);
 }
 
 /* The languages are the host's own, which a client does not change. */

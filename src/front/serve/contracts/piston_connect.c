@@ -38,7 +38,7 @@ enum close_code {
 struct talk {
     struct piston_language language; /* a copy: languages may be read again meanwhile */
     bool has_begun;                  /* its first stage is told of */
-    bool is_compiled;                /* that stage is over */
+    bool is_compiled;                /* likewise that it has ended well */
 };
 
 /* ---- what is sent ---- */
@@ -63,14 +63,21 @@ static int write_message(const char *type, const char *const members[2][2], stru
     return 0;
 }
 
+/* What was written, or not: then the connection is given up. */
+static void send_written(struct exchange *exchange, int written, struct buffer *message)
+{
+    if (written < 0) {
+        *message = (struct buffer){.data = NULL};
+    }
+    websocket_send(exchange, message->data, message->size);
+}
+
 static void send_message(struct exchange *exchange, const char *type,
                          const char *const members[2][2])
 {
     struct buffer message;
-    if (write_message(type, members, &message) < 0) {
-        message = (struct buffer){.data = NULL}; /* then the connection is given up */
-    }
-    websocket_send(exchange, message.data, message.size);
+    const int written = write_message(type, members, &message);
+    send_written(exchange, written, &message);
 }
 
 static void send_stage(struct exchange *exchange, const char *stage)
@@ -118,45 +125,10 @@ void piston_connect_refuse(struct exchange *exchange, const struct cella_error *
 
 /* ---- what a job tells ---- */
 
-/* The first stage is over and the second begins. */
-static void tell_compiled(struct exchange *exchange)
-{
-    static const int64_t code = 0;
-    struct buffer message;
-    if (write_exit("compile", &code, NULL, &message) < 0) {
-        message = (struct buffer){.data = NULL};
-    }
-    websocket_send(exchange, message.data, message.size);
-    send_stage(exchange, "run");
-}
-
-static void on_compiled(struct exchange *exchange, void *context)
-{
-    struct talk *talk = context;
-    talk->is_compiled = true;
-    if (talk->has_begun) { /* else it is told behind that */
-        tell_compiled(exchange);
-    }
-}
-
-static int write_stage(const struct talk *talk, struct buffer *out)
-{
-    const char *stage = talk->language.compiled ? "compile" : "run";
-    return write_message("stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}}, out);
-}
-
-/* Output that is no text goes to Cella's own clients as base64, and to these as what it looks
- * like. */
-static int write_data(const char *stream, const char *output, size_t output_size,
-                      struct buffer *out)
+/* Bytes that are no text are told as what they look like. */
+static int write_data(const char *stream, const char *data, size_t size, struct buffer *out)
 {
     struct json_writer json;
-    struct cella_error err;
-    char *data = NULL;
-    size_t size = 0;
-    if (cella_output_parse(output, output_size, &data, &size, &err) < 0) {
-        return -1;
-    }
     buffer_init(out, 0);
     json_write_init(&json, out);
     json_write_open(&json, '{');
@@ -165,7 +137,6 @@ static int write_data(const char *stream, const char *output, size_t output_size
     json_write_key(&json, "data");
     json_write_text(&json, data, size);
     json_write_close(&json, '}');
-    free(data);
     if (json.failed) {
         buffer_done(out);
         return -1;
@@ -173,33 +144,91 @@ static int write_data(const char *stream, const char *output, size_t output_size
     return 0;
 }
 
-/* What a compiler has written, which is known when it has ended badly. */
-static void send_compiler_output(struct exchange *exchange, const json_t *compile)
+/* What the program has written, from the JSON that Cella's own clients get. */
+static int write_output(const char *stream, const char *output, size_t output_size,
+                        struct buffer *out)
 {
-    static const char *const streams[] = {"stdout", "stderr"};
-    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
-        const char *text = json_string_value(json_object_get(compile, streams[i]));
-        if (text != NULL && text[0] != '\0') {
-            send_message(exchange, "data",
-                         (const char *const[2][2]){{"stream", streams[i]}, {"data", text}});
+    struct cella_error err;
+    char *data = NULL;
+    size_t size = 0;
+    if (cella_output_parse(output, output_size, &data, &size, &err) < 0) {
+        return -1;
+    }
+    const int written = write_data(stream, data, size, out);
+    free(data);
+    return written;
+}
+
+/* All that the compiler has written, which is known when it has ended. */
+static void send_compiler_output(struct exchange *exchange)
+{
+    static const char *const names[] = {[CELLA_STDOUT] = "stdout", [CELLA_STDERR] = "stderr"};
+    const struct cella_run *run = job_run(exchange->job);
+    for (size_t i = 0; i < ARRAY_LENGTH(names) && run != NULL; i++) {
+        struct buffer message;
+        size_t size = 0;
+        const char *data = cella_run_compiler_output(run, (enum cella_stream)i, &size);
+        if (size > 0) {
+            const int written = write_data(names[i], data, size, &message);
+            send_written(exchange, written, &message);
         }
     }
 }
 
-static int write_end(struct exchange *exchange, struct talk *talk, const json_t *result,
+/* The first stage has ended well. */
+static void tell_compiled(struct exchange *exchange, struct talk *talk)
+{
+    static const int64_t code = 0;
+    struct buffer message;
+    talk->is_compiled = true;
+    send_compiler_output(exchange);
+    const int written = write_exit("compile", &code, NULL, &message);
+    send_written(exchange, written, &message);
+}
+
+static void on_compiled(struct exchange *exchange, void *context)
+{
+    struct talk *talk = context;
+    if (talk->has_begun && !talk->is_compiled) { /* else it is told behind that, or was */
+        tell_compiled(exchange, talk);
+        send_stage(exchange, "run");
+    }
+}
+
+static int write_stage(const char *stage, struct buffer *out)
+{
+    return write_message("stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}}, out);
+}
+
+/* What was compiled before, or is meanwhile, has had its first stage. */
+static int write_begun(struct exchange *exchange, struct talk *talk, struct buffer *out)
+{
+    const struct cella_run *run = job_run(exchange->job);
+    talk->has_begun = true;
+    if (!talk->language.compiled) {
+        return write_stage("run", out);
+    }
+    if (run == NULL || !cella_run_is_compiled(run)) {
+        return write_stage("compile", out);
+    }
+    send_stage(exchange, "compile");
+    tell_compiled(exchange, talk);
+    return write_stage("run", out);
+}
+
+static int write_end(struct exchange *exchange, const struct talk *talk, const json_t *result,
                      struct buffer *out)
 {
     const json_t *compile = json_object_get(result, "compile");
     const char *status = json_string_value(json_object_get(compile, "status"));
-    const bool is_run = !json_is_object(compile) || (status != NULL && strcmp(status, "ok") == 0);
+    const bool has_failed = status != NULL && strcmp(status, "ok") != 0;
+    const bool is_run = !talk->language.compiled || talk->is_compiled;
     const char *signal = NULL;
     int64_t code = 0;
     if (!is_run) {
-        send_compiler_output(exchange, compile);
-    } else if (talk->language.compiled && !talk->is_compiled) {
-        tell_compiled(exchange); /* what was compiled before is not told of */
+        send_compiler_output(exchange);
     }
-    const bool has_code = piston_result_code(is_run ? result : compile,
+    const bool has_code = piston_result_code(has_failed ? compile : result,
                                              json_object_get(result, "limit"), &code, &signal);
     websocket_close(exchange, CLOSE_COMPLETED, "Job Completed");
     return write_exit(is_run ? "run" : "compile", has_code ? &code : NULL, signal, out);
@@ -214,10 +243,9 @@ static int tell(struct exchange *exchange, enum event event, const char *json, s
     struct cella_error err;
     int written = 0;
     if (event == EVENT_STARTED) {
-        written = write_stage(talk, &message);
-        talk->has_begun = true;
+        written = write_begun(exchange, talk, &message);
     } else if (event != EVENT_RESULT) {
-        written = write_data(event == EVENT_STDOUT ? "stdout" : "stderr", json, size, &message);
+        written = write_output(event == EVENT_STDOUT ? "stdout" : "stderr", json, size, &message);
     } else if (contract_read_own(json, size, &told, &err) == 0) {
         written = write_end(exchange, talk, told, &message);
     } else {

@@ -431,6 +431,10 @@ int piston_request_write(const struct piston_names *names, const json_t *policy,
         write_stdin(&json, json_object_get(body, "stdin"));
     }
     write_args(&json, json_object_get(body, "args"));
+    json_write_key(&json, "env");
+    json_write_open(&json, '{');
+    json_write_member(&json, "PISTON_LANGUAGE", language->name);
+    json_write_close(&json, '}');
     write_limits(&json, body, CONTRACT_RUN, talks ? policy : NULL);
     if (language->compiled) {
         json_write_key(&json, "compile");
