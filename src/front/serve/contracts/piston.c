@@ -225,19 +225,13 @@ static void answer_result(struct exchange *exchange, const struct cella_result *
     contract_answer(exchange, 200, &body, written < 0);
 }
 
-static void execute(struct exchange *exchange)
+void piston_execute(struct exchange *exchange, const json_t *body)
 {
     const struct piston_names *names = NULL;
     const struct piston_language *language = NULL;
     const json_t *policy = NULL;
-    AUTO_JSON json_t *body = NULL;
     struct piston_refusal refusal = {NULL};
     struct buffer request;
-    struct cella_error err;
-    if (contract_read(exchange, &body, &err) < 0) {
-        answer_problem(exchange, 0, &err);
-        return;
-    }
     if (look(exchange, &names, &policy) < 0) {
         return;
     }
@@ -252,13 +246,24 @@ static void execute(struct exchange *exchange)
     buffer_done(&request);
 }
 
+static void post_job(struct exchange *exchange)
+{
+    AUTO_JSON json_t *body = NULL;
+    struct cella_error err;
+    if (contract_read(exchange, &body, &err) < 0) {
+        answer_problem(exchange, 0, &err);
+    } else {
+        piston_execute(exchange, body);
+    }
+}
+
 /* ---- the contract ---- */
 
 /* Its public host has everything at another place too. */
 #define ROUTES_BELOW(base)                                                                         \
     {.method = "GET", .path = base "/runtimes", .handle = get_runtimes},                           \
         {.method = "GET", .path = base "/connect", .handle = piston_connect},                      \
-        {.method = "POST", .path = base "/execute", .handle = execute, .check = check_post},       \
+        {.method = "POST", .path = base "/execute", .handle = post_job, .check = check_post},      \
         {.method = "GET", .path = base "/packages", .handle = get_packages},                       \
         {.method = "POST", .path = base "/packages", .handle = install, .check = check_post},      \
     {                                                                                              \

@@ -57,6 +57,9 @@ const struct piston_language *piston_names_find(const struct piston_names *names
                                                 const json_t *policy, const char *name,
                                                 const char *selector);
 
+/* Carries out a job and answers it. */
+void piston_execute(struct exchange *exchange, const json_t *body);
+
 /* ---- requests and results ---- */
 
 struct piston_refusal {
