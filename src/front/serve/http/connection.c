@@ -206,15 +206,15 @@ bool connection_is_sent(const struct connection *connection)
     return connection->tls == NULL || tls_waiting(connection->tls, &data) == 0;
 }
 
-bool pace_is_slow(struct pace *pace, int64_t taken, size_t answer_size)
+bool uptake_is_slow(struct uptake *uptake, int64_t taken, size_t answer_size)
 {
     const uint64_t now = clock_monotonic_ms();
     const size_t least = CONNECTION_SEND_MIN + answer_size / CONNECTION_SEND_PARTS;
-    if (pace->since_ms != 0 && now - pace->since_ms < CONNECTION_SEND_MS) {
+    if (uptake->since_ms != 0 && now - uptake->since_ms < CONNECTION_SEND_MS) {
         return false;
     }
-    const bool is_slow = pace->since_ms != 0 && taken - pace->taken < (int64_t)least;
-    *pace = (struct pace){now, taken};
+    const bool is_slow = uptake->since_ms != 0 && taken - uptake->taken < (int64_t)least;
+    *uptake = (struct uptake){now, taken};
     return is_slow;
 }
 
@@ -222,12 +222,12 @@ bool pace_is_slow(struct pace *pace, int64_t taken, size_t answer_size)
 bool connection_is_slow(struct connection *connection, size_t answer_size)
 {
     int held = 0;
-    const uint64_t since_ms = connection->pace.since_ms;
+    const uint64_t since_ms = connection->uptake.since_ms;
     if (since_ms != 0 && clock_monotonic_ms() - since_ms < CONNECTION_SEND_MS) {
-        return false; /* as pace_is_slow() would say, without a call */
+        return false; /* as uptake_is_slow() would say, without a call */
     }
     IGNORE(ioctl(loop_socket(connection->watch), SIOCOUTQ, &held) < 0); /* it is a socket */
-    return pace_is_slow(&connection->pace, (int64_t)connection->sent - held, answer_size);
+    return uptake_is_slow(&connection->uptake, (int64_t)connection->sent - held, answer_size);
 }
 
 /* Once nothing of it waits any more.  Its time begins once, whatever its runs still do. */

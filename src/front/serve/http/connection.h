@@ -47,7 +47,7 @@ struct protocol {
 };
 
 /* How fast a client takes what waits for it. */
-struct pace {
+struct uptake {
     uint64_t since_ms; /* 0: nothing waits */
     int64_t taken;     /* of all bytes, before then */
 };
@@ -61,16 +61,16 @@ struct connection {
     void *session;                  /* the protocol's own */
     struct exchange_list exchanges; /* in HTTP/1.1 at most one */
     unsigned exchange_count;
-    uint64_t sent;    /* bytes that the socket has taken */
-    struct pace pace; /* at which the client takes them from there */
-    bool is_idle;     /* on that list of the server's */
-    bool is_local;    /* by the Unix socket */
-    bool is_stranger; /* there, and neither our user nor root */
-    bool is_used;     /* by a request of HTTP/1.1: no other protocol can begin */
-    bool is_paused;   /* the protocol wants nothing more now */
-    bool is_choked;   /* nor does TLS, whose own words the client does not take */
-    bool is_ending;   /* what the client still sends is dropped */
-    bool is_shut;     /* and nothing is sent */
+    uint64_t sent;        /* bytes that the socket has taken */
+    struct uptake uptake; /* at which the client takes them from there */
+    bool is_idle;         /* on that list of the server's */
+    bool is_local;        /* by the Unix socket */
+    bool is_stranger;     /* there, and neither our user nor root */
+    bool is_used;         /* by a request of HTTP/1.1: no other protocol can begin */
+    bool is_paused;       /* the protocol wants nothing more now */
+    bool is_choked;       /* nor does TLS, whose own words the client does not take */
+    bool is_ending;       /* what the client still sends is dropped */
+    bool is_shut;         /* and nothing is sent */
 };
 
 /* Takes the socket. */
@@ -102,10 +102,10 @@ ssize_t connection_write(struct connection *connection, struct iovec *parts, siz
 /* Whether the socket has taken all of it. */
 bool connection_is_sent(const struct connection *connection);
 /* To be asked while something waits to be sent, of an answer of that size: whether the client takes
- * it too slowly to be waited for.  When nothing does, pace.since_ms is to be 0. */
+ * it too slowly to be waited for.  When nothing does, uptake.since_ms is to be 0. */
 bool connection_is_slow(struct connection *connection, size_t answer_size);
 /* Likewise of a part of what is sent, of which the client has taken so many bytes. */
-bool pace_is_slow(struct pace *pace, int64_t taken, size_t answer_size);
+bool uptake_is_slow(struct uptake *uptake, int64_t taken, size_t answer_size);
 /* All was written: says so, and closes when the client does, or soon. */
 void connection_end(struct connection *connection);
 /* It can do nothing more.  Closed in the next turn: whoever finds out works with it. */

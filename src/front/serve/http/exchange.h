@@ -84,9 +84,9 @@ struct exchange {
     struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;
-    struct pace pace; /* HTTP/2: at which the client takes the answer */
-    int64_t taken;    /* HTTP/2: bytes of it */
-    bool waits;       /* HTTP/2: there is nothing more to take until resume() */
+    struct uptake uptake; /* HTTP/2: at which the client takes the answer */
+    int64_t taken;        /* HTTP/2: bytes of it */
+    bool waits;           /* HTTP/2: there is nothing more to take until resume() */
 };
 
 /* ---- for what brings them ---- */

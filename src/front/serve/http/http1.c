@@ -315,7 +315,7 @@ static bool is_slow(struct exchange *exchange)
 static void resume(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
-    if (connection->pace.since_ms == 0) {
+    if (connection->uptake.since_ms == 0) {
         loop_set_timer(connection->watch, CONNECTION_SEND_MS);
     }
     if (is_slow(exchange)) {
@@ -341,7 +341,7 @@ static void finish(struct exchange *exchange)
     char *rest = http1->rest;
     const size_t rest_size = http1->rest_size;
     http1->rest = NULL;
-    connection->pace.since_ms = 0;
+    connection->uptake.since_ms = 0;
     exchange_destroy(exchange);
     done(connection);
     if (closes) {
@@ -379,7 +379,7 @@ static void has_room(struct connection *connection)
     } else if (!has_more && (http1->is_over || !http1->is_chunked)) {
         finish(exchange);
     } else if (has_more && answered->body_size == 0) {
-        connection->pace.since_ms = 0;
+        connection->uptake.since_ms = 0;
         loop_set_timer(connection->watch, 0); /* the program writes nothing: its limits hold */
     } else {
         make_frame(exchange, answered->body_size, !has_more);

@@ -294,7 +294,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
         }
         if (answer->body_size == 0) {
             exchange->waits = true;
-            exchange->pace.since_ms = 0;
+            exchange->uptake.since_ms = 0;
             return NGHTTP2_ERR_DEFERRED; /* until resume() */
         }
     }
@@ -418,7 +418,7 @@ static void flush(struct connection *connection)
         return;
     }
     if (result == 0 && connection_is_sent(connection)) {
-        connection->pace.since_ms = 0;
+        connection->uptake.since_ms = 0;
     } else if (connection_is_slow(connection, 0)) { /* of answers each has a pace of its own */
         log_line("a client takes its answers too slowly");
         connection_give_up(connection);
@@ -455,7 +455,7 @@ static void check_time(struct http2 *http2, struct exchange *exchange, uint64_t 
         (exchange->state == EXCHANGE_BODY && age > EXCHANGE_BODY_MS)) {
         exchange_late(exchange);
     } else if (exchange->state == EXCHANGE_ANSWERING && !exchange->waits &&
-               pace_is_slow(&exchange->pace, exchange->taken, exchange->answer.body_size)) {
+               uptake_is_slow(&exchange->uptake, exchange->taken, exchange->answer.body_size)) {
         const struct log_about about = exchange_about(exchange);
         log_write(LOG_LEVEL_INFO, &about, "a client takes its answer too slowly");
         IGNORE(nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream,

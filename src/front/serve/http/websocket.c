@@ -310,7 +310,7 @@ static void flush(struct websocket *websocket)
     } while (next_piece(websocket) || next_close(websocket));
     const bool waits = wslay_event_want_write(websocket->wslay);
     if (!waits && connection_is_sent(connection)) {
-        connection->pace.since_ms = 0;
+        connection->uptake.since_ms = 0;
     } else if (connection_is_slow(connection, websocket->exchange->answer.body_size)) {
         log_line("a client of a WebSocket takes what it is sent too slowly");
         connection_give_up(connection);
