@@ -387,6 +387,25 @@ def test_start_local_sandbox(place, who, exists):
     assert sorted(path.name for path in output.iterdir()) == ["a.txt", "by the operator"]
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="what root is given goes into the ceiling")
+@pytest.mark.parametrize("name, text", [
+    ("a link", "leads over a link to"), ("a link/below", "leads over a link to"),
+    ("two words", "has no space in its name"), ("x\nmount writable_of_root /srv", "has no space in its name"),
+    ("/", "is not /")])
+def test_root_is_not_led_elsewhere(place, name, text):
+    """Nor does a name end up as another line of the ceiling, or one that voids the others."""
+    elsewhere = place / "elsewhere"
+    (elsewhere / "below").mkdir(parents=True)
+    (place / "a link").symlink_to(elsewhere)
+    (place / "etc").mkdir()
+    script = str(ROOT / "packaging" / "start_local_sandbox")
+    done = subprocess.run(under(place / "etc", "", [script, "test-sandbox", str(place / name)]),
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=30,
+                          env={"PATH": os.environ["PATH"], "CELLA": "/bin/true", "HOME": str(place)})
+    assert done.returncode == 1 and text in done.stderr
+    assert not list((place / "etc").rglob("ceiling.conf"))
+
+
 def test_keys():
     """Refusals of a server with keys are in the contract's form too."""
     with Server() as server:
