@@ -299,6 +299,9 @@ def test_a_checker_that_is_not_compiled(server):
 
 @pytest.mark.parametrize("change,field,words", [
     ({"program": None}, "program", "program is missing"),
+    ({"program": "x"}, "program", "must be an object"),
+    ({"program": 5}, "program", "must be an object"),
+    ({"checker": "x"}, "checker", "must be an object"),
     ({"tests": None}, "tests", "tests is missing"),
     ({"tests": []}, "tests", "tests has no test"),
     ({"tests": [{}] * 1001}, "tests", "tests has more than 1000 tests"),

@@ -115,7 +115,8 @@ static int read_bytes(struct batch_bytes *bytes, json_t *value, const struct jso
 static int parse_request(const json_t *value, struct cella_request **ret_request,
                          struct cella_error *err)
 {
-    AUTO_FREE char *text = json_dumps(value, JSON_COMPACT); /* in which NUL is escaped */
+    /* In which NUL is escaped; the library tells of what is no object. */
+    AUTO_FREE char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL) {
         return memory_is_short(err);
     }
