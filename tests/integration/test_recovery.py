@@ -252,7 +252,7 @@ def test_a_keeper_that_hangs_ends_with_its_server(tmp_path):
 def on_small_disk(size, options=""):
     """A prefix that gives the server a state directory that is a file system of its own."""
     return ["unshare", "--mount", "sh", "-c",
-            f'mount -t tmpfs -o size={size}{options} none "$0" && exec "$@"']
+            f'mount -t tmpfs -o mode=700,size={size}{options} none "$0" && exec "$@"']
 
 
 @ONLY_ROOT

@@ -164,7 +164,7 @@ void contract_answer(struct exchange *exchange, int status, struct buffer *body,
     if (failed) {
         (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
     }
-    if (failed || job_check_room(exchange->server, body->size, &err) < 0) {
+    if (failed || job_check_room(exchange, body->size, &err) < 0) {
         buffer_done(body);
         answer_problem(exchange, 0, &err);
         return;

@@ -19,10 +19,30 @@
 
 /* ---- the state directory ---- */
 
+/* Whoever can put files there could let himself in, and see what everybody has run. */
+static int check_owner(int fd, const char *path, struct cella_error *err)
+{
+    struct stat found;
+    if (fstat(fd, &found) < 0) {
+        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot look at the directory %s", path);
+    }
+    if ((found.st_uid == 0 || found.st_uid == geteuid()) && (found.st_mode & S_IWOTH) == 0) {
+        return 0;
+    }
+    (void)serve_fail(err, CELLA_ERROR_CALLER, "the state directory %s %s", path,
+                     (found.st_mode & S_IWOTH) != 0 ? "can be written by everybody"
+                                                    : "belongs to another user");
+    return serve_hint(err, "it must be root's, or of the user that the server runs as, alone");
+}
+
 int listen_hold_state(const char *path, struct cella_error *err)
 {
     int fd = place_open_directory(path, err);
     if (fd < 0) {
+        return -1;
+    }
+    if (check_owner(fd, path, err) < 0) {
+        (void)close(fd);
         return -1;
     }
     if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0) {

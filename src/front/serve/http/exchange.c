@@ -14,6 +14,8 @@
 
 /* First room for a body. */
 #define BODY_FIRST 4096U
+/* There is always room for such a one, whoever has sent large ones. */
+#define BODY_SMALL ((size_t)64 << 10)
 
 /* Of a trace that begins with it: whether somebody wants it. */
 static unsigned flags_of(const struct exchange *exchange)
@@ -57,6 +59,9 @@ struct exchange *exchange_create(struct connection *connection)
 void exchange_drop_body(struct exchange *exchange)
 {
     exchange->server->body_bytes -= exchange->body_capacity;
+    if (exchange->tenant != NULL) {
+        exchange->tenant->body_bytes -= exchange->body_capacity;
+    }
     free(exchange->body);
     exchange->body = NULL;
     exchange->body_size = 0;
@@ -91,6 +96,14 @@ int exchange_check(struct exchange *exchange)
     return routes_check(exchange);
 }
 
+static bool may_grow(const struct exchange *exchange, size_t more)
+{
+    const struct tenant *tenant = exchange->tenant;
+    const size_t others = tenant != NULL ? tenant->body_bytes - exchange->body_capacity : 0;
+    return exchange->body_capacity + more <= BODY_SMALL ||
+           tenant_has_share(others, more, exchange->server->body_bytes, SERVER_BODIES_MAX);
+}
+
 char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *err)
 {
     struct server *server = exchange->server;
@@ -99,7 +112,7 @@ char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *
         wanted *= 2;
     }
     const size_t more = wanted - exchange->body_capacity;
-    if (more > SERVER_BODIES_MAX - server->body_bytes) {
+    if (more > 0 && !may_grow(exchange, more)) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large requests at one time");
         return NULL;
     }
@@ -111,6 +124,9 @@ char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *
     exchange->body = body;
     exchange->body_capacity = wanted;
     server->body_bytes += more;
+    if (exchange->tenant != NULL) {
+        exchange->tenant->body_bytes += more;
+    }
     return body + exchange->body_size;
 }
 
@@ -169,17 +185,23 @@ bool exchange_next_piece(struct exchange *exchange)
     return more > 0;
 }
 
+void exchange_count_waiting(struct server *server, struct tenant *tenant, size_t before, size_t now)
+{
+    assert(server->answer_bytes >= before);
+    server->answer_bytes = server->answer_bytes - before + now;
+    if (tenant != NULL) {
+        tenant->answer_bytes = tenant->answer_bytes - before + now;
+    }
+}
+
 void exchange_set_body(struct exchange *exchange, char *body, size_t size)
 {
     struct answer *answer = &exchange->answer;
-    struct server *server = exchange->server;
-    assert(server->answer_bytes >= answer->body_size);
-    server->answer_bytes -= answer->body_size;
+    exchange_count_waiting(exchange->server, exchange->tenant, answer->body_size, size);
     free(answer->body);
     answer->body = body;
     answer->body_size = size;
     answer->sent = 0;
-    server->answer_bytes += size;
 }
 
 void exchange_send(struct exchange *exchange)

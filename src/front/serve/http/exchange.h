@@ -139,6 +139,9 @@ static inline struct log_about exchange_about(const struct exchange *exchange)
                               .tenant = exchange_tenant(exchange)};
 }
 
+/* So many bytes wait to be taken by a tenant, perhaps NULL, in the place of those before. */
+void exchange_count_waiting(struct server *server, struct tenant *tenant, size_t before,
+                            size_t now);
 /* Takes the body of the answer, or of its next piece, in the place of the one before.  NULL: none.
  * It is counted among what waits to be taken, as long as it is held. */
 void exchange_set_body(struct exchange *exchange, char *body, size_t size);

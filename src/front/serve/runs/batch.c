@@ -70,6 +70,11 @@ static void destroy(struct batch *batch)
     TAILQ_REMOVE(&batch->server->batches, batch, link);
     batch->server->batch_count--;
     batch->server->batch_bytes -= batch->bytes;
+    if (batch->tenant != NULL) {
+        batch->tenant->batches--;
+        batch->tenant->batch_bytes -= batch->bytes;
+        batch->tenant->runs -= batch->slot_count;
+    }
     for (size_t i = 0; batch->outcomes != NULL && i < batch->test_count; i++) {
         batch_outcome_done(&batch->outcomes[i]);
     }
@@ -82,20 +87,37 @@ static void destroy(struct batch *batch)
     free(batch);
 }
 
-static int check_load(const struct server *server, size_t size, struct cella_error *err)
+static int check_load(const struct exchange *exchange, size_t size, struct cella_error *err)
 {
-    if (server->batch_count >= SERVER_BATCHES_MAX ||
-        server->batch_bytes + size > SERVER_BATCH_BYTES_MAX) {
-        (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u batches, and takes no more now",
-                         server->batch_count);
+    const struct server *server = exchange->server;
+    const struct tenant *tenant = exchange->tenant;
+    const unsigned count = tenant != NULL ? tenant->batches : 0;
+    const size_t bytes = tenant != NULL ? tenant->batch_bytes : 0;
+    if (!tenant_has_share(count, 1, server->batch_count, SERVER_BATCHES_MAX) ||
+        !tenant_has_share(bytes, size, server->batch_bytes, SERVER_BATCH_BYTES_MAX)) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "%s has %u batches, and takes no more now",
+                         count > 0 ? tenant->key.name : "the server",
+                         count > 0 ? count : server->batch_count);
         return serve_hint(err, "try again when some have ended");
     }
     return 0;
 }
 
-static int fill(struct batch *batch, struct batch_request *request, const struct tenant *tenant,
-                struct cella_error *err)
+/* What counts for it as long as it is there. */
+static void add(struct batch *batch)
 {
+    TAILQ_INSERT_TAIL(&batch->server->batches, batch, link);
+    batch->server->batch_count++;
+    batch->server->batch_bytes += batch->bytes;
+    if (batch->tenant != NULL) {
+        batch->tenant->batches++;
+        batch->tenant->batch_bytes += batch->bytes;
+    }
+}
+
+static int fill(struct batch *batch, struct batch_request *request, struct cella_error *err)
+{
+    struct tenant *tenant = batch->tenant;
     batch->request = request;
     batch->test_count = request->test_count;
     batch->outcomes = calloc(batch->test_count, sizeof(*batch->outcomes));
@@ -115,6 +137,9 @@ static int fill(struct batch *batch, struct batch_request *request, const struct
     const uint64_t most = tenant != NULL ? tenant->key.bounds[KEY_CONCURRENCY] : 0;
     if (most > 0 && batch->slot_count > most - tenant->runs) { /* there is at least one left */
         batch->slot_count = (unsigned)(most - tenant->runs);
+    }
+    if (tenant != NULL) {
+        tenant->runs += batch->slot_count;
     }
     for (unsigned i = 0; i < batch->slot_count; i++) {
         batch->slots[i].batch = batch;
@@ -153,7 +178,7 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
 {
     struct server *server = exchange->server;
     struct batch_request *request;
-    if (job_check(exchange, size, err) < 0 || check_load(server, size, err) < 0 ||
+    if (job_check(exchange, size, err) < 0 || check_load(exchange, size, err) < 0 ||
         batch_request_parse(json, size, &request, err) < 0) {
         return -1;
     }
@@ -162,14 +187,15 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
         batch_request_destroy(request);
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    *batch = (struct batch){
-        .server = server, .way = way, .bytes = size, .is_resumed = true, .is_pumping = true};
+    *batch = (struct batch){.server = server,
+                            .tenant = exchange->tenant,
+                            .way = way,
+                            .bytes = size,
+                            .is_resumed = true,
+                            .is_pumping = true};
     record_init(&batch->record, exchange_tenant(exchange), &exchange->trace, json, size);
-    TAILQ_INSERT_TAIL(&server->batches, batch, link);
-    server->batch_count++;
-    server->batch_bytes += size;
-    if (fill(batch, request, exchange->tenant, err) < 0 ||
-        batch_request_check(request, server->engine, err) < 0 ||
+    add(batch);
+    if (fill(batch, request, err) < 0 || batch_request_check(request, server->engine, err) < 0 ||
         id_make(clock_realtime_ms(), batch->id, err) < 0 || begin_first(batch, err) < 0) {
         destroy(batch);
         return -1;
@@ -219,7 +245,7 @@ static void answer(struct batch *batch)
     size_t size;
     if (batch_result_json(batch, &json, &size, &err) < 0) {
         answer_problem(batch->exchange, 0, &err);
-    } else if (job_check_room(batch->server, size, &err) < 0) {
+    } else if (job_check_room(batch->exchange, size, &err) < 0) {
         free(json);
         answer_problem(batch->exchange, 0, &err);
     } else {

@@ -29,6 +29,7 @@ struct batch;
 struct exchange;
 struct job;
 struct server;
+struct tenant;
 
 enum batch_way { BATCH_ANSWERS, BATCH_STREAMS, BATCH_STAYS };
 
@@ -78,6 +79,7 @@ struct batch {
     TAILQ_ENTRY(batch) link;
     struct server *server;
     struct exchange *exchange; /* NULL: nobody waits */
+    struct tenant *tenant;     /* whose it is; NULL: nobody's with a key */
     enum batch_way way;
     struct record record;
     char id[ID_SIZE];

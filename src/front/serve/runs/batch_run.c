@@ -180,6 +180,7 @@ int batch_begin_test(struct batch_slot *slot, struct cella_error *err)
     struct batch *batch = slot->batch;
     struct batch_source *program = &batch->program;
     const struct job_owner owner = {
+        .tenant = batch->tenant,
         .compiled = program->is_ready ? NULL : on_program_compiled,
         .done = on_test_done,
         .context = slot,
@@ -328,6 +329,7 @@ static void begin_check(struct batch_slot *slot)
     struct batch_source *checker = &batch->checker;
     struct batch_outcome *outcome = batch_outcome_of(slot);
     const struct job_owner owner = {
+        .tenant = batch->tenant,
         .compiled = checker->is_ready ? NULL : on_checker_compiled,
         .done = on_checked,
         .context = slot,

@@ -137,7 +137,7 @@ static void answer_run(struct exchange *exchange, const char *id, enum job_way w
         answer_conflict(exchange, id);
     } else if (found != HISTORY_RESULT) {
         answer_gone(exchange, id);
-    } else if (job_check_room(exchange->server, size, &error) < 0) {
+    } else if (job_check_room(exchange, size, &error) < 0) {
         free(json);
         answer_problem(exchange, 0, &error);
     } else if (way == JOB_STREAMS) {

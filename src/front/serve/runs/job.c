@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* There is always room for such a one. */
-#define SMALL_ANSWER ((size_t)1 << 20)
 /* Of a longer one no copy is held, so it is not begun again when it is lost. */
 #define REPEATED_REQUEST_MAX ((size_t)1 << 20)
 
@@ -111,7 +109,7 @@ int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err
     if (tenant_check_run(exchange, err) < 0 || queue_check(exchange, bytes, err) < 0) {
         return -1;
     }
-    return exchange->server->answer_bytes > SERVER_ANSWERS_MAX ? too_many_wait(err) : 0;
+    return tenant_answers_wait(exchange->server, exchange->tenant) ? too_many_wait(err) : 0;
 }
 
 static int fail_late(struct exchange *exchange, uint64_t seconds, struct cella_error *err)
@@ -147,13 +145,24 @@ static int wait_for_room(struct exchange *exchange, struct job *job, size_t size
     return 0;
 }
 
-/* It is one of those that there are. */
+static void count_run(struct job *job)
+{
+    if (job->tenant != NULL && !job->is_counted) {
+        job->tenant->runs++;
+        job->is_counted = true;
+    }
+}
+
+/* It is one of those that there are.  Its batch has counted for all that it has at one time. */
 static void add(struct job *job)
 {
     TAILQ_INSERT_TAIL(&job->server->jobs, job, link);
     job->server->job_count++;
     if (job->tenant != NULL) {
-        job->tenant->runs++;
+        job->tenant->jobs++;
+    }
+    if (job->way != JOB_PART) {
+        count_run(job);
     }
 }
 
@@ -161,9 +170,9 @@ static void add(struct job *job)
 static void settle(struct job *job, const struct cella_result *result)
 {
     job_leave_room(job, result);
-    if (job->tenant != NULL) {
+    if (job->is_counted) {
         job->tenant->runs--;
-        job->tenant = NULL;
+        job->is_counted = false;
     }
 }
 
@@ -224,7 +233,7 @@ int job_start_part(struct server *server, const struct job_owner *owner,
                         .way = JOB_PART,
                         .owner = *owner,
                         .record = *record,
-                        .tenant = tenants_find_name(server, record->tenant),
+                        .tenant = owner->tenant,
                         .began_ms = clock_monotonic_ms()};
     if (tenant_check_cpu(server, job->tenant, err) < 0) {
         cella_request_destroy(request);
@@ -267,8 +276,12 @@ void job_destroy(struct job *job)
         job->exchange->job = NULL;
     }
     settle(job, NULL);
+    exchange_count_waiting(server, job->tenant, job->waiting_bytes, 0);
     TAILQ_REMOVE(&server->jobs, job, link);
     server->job_count--;
+    if (job->tenant != NULL) {
+        job->tenant->jobs--;
+    }
     free_job(job);
 }
 
@@ -305,6 +318,7 @@ void job_leave(struct job *job)
     }
     job->exchange = NULL;
     job->is_left = true;
+    count_run(job);
     job->input_size = 0; /* nobody is there to be read from again */
     if (job->is_accepted) {
         return; /* who comes again with its key finds it */
@@ -394,9 +408,10 @@ static void on_output(void *context, struct cella_run *run, enum cella_stream st
     }
 }
 
-int job_check_room(const struct server *server, size_t size, struct cella_error *err)
+int job_check_room(const struct exchange *exchange, size_t size, struct cella_error *err)
 {
-    const bool fits = size <= SMALL_ANSWER || server->answer_bytes <= SERVER_ANSWERS_MAX;
+    const bool fits =
+        size <= TENANT_ANSWER_SMALL || !tenant_answers_wait(exchange->server, exchange->tenant);
     return fits ? 0 : too_many_wait(err);
 }
 
@@ -417,7 +432,7 @@ static void answer(struct exchange *exchange, const struct cella_result *result,
         answer_problem(exchange, 0, &told);
     } else if (cella_result_json(result, &json, &size, &failure) < 0) {
         answer_problem(exchange, 0, &failure);
-    } else if (job_check_room(exchange->server, size, &failure) < 0) {
+    } else if (job_check_room(exchange, size, &failure) < 0) {
         free(json);
         answer_problem(exchange, 0, &failure);
     } else {
@@ -450,6 +465,7 @@ void job_finish(struct job *job, const struct cella_result *result)
         answer_events(job->exchange); /* it was told to end while it waited */
     }
     if ((job->way == JOB_STREAMS || job->way == JOB_TALKS) && !job->is_left) {
+        job_wait_for_reader(job);
         exchange_resume(job->exchange);
     } else if (job->way == JOB_PART && !job->is_left) {
         job->owner.done(job->owner.context, result); /* whose it is now */

@@ -16,6 +16,7 @@
 struct exchange;
 struct record;
 struct server;
+struct tenant;
 struct job;
 
 enum job_way {
@@ -55,6 +56,7 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     __attribute__((warn_unused_result));
 /* Who has jobs for something larger, which no exchange waits for by itself. */
 struct job_owner {
+    struct tenant *tenant;           /* whose they are; NULL: nobody's with a key */
     void (*compiled)(void *context); /* that what was to be compiled is; NULL: no interest */
     /* That it has ended.  The job is the owner's to be destroyed, or taken apart, from there on. */
     void (*done)(void *context, const struct cella_result *result);
@@ -69,7 +71,7 @@ struct cella_run *job_run(const struct job *job); /* NULL: it was lost, and is b
 /* The run of one that has ended, which is destroyed. */
 struct cella_run *job_take_run(struct job *job) __attribute__((warn_unused_result));
 /* Whether there is room now for an answer of that size.  -1 with CELLA_ERROR_BUSY. */
-int job_check_room(const struct server *server, size_t size, struct cella_error *err)
+int job_check_room(const struct exchange *exchange, size_t size, struct cella_error *err)
     __attribute__((warn_unused_result));
 /* Ends its run, if it still goes on, without a word.  NULL is fine, here and below. */
 void job_destroy(struct job *job);

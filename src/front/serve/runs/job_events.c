@@ -1,5 +1,6 @@
 /* The part of job.h that makes events, as the client takes them. */
 #include "front/serve/api/events.h"
+#include "front/serve/http/exchange.h"
 #include "front/serve/runs/job_inside.h"
 
 #include <cella/wire.h>
@@ -142,6 +143,15 @@ static int make_next(struct job *job, char **ret_text, size_t *ret_size)
         result = make_result(job, ret_text, ret_size);
     }
     return result;
+}
+
+void job_wait_for_reader(struct job *job)
+{
+    size_t out = 0, error = 0;
+    (void)cella_result_stdout(job->result, &out);
+    (void)cella_result_stderr(job->result, &error);
+    job->waiting_bytes = out + error;
+    exchange_count_waiting(job->server, job->tenant, 0, job->waiting_bytes);
 }
 
 int job_next(struct job *job, char **ret_text, size_t *ret_size)

@@ -34,6 +34,8 @@ struct job {
     size_t request_size;
     uint64_t began_ms;
     struct tenant *tenant;    /* NULL: of nobody with a key */
+    bool is_counted;          /* among his runs */
+    size_t waiting_bytes;     /* of its output, which has ended and waits to be taken */
     struct queue_place place; /* until it has begun */
     bool has_begun;           /* there was room for it */
     bool has_room;            /* and is */
@@ -72,6 +74,11 @@ int job_remember(struct job *job, const char *key, const char *json, size_t size
                  struct cella_error *err) __attribute__((warn_unused_result));
 int job_put_into_history(const struct job *job, const struct cella_result *result,
                          struct cella_error *err) __attribute__((warn_unused_result));
+
+/* ---- job_events.c ---- */
+
+/* It has ended, and all of its output is held until its client has taken the last of it. */
+void job_wait_for_reader(struct job *job);
 
 /* ---- job_again.c ---- */
 

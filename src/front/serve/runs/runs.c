@@ -185,14 +185,19 @@ void runs_list(struct exchange *exchange)
 /* An export on its way. */
 struct export_out {
     struct server *server;
+    struct tenant *tenant; /* NULL: nobody's with a key */
     struct history_export *lines;
 };
 
 /* Each holds a piece, whose lines may be long: those of many clients are bounded like all answers
  * that wait. */
-static int check_answers(const struct server *server, struct cella_error *err)
+static int check_answers(const struct export_out *out, struct cella_error *err)
 {
-    return server->answer_bytes <= SERVER_ANSWERS_MAX
+    if (out->tenant != NULL && out->tenant->is_revoked) {
+        return serve_fail(err, CELLA_ERROR_POLICY, "the key of %s is revoked",
+                          out->tenant->key.name);
+    }
+    return !tenant_answers_wait(out->server, out->tenant)
                ? 0
                : serve_fail(err, CELLA_ERROR_BUSY, "too many large answers wait for their readers");
 }
@@ -201,7 +206,7 @@ static int next_lines(void *context, char **ret_text, size_t *ret_size)
 {
     const struct export_out *out = context;
     struct cella_error error;
-    const int more = check_answers(out->server, &error) < 0
+    const int more = check_answers(out, &error) < 0
                          ? -1
                          : history_export_next(out->lines, ret_text, ret_size, &error);
     if (more < 0) {
@@ -214,6 +219,9 @@ static void close_export(void *context)
 {
     struct export_out *out = context;
     out->server->export_count--;
+    if (out->tenant != NULL) {
+        out->tenant->exports--;
+    }
     history_export_close(out->lines);
     free(out);
 }
@@ -224,22 +232,27 @@ void runs_export(struct exchange *exchange)
     struct cella_error error;
     struct history_query query;
     struct server *server = exchange->server;
+    struct tenant *tenant = exchange->tenant;
     struct export_out *out = calloc(1, sizeof(*out));
-    if (out == NULL || server->export_count >= SERVER_EXPORTS_MAX) {
+    if (out == NULL || !tenant_has_share(tenant != NULL ? tenant->exports : 0, 1,
+                                         server->export_count, SERVER_EXPORTS_MAX)) {
         free(out);
         (void)serve_fail(&error, CELLA_ERROR_BUSY, "the server has %u exports, and begins no more",
                          server->export_count);
         answer_problem(exchange, 0, &error);
         return;
     }
-    out->server = server;
-    if (read_filters(exchange, &given, &query, &error) < 0 || check_answers(server, &error) < 0 ||
+    *out = (struct export_out){.server = server, .tenant = tenant};
+    if (read_filters(exchange, &given, &query, &error) < 0 || check_answers(out, &error) < 0 ||
         history_export_open(server->history, &query, &out->lines, &error) < 0) {
         free(out);
         answer_problem(exchange, 0, &error);
         return;
     }
     server->export_count++;
+    if (tenant != NULL) {
+        tenant->exports++;
+    }
     report_exported(exchange);
     const struct pieces pieces = {.next = next_lines, .done = close_export, .context = out};
     answer_pieces(exchange, "application/x-ndjson", &pieces);

@@ -89,10 +89,10 @@ int queue_check(struct exchange *exchange, uint64_t bytes, struct cella_error *e
                          SERVER_JOBS_MAX);
         return refuse(exchange, err);
     }
-    if (tenant != NULL && tenant->runs >= SERVER_JOBS_MAX - server->job_count) {
+    if (tenant != NULL && !tenant_has_share(tenant->jobs, 1, server->job_count, SERVER_JOBS_MAX)) {
         (void)serve_fail(err, CELLA_ERROR_BUSY,
                          "%s has %u runs, and the server takes no more of one key now",
-                         tenant->key.name, tenant->runs);
+                         tenant->key.name, tenant->jobs);
         return refuse(exchange, err);
     }
     if (server->queue.count > 0 && (bytes > left || (tenant != NULL && tenant->waiting_bytes > 0 &&

@@ -42,10 +42,19 @@ static uint64_t now_ns(void)
 
 /* ---- keys ---- */
 
-struct tenant *tenants_find_name(struct server *server, const char *name)
+/* The same key, whose bounds may be others.  One that has only its name was made in its place. */
+static const struct key *find_same(const struct keys *keys, const struct key *key)
+{
+    const struct key *found = keys_find_name(keys, key->name);
+    return found != NULL && memcmp(found->digest, key->digest, sizeof(key->digest)) == 0 ? found
+                                                                                         : NULL;
+}
+
+/* Who has that name, of those whose keys hold. */
+static struct tenant *find_name(struct server *server, const char *name)
 {
     struct tenant *tenant = TAILQ_FIRST(&server->tenants.list);
-    while (tenant != NULL && strcmp(tenant->key.name, name) != 0) {
+    while (tenant != NULL && (tenant->is_revoked || strcmp(tenant->key.name, name) != 0)) {
         tenant = TAILQ_NEXT(tenant, link);
     }
     return tenant;
@@ -57,7 +66,7 @@ static void report_keys(struct server *server, enum audit_event event, const str
     struct cella_error unused; /* it is told already */
     for (size_t i = 0; i < of->count; i++) {
         const char *name = of->items[i].name;
-        if (keys_find_name(beside, name) == NULL) {
+        if (find_same(beside, &of->items[i]) == NULL) {
             const struct audit_record record = {.tenant = name, .key = name};
             (void)audit_write(&server->audit, event, &record, &unused);
             log_line("the key of %s is %s", name, event == AUDIT_KEY_CREATED ? "new" : "revoked");
@@ -71,14 +80,17 @@ static void compare(struct server *server)
     struct tenants *tenants = &server->tenants;
     for (struct tenant *tenant = TAILQ_FIRST(&tenants->list); tenant != NULL;
          tenant = TAILQ_NEXT(tenant, link)) {
-        const struct key *key = keys_find_name(&tenants->keys, tenant->key.name);
+        const struct key *key = find_same(&tenants->keys, &tenant->key);
+        if (tenant->is_revoked) {
+            continue; /* for ever: what it has begun to ask is not the next one's */
+        }
         if (key != NULL) {
             tenant->key = *key;
-        } else if (!tenant->is_revoked) {
-            batch_cancel_all(server, tenant->key.name);
-            job_cancel_tenant(server, tenant->key.name);
+            continue;
         }
-        tenant->is_revoked = key == NULL;
+        tenant->is_revoked = true;
+        batch_cancel_all(server, tenant->key.name);
+        job_cancel_tenant(server, tenant->key.name);
     }
 }
 
@@ -198,7 +210,7 @@ struct tenant *tenants_find(struct server *server, const char *text)
     if (key == NULL) {
         return NULL;
     }
-    struct tenant *tenant = tenants_find_name(server, key->name);
+    struct tenant *tenant = find_name(server, key->name);
     if (tenant == NULL && (tenant = calloc(1, sizeof(*tenant))) != NULL) {
         tenant->key = *key;
         tenant->cpu_day = -1;
@@ -270,7 +282,10 @@ void tenant_end_run(struct server *server, struct tenant *tenant, const char *id
         log_write(LOG_LEVEL_ERROR, NULL, "what %s has used is lost if this server ends: %s",
                   tenant->key.name, err.text);
     }
-    tenant->cpu_us += us;
+    struct tenant *heir = tenant->is_revoked ? find_name(server, tenant->key.name) : tenant;
+    if (heir != NULL && heir->cpu_day == tenant->cpu_day) { /* else he reads it from the file */
+        heir->cpu_us += us;
+    }
 }
 
 static uint64_t day_seconds_left(void)
@@ -349,6 +364,16 @@ int tenant_check_run(struct exchange *exchange, struct cella_error *err)
         return -1;
     }
     return 0;
+}
+
+/* Whoever takes his answers is not held up by one who does not. */
+bool tenant_answers_wait(const struct server *server, const struct tenant *tenant)
+{
+    const size_t all = server->answer_bytes;
+    const size_t left = all < SERVER_ANSWERS_MAX ? SERVER_ANSWERS_MAX - all : 0;
+    return tenant == NULL
+               ? all > SERVER_ANSWERS_MAX
+               : tenant->answer_bytes > left && tenant->answer_bytes > TENANT_ANSWER_SMALL;
 }
 
 static int forbid(struct server *server, const struct key *key, const char *policy,

@@ -29,13 +29,19 @@ struct exchange;
 struct tenant {
     TAILQ_ENTRY(tenant) link;
     struct key key;  /* as it is, or was */
-    bool is_revoked; /* there is no such key any more */
+    bool is_revoked; /* there is no such key any more; who has a new one is another tenant here */
     struct bucket bucket;
-    unsigned runs;        /* on their way */
+    unsigned runs;        /* on their way; of a batch, as many as it may have at one time */
+    unsigned jobs;        /* likewise, and those that have ended whose output waits to be taken */
     struct pace pace;     /* of those of them that have room */
     size_t waiting_bytes; /* of requests whose runs have not begun */
-    uint64_t cpu_us;      /* on that day */
-    int64_t cpu_day;      /* since 1970; -1: not yet known */
+    size_t body_bytes;    /* of requests that are on their way, counted in the server's */
+    size_t answer_bytes;  /* of answers that wait to be taken, likewise */
+    unsigned exports;
+    unsigned batches;
+    size_t batch_bytes;
+    uint64_t cpu_us; /* on that day */
+    int64_t cpu_day; /* since 1970; -1: not yet known */
 };
 TAILQ_HEAD(tenant_list, tenant);
 
@@ -59,10 +65,16 @@ void tenants_close(struct server *server);
 bool tenants_are_demanded(struct server *server);
 /* Whose key this is the text of, or NULL. */
 struct tenant *tenants_find(struct server *server, const char *text);
-/* Who has that name and has come with a key, or NULL. */
-struct tenant *tenants_find_name(struct server *server, const char *name);
 
 /* ---- bounds; NULL is whoever has none ---- */
+
+/* Of what there is for all one tenant has at most as much as is left, and the first of his takes
+ * what it finds.  Whether `more` may come to his `own`, with `used` of `max` taken by anybody. */
+static inline bool tenant_has_share(size_t own, size_t more, size_t used, size_t max)
+{
+    const size_t left = used < max ? max - used : 0;
+    return more <= left && (own == 0 || own + more <= left);
+}
 
 /* Why the exchange is refused, its retry_seconds set.  -1 with CELLA_ERROR_BUSY. */
 int tenant_check_rate(struct exchange *exchange, struct cella_error *err)
@@ -84,6 +96,11 @@ int tenant_take_request(struct server *server, const struct tenant *tenant,
 void tenant_begin_run(struct server *server, struct tenant *tenant, const struct cella_run *run);
 void tenant_end_run(struct server *server, struct tenant *tenant, const char *id,
                     const struct cella_result *result);
+
+/* Whether more answers wait to be taken than may: then nothing more is run that will have one. */
+bool tenant_answers_wait(const struct server *server, const struct tenant *tenant);
+/* There is always room for such a one. */
+#define TENANT_ANSWER_SMALL ((size_t)1 << 20)
 
 #define TENANT_FIELDS_MAX 320U
 /* RateLimit-Policy and RateLimit, each with its line's end; or "". */
