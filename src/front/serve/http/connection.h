@@ -22,9 +22,10 @@
 #define CONNECTION_SEND_MS 30000U
 /* so many bytes, which is less than the slowest line brings that is in use, */
 #define CONNECTION_SEND_MIN 8192U
-/* and that part of its answer, which is gone in an hour then: for days a few clients could hold all
- * that may wait (SERVER_ANSWERS_MAX). */
-#define CONNECTION_SEND_PARTS 120U
+/* and that part of its answer, which is gone in four hours then: for days a few clients could hold
+ * all that may wait (SERVER_ANSWERS_MAX).  It cannot be much more, since TCP may take 64 KiB at once
+ * and then nothing for long. */
+#define CONNECTION_SEND_PARTS 480U
 
 /* To whom there is no room for. */
 #define CONNECTION_REFUSAL                                                                         \
