@@ -23,7 +23,7 @@
 /* so many bytes, which is less than the slowest line brings that is in use, */
 #define CONNECTION_SEND_MIN 8192U
 /* and that part of its answer, which is gone in four hours then: for days a few clients could hold
- * all that may wait (SERVER_ANSWERS_MAX).  It cannot be much more, since TCP may take 64 KiB at once
+ * all that may wait (SERVER_ANSWERS_MAX).  It cannot be much more, for TCP may take 64 KiB at once,
  * and then nothing for long. */
 #define CONNECTION_SEND_PARTS 480U
 
