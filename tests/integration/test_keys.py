@@ -15,7 +15,7 @@ from server import Server, UnixConnection, events_of, wait_until
 
 LINE = {"language": "bash", "code": "echo hello"}
 SLEEP = {"language": "bash", "code": "echo up; sleep 60"}
-BURN = {"language": "bash", "code": "while :; do :; done", "limits": {"cpu_ms": 1200}}
+BURN = {"language": "bash", "code": "while :; do :; done", "limits": {"cpu_ms": 1200, "wall_ms": 60000}}
 
 
 def cella_key(directory, *words, expect=0):
