@@ -2,12 +2,15 @@
 
 Each has a key without bounds, or with those that are tried: what holds him then is what the server
 has for all."""
+import contextlib
 import http.client
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -272,3 +275,34 @@ def test_a_state_directory_that_is_not_ones_own(tmp_path, spoil, text):
                           timeout=30)
     assert done.returncode != 0
     assert f"the state directory {state} {text}" in done.stderr
+
+
+# ---- what is remembered ----
+
+
+def fastest(ask, times=5):
+    """In seconds."""
+    taken = []
+    for _ in range(times):
+        began = time.monotonic()
+        assert ask()[0] == 200
+        taken.append(time.monotonic() - began)
+    return min(taken)
+
+
+def test_who_has_few_runs_does_not_wait_for_those_of_others():
+    """A search of the history is in the server's one loop: so everybody would wait with him."""
+    kept = "tenant, added_at, bytes, kept, record, request, result, summary"
+    with Service(heavy=(), light=()) as service:
+        service.run("heavy", LINE)
+        file = Path(service.directory.name) / "state" / "history.db"
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute(f"INSERT INTO runs(id, {kept}) WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL "
+                             "SELECT n + 1 FROM numbers WHERE n < 40000) "
+                             f"SELECT printf('%026d', n), {kept} FROM numbers, runs WHERE number = 1")
+            database.commit()
+        whole = fastest(lambda: service.server.ask("GET", "/v1/stats",
+                                                   connection=UnixConnection(service.server.socket)))
+        for path in "/v1/runs", "/v1/stats", "/v1/runs?tag=x", "/v1/runs/export":
+            seconds = fastest(lambda: service.ask("light", "GET", path))
+            assert seconds < whole / 5, (path, seconds, whole)

@@ -63,8 +63,9 @@ static const char keys[] = "CREATE TABLE IF NOT EXISTS keys("
                            " UNIQUE(tenant, name));"
                            "CREATE INDEX IF NOT EXISTS keys_of ON keys(tenant, number);";
 
-/* What the same code took, and what became of batches. */
-static const char others[] = "CREATE TABLE IF NOT EXISTS times("
+/* How a tenant's runs are found; what the same code took; and what became of batches. */
+static const char others[] = "CREATE INDEX IF NOT EXISTS runs_of ON runs(tenant, id);"
+                             "CREATE TABLE IF NOT EXISTS times("
                              " number INTEGER PRIMARY KEY,"
                              " tenant TEXT NOT NULL,"
                              " digest TEXT NOT NULL,"
@@ -88,18 +89,20 @@ static const char behind_tables[] =
     " summary, request, result FROM runs_1;"
     "DROP TABLE runs_1;";
 
-/* Of a tenant and a time. */
-#define WITHIN                                                                                     \
-    " AND (?1 IS NULL OR tenant = ?1)"                                                             \
-    " AND (?2 IS NULL OR queued_at >= ?2) AND (?3 IS NULL OR queued_at < ?3)"
+/* Of a time. */
+#define WITHIN " AND (?2 IS NULL OR queued_at >= ?2) AND (?3 IS NULL OR queued_at < ?3)"
 /* Of a list: those before ?8, and at most ?9 of them. */
-#define FILTERED                                                                                   \
+#define FILTERED(of_tenant)                                                                        \
     " FROM runs WHERE summary IS NOT NULL"                                                         \
     " AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR language = ?2)"                           \
     " AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR tag = ?4)"                                \
     " AND (?5 IS NULL OR queued_at >= ?5) AND (?6 IS NULL OR queued_at < ?6)"                      \
     " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"                \
-    " AND (?8 IS NULL OR id < ?8) AND (?10 IS NULL OR tenant = ?10) ORDER BY id DESC LIMIT ?9"
+    " AND id < ?8" of_tenant " ORDER BY id DESC LIMIT ?9"
+
+#define COUNTED     "SELECT status, count(*), sum(attempts > 1) FROM runs WHERE summary IS NOT NULL"
+#define COUNTED_END " GROUP BY status ORDER BY status"
+#define TIMED       "SELECT wall_ms, count(*) OVER () FROM runs WHERE wall_ms IS NOT NULL"
 
 /* length() of a text counts characters. */
 #define REQUEST_BYTES "length(CAST(?3 AS BLOB))"
@@ -116,13 +119,15 @@ static const char *const statements[STATEMENT_COUNT] = {
     [SEARCHABLE] = "INSERT INTO texts(rowid, code, stdout, stderr) SELECT number,"
                    " substr(request ->> '$.code', 1, ?4), ?2, ?3 FROM runs WHERE number = ?1",
     [FIND] = "SELECT result, kept FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
-    [LIST] = "SELECT id, summary, record" FILTERED,
-    [EXPORT] = "SELECT id, summary, record, request, result" FILTERED,
-    [COUNT] =
-        "SELECT status, count(*), sum(attempts > 1) FROM runs WHERE summary IS NOT NULL" WITHIN
-        " GROUP BY status ORDER BY status",
-    [TIMES] = "SELECT wall_ms, count(*) OVER () FROM runs WHERE wall_ms IS NOT NULL" WITHIN
-              " ORDER BY wall_ms",
+    [LIST] = "SELECT id, summary, record" FILTERED(""),
+    [LIST_OF_TENANT] = "SELECT id, summary, record" FILTERED(" AND tenant = ?10"),
+    [EXPORT] = "SELECT id, summary, record, request, result" FILTERED(""),
+    [EXPORT_OF_TENANT] =
+        "SELECT id, summary, record, request, result" FILTERED(" AND tenant = ?10"),
+    [COUNT] = COUNTED WITHIN COUNTED_END,
+    [COUNT_OF_TENANT] = COUNTED " AND tenant = ?1" WITHIN COUNTED_END,
+    [TIMES] = TIMED WITHIN " ORDER BY wall_ms",
+    [TIMES_OF_TENANT] = TIMED " AND tenant = ?1" WITHIN " ORDER BY wall_ms",
     [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id),"
              " result = json_set(?2, '$.id', id) WHERE result IS NULL",
     [SIZE] = "SELECT sum(bytes) FROM runs",

@@ -138,14 +138,15 @@ int history_export_next(struct history_export *export, char **ret_text, size_t *
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     int lines = -1;
-    if (history_bind_query(export->history, EXPORT, &query, err) == 0) {
-        sqlite3_stmt *statement = export->history->statements[EXPORT];
+    const enum statement which = history_of(EXPORT, query.tenant);
+    if (history_bind_query(export->history, which, &query, err) == 0) {
+        sqlite3_stmt *statement = export->history->statements[which];
         char *last = NULL;
         lines = write_lines(statement, out, &last);
         if (lines < 0) {
             (void)history_failed(export->history, "be read", err);
         }
-        history_unbind(export->history, EXPORT);
+        history_unbind(export->history, which);
         if (last != NULL) {
             free(export->last);
             export->last = last;

@@ -14,9 +14,13 @@ enum statement {
     SEARCHABLE,
     FIND,
     LIST,
+    LIST_OF_TENANT,
     EXPORT,
+    EXPORT_OF_TENANT,
     COUNT,
+    COUNT_OF_TENANT,
     TIMES,
+    TIMES_OF_TENANT,
     LOST,
     SIZE,
     OLDEST,
@@ -55,8 +59,15 @@ int history_tell(sqlite3 *database, const char *of, const char *what, struct cel
 /* Likewise.  Returns -1. */
 int history_failed(const struct history *history, const char *what, struct cella_error *err);
 
-/* LIST or EXPORT with what is asked for.  history_unbind() ends it; until then `query` must
- * stay. */
+/* What a statement that is for all runs is for those of one tenant: so he is found by an index, and
+ * waits for nobody else's.  NULL: all. */
+static inline enum statement history_of(enum statement which, const char *tenant)
+{
+    return tenant != NULL ? which + 1 : which;
+}
+
+/* LIST or EXPORT, or that of a tenant, with what is asked for.  history_unbind() ends it; until then
+ * `query` must stay. */
 int history_bind_query(struct history *history, enum statement which,
                        const struct history_query *query, struct cella_error *err);
 void history_unbind(struct history *history, enum statement which);

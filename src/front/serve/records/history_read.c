@@ -69,6 +69,9 @@ int history_find(struct history *history, const char *id, const char *tenant,
 
 /* ---- lists ---- */
 
+/* Which have letters and digits alone. */
+#define BEHIND_ALL_IDS "~"
+
 /* Words as SQLite's full-text search takes them literally: in quotes. */
 static char *quote(const char *words)
 {
@@ -106,7 +109,7 @@ int history_bind_query(struct history *history, enum statement which,
         }
         (void)sqlite3_bind_text(statement, 7, words, -1, free);
     }
-    bind_or_any(statement, 8, query->after);
+    bind_or_any(statement, 8, query->after != NULL ? query->after : BEHIND_ALL_IDS);
     (void)sqlite3_bind_int64(statement, 9, query->count > 0 ? (sqlite3_int64)query->count : -1);
     bind_or_any(statement, 10, query->tenant);
     return 0;
@@ -196,11 +199,12 @@ int history_list(struct history *history, const struct history_query *query, cha
     if (begin_text(&json) == NULL) {
         return end_text(&json, 0, ret_json, ret_size, err);
     }
-    int code = history_bind_query(history, LIST, query, err);
-    if (code == 0 && write_rows(history->statements[LIST], query->count, json.file) < 0) {
+    const enum statement which = history_of(LIST, query->tenant);
+    int code = history_bind_query(history, which, query, err);
+    if (code == 0 && write_rows(history->statements[which], query->count, json.file) < 0) {
         code = history_failed(history, "be read", err);
     }
-    history_unbind(history, LIST);
+    history_unbind(history, which);
     return end_text(&json, code, ret_json, ret_size, err);
 }
 
@@ -300,8 +304,8 @@ int history_count(struct history *history, const struct history_query *query, ch
     if (out == NULL) {
         return end_text(&json, 0, ret_json, ret_size, err);
     }
-    sqlite3_stmt *statement = history->statements[COUNT];
-    sqlite3_stmt *times = history->statements[TIMES];
+    sqlite3_stmt *statement = history->statements[history_of(COUNT, query->tenant)];
+    sqlite3_stmt *times = history->statements[history_of(TIMES, query->tenant)];
     bind_within(statement, query);
     bind_within(times, query);
     (void)fputs("{", out);
