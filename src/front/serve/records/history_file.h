@@ -66,8 +66,8 @@ static inline enum statement history_of(enum statement which, const char *tenant
     return tenant != NULL ? which + 1 : which;
 }
 
-/* LIST or EXPORT, or that of a tenant, with what is asked for.  history_unbind() ends it; until then
- * `query` must stay. */
+/* LIST or EXPORT, or that of a tenant, with what is asked for.  history_unbind() ends it; until
+ * then `query` must stay. */
 int history_bind_query(struct history *history, enum statement which,
                        const struct history_query *query, struct cella_error *err);
 void history_unbind(struct history *history, enum statement which);
