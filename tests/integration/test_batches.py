@@ -306,6 +306,8 @@ def test_a_checker_that_is_not_compiled(server):
     ({"tests": []}, "tests", "tests has no test"),
     ({"tests": [{}] * 1001}, "tests", "tests has more than 1000 tests"),
     ({"tests": {}}, "tests", "tests must be an array, not an object"),
+    ({"program": {**CAT, "files": [{"path": "f", "content": "x" * (3 << 20)}]}, "tests": [{}] * 400},
+     "tests", "has 400 tests with a program of 31"),
     ({"tests": [{}, {}, {}, {"stdin": 5}]}, "tests[3].stdin", "must be a string or an object"),
     ({"tests": [{"stdin": {"content": "*", "encoding": "base64"}}]}, "tests[0].stdin.content",
      "is not base64"),

@@ -19,6 +19,8 @@
 /* A request's own bounds hold besides. */
 #define BYTES_MAX ((size_t)64 << 20)
 #define JSON_MAX  ((size_t)192 << 20)
+/* Program and checker are read anew for each test, while everybody waits. */
+#define READ_MAX ((size_t)1 << 30)
 /* Tests with limits of their own that are held against the policy before any is begun. */
 #define CHECKED_MAX  64U
 #define TEST_NUMBERS "tests[%zu]"
@@ -369,6 +371,14 @@ static int check_whole(const struct batch_request *request, struct cella_error *
     if (request->program == NULL || request->tests == NULL) {
         const struct json_where here = {.key = request->program == NULL ? "program" : "tests"};
         return json_text_fail(err, &here, "is missing");
+    }
+    const size_t size = json_dumpb(request->program, NULL, 0, JSON_COMPACT) +
+                        json_dumpb(request->checker, NULL, 0, JSON_COMPACT); /* of NULL 0 */
+    if (size > READ_MAX / request->test_count) {
+        const struct json_where here = {.key = "tests"};
+        (void)json_text_fail(err, &here, "has %zu tests with a program of %zu bytes, at most %zu",
+                             request->test_count, size, READ_MAX / request->test_count);
+        return error_set_hint(err, "divide the tests among several batches");
     }
     if (request->checker != NULL && is_there(request->json, "comparison")) {
         const struct json_where here = {.key = "checker"};
