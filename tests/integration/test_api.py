@@ -284,6 +284,22 @@ def test_events_are_as_the_document_says(server, asyncapi):
     assert seen == {"started", "stdout", "stderr", "result"}
 
 
+def test_events_of_a_batch_are_as_the_document_says(server, asyncapi):
+    connection = server.connect()
+    batch = {"program": {"language": "python", "code": "print(input())"}, "stop_on_failure": True,
+             "parallel": 1, "tests": [{"stdin": "a", "expected_output": "a"}, {"stdin": "b"},
+                                      {"stdin": "c", "expected_output": "d"}, {"stdin": "e"}]}
+    connection.request("POST", "/v1/batches", json.dumps(batch),
+                       {"Content-Type": "application/json", "Accept": "text/event-stream"})
+    seen = []
+    for name, data in events_of(connection.getresponse()):
+        payload_of(asyncapi, "batch_events", name).validate(data)
+        seen.append(name)
+    assert seen == ["started", "test", "test", "test", "result"]
+    wrong = {**data["tests"][0], "verdict": "fine"}
+    assert not payload_of(asyncapi, "batch_events", "test").is_valid(wrong)
+
+
 def talk(server, asyncapi, *messages):
     """What comes back, by the types of it."""
     client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/v1/runs/interactive",
@@ -315,5 +331,6 @@ def test_the_document_has_every_message(asyncapi):
     names = {operation: {message["$ref"].rpartition("/")[2] for message in said["messages"]}
              for operation, said in asyncapi["operations"].items()}
     assert names["events"] == {"started", "stdout", "stderr", "result"}
+    assert names["batch_events"] == {"started", "test", "result"}
     assert names["tell"] == names["events"] | {"problem"}
     assert names["take"] >= {"request", "stdin", "eof"}

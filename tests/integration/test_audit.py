@@ -58,6 +58,14 @@ def test_who_asked_by_the_unix_socket(server):
     assert server.lines("run.created", run=id_, tenant="local", client=f"user {os.getuid()}")
 
 
+def test_who_asked_for_the_runs_of_a_batch(server):
+    batch = {"program": {"language": "bash", "code": "cat"}, "tests": [{"stdin": "a"}, {"stdin": "b"}]}
+    client = f"user {os.getuid()}"
+    result = server.ask("POST", "/v1/batches", batch, connection=UnixConnection(server.socket))[2]
+    for test in result["tests"]:
+        assert server.lines("run.created", run=test["run"]["id"], tenant="local", client=client)
+
+
 def test_limits_and_refused_calls(server):
     code = ("import ctypes; libc = ctypes.CDLL(None); print(libc.mount(0, 0, 0, 0, 0));"
             "print('x' * 5000)")

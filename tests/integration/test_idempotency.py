@@ -216,10 +216,95 @@ def test_batches(server):
     other = {**BATCH, "tests": [{"stdin": "b", "expected_output": "b"}]}
     assert server.ask("POST", "/v1/batches", other, headers)[0] == 422
     assert post(server, '"a batch"')[0] == 422
-    status, text, hint = server.problem("POST", "/v1/batches", BATCH,
-                                        headers={"Idempotency-Key": "waits"})
-    assert (status, text) == (400, "a batch that somebody waits for takes no Idempotency-Key")
-    assert hint == "begin it with `Prefer: respond-async`"
+    assert post_batch(server, '"a batch"')[2] == server.ask("GET", first[1]["Location"])[2]
+
+
+def post_batch(server, key, batch=None, **headers):
+    return server.ask("POST", "/v1/batches", BATCH if batch is None else batch,
+                      {"Idempotency-Key": key, **headers})
+
+
+def begin_batch(server, key, batch, **headers):
+    """A connection on which the answer will come."""
+    connection = server.connect()
+    connection.request("POST", "/v1/batches", json.dumps(batch),
+                       {"Content-Type": "application/json", "Idempotency-Key": key, **headers})
+    wait_until(lambda: post_batch(server, key, batch)[0] == 409)
+    return connection
+
+
+def slow_batch(code="sleep 2; cat"):
+    return {"program": {"language": "bash", "code": code},
+            "tests": [{"stdin": "a", "expected_output": "a"}]}
+
+
+def test_a_batch_that_somebody_waits_for(server):
+    first = post_batch(server, "waits")
+    assert (first[0], first[2]["verdict"]) == (200, "accepted")
+    before = count(server)
+    assert post_batch(server, "waits")[::2] == (200, first[2])
+    again = post_batch(server, "waits", Prefer="respond-async")
+    assert (again[0], again[1]["Location"]) == (202, f"/v1/batches/{first[2]['id']}")
+    assert server.ask("GET", again[1]["Location"])[2] == first[2]
+    assert count(server) == before
+    status, text, _ = server.problem("POST", "/v1/batches", slow_batch(),
+                                     headers={"Idempotency-Key": "waits"})
+    assert (status, text) == (422, "this Idempotency-Key was used with another request")
+
+
+def test_a_batch_while_the_first_is_on_its_way(server):
+    connection = begin_batch(server, "slow-batch", slow_batch())
+    status, text, hint = server.problem("POST", "/v1/batches", slow_batch(),
+                                        headers={"Idempotency-Key": "slow-batch"})
+    assert (status, text) == (409,
+                              "the first request with this Idempotency-Key is still on its way")
+    assert hint.startswith("it is /v1/batches/")
+    first = json.loads(connection.getresponse().read())
+    assert first["verdict"] == "accepted"
+    assert post_batch(server, "slow-batch", slow_batch())[2] == first
+
+
+def test_a_batch_as_events(server):
+    connection = begin_batch(server, "told", slow_batch("sleep 1; cat"), Accept="text/event-stream")
+    told = list(events_of(connection.getresponse()))
+    assert [name for name, _ in told] == ["started", "test", "result"]
+    again = server.connect()
+    again.request("POST", "/v1/batches", json.dumps(slow_batch("sleep 1; cat")),
+                  {"Content-Type": "application/json", "Accept": "text/event-stream",
+                   "Idempotency-Key": "told"})
+    assert list(events_of(again.getresponse())) == [told[0], told[2]]
+    assert told[0][1]["tests"] == 1
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_batch_with_a_key_outlives_its_client(server, accept):
+    batch = slow_batch(f"sleep 2; cat # {accept}")
+    connection = begin_batch(server, accept, batch, Accept=accept)
+    connection.sock.shutdown(socket.SHUT_RDWR)
+    connection.close()
+    wait_until(lambda: post_batch(server, accept, batch)[0] == 200)
+    assert post_batch(server, accept, batch)[2]["verdict"] == "accepted"
+
+
+def test_a_refused_batch_has_used_nothing(server):
+    wrong = {**BATCH, "program": {"language": "pyhton", "code": ""}}
+    assert post_batch(server, "refused-batch", wrong)[0] == 400
+    assert post_batch(server, "refused-batch")[0] == 200
+
+
+def test_a_batch_is_not_run_twice_by_the_next_server(tmp_path):
+    server = Server(directory=tmp_path)
+    try:
+        done = post_batch(server, "done-batch")[2]
+        begin_batch(server, "lost-batch", slow_batch("sleep 60")).close()
+        server.stop(signal.SIGKILL)
+    finally:
+        server.end()
+    with Server(directory=tmp_path) as server:
+        assert post_batch(server, "done-batch")[2] == done
+        status, text, _ = server.problem("POST", "/v1/batches", slow_batch("sleep 60"),
+                                         headers={"Idempotency-Key": "lost-batch"})
+        assert status == 410 and "its result is no longer there" in text
 
 
 def test_without_a_history_there_are_no_keys():
@@ -229,3 +314,8 @@ def test_without_a_history_there_are_no_keys():
         assert (status, text) == (400,
                                   "this server keeps no history, so no run can be fetched later")
         assert hint == "ask without Idempotency-Key"
+        status, text, hint = server.problem("POST", "/v1/batches", BATCH,
+                                            headers={"Idempotency-Key": "a"})
+        assert (status, text, hint) == (
+            400, "this server keeps no history, so no batch can be fetched later",
+            "ask without Idempotency-Key")

@@ -56,13 +56,9 @@ static const struct api_parameter idempotency_key = {
     API_HEADER,
     API_TEXT,
     "a request that comes again with the same key, in quotes, within a day is not run again, but "
-    "answered with the run that it began the first time; that run goes on when its client goes "
-    "away",
+    "answered with what it began the first time, which goes on when its client goes away",
     0,
     0};
-
-static const struct api_parameter batch_key = {
-    "Idempotency-Key", API_HEADER, API_TEXT, "likewise, with `Prefer: respond-async` alone", 0, 0};
 
 /* Of answers. */
 static const struct api_parameter location = {
@@ -170,6 +166,12 @@ static const struct api_answer other_request = {
     422, 0, PROBLEM, "this `Idempotency-Key` was used with another request", {NULL}};
 static const struct api_answer batch_lost = {
     410, 0, PROBLEM, "the server ended while it was on its way", {NULL}};
+static const struct api_answer batch_gone = {
+    410,
+    0,
+    PROBLEM,
+    "what this `Idempotency-Key` has begun was lost, or is no longer there",
+    {NULL}};
 static const struct api_answer not_ready = {
     503, 0, PROBLEM, "the server starts, or is about to end", {&retry_after}};
 
@@ -213,10 +215,10 @@ const struct api_route api_routes[] = {
      .check = runs_check_post,
      .group = "runs",
      .summary = "Runs a program with many tests, and judges each",
-     .parameters = {&prefer, &batch_key},
+     .parameters = {&prefer, &idempotency_key},
      .body = &batch,
      .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &accepted,
-                 &other_request, &not_ready}},
+                 &under_way_still, &other_request, &batch_gone, &not_ready}},
     {.method = "GET",
      .path = BATCHES "/{id}",
      HANDLED_BY(batches_get),

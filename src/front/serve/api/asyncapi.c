@@ -1,13 +1,14 @@
 /*
  * See asyncapi.h.  Divisions: messages; channels and operations.
  *
- * How it works: an event is a message of both channels, in the one as data, in the other as a
- * frame, which is an object with a "type".
+ * How it works: an event of a run is a message of two channels, in the one as data, in the other as
+ * a frame, which is an object with a "type".
  */
 #include "front/serve/api/asyncapi.h"
 
 #include "front/serve/api/document.h"
 #include "front/serve/api/events.h"
+#include "front/serve/runs/batches.h"
 #include "front/serve/runs/interactive.h"
 #include "front/serve/runs/runs.h"
 
@@ -26,8 +27,10 @@ struct message {
 
 #define IN_DATA(id, name, schema, form, meaning)  {name, schema, meaning, FORM_DATA},
 #define IN_FRAME(id, name, schema, form, meaning) {name, schema, meaning, FORM_##form},
+#define IN_BATCH(id, name, schema, meaning)       {name, schema, meaning, FORM_DATA},
 
 static const struct message events[] = {EVENTS(IN_DATA)};
+static const struct message batch_events[] = {BATCH_EVENTS(IN_BATCH)};
 static const struct message told[] = {EVENTS(IN_FRAME){
     "problem", "Problem", "there is no run, or a frame was wrong; nothing follows", FORM_MEMBER}};
 static const struct message taken[] = {
@@ -45,7 +48,8 @@ int asyncapi_json(char **ret_json, size_t *ret_size, struct cella_error *err)
 {
     struct document document = {.root = json_object()};
     json_t *root = document.root;
-    json_t *info = document_info("What runs tell on their way, and what is said to them.");
+    json_t *info =
+        document_info("What runs and batches tell on their way, and what is said to them.");
     document_set(&document, info, "license",
                  json_pack("{s:s, s:s}", "name", "Apache License 2.0", "url",
                            "https://www.apache.org/licenses/LICENSE-2.0"));
@@ -59,6 +63,10 @@ int asyncapi_json(char **ret_json, size_t *ret_size, struct cella_error *err)
                   "Answers POST " RUNS " with `Accept: text/event-stream`: of each event its name, "
                   "and its data in one line");
     add_messages(&document, "runs", "events", events, COUNT_OF(events));
+    add_channel(&document, "batches", BATCHES, "Server-sent events of a batch");
+    add_operation(&document, "batch_events", "send", "batches",
+                  "Answers POST " BATCHES " with `Accept: text/event-stream`, as events of a run");
+    add_messages(&document, "batches", "batch_events", batch_events, COUNT_OF(batch_events));
     add_channel(&document, "interactive", RUNS "/interactive", "A run by WebSocket");
     add_operation(&document, "tell", "send", "interactive", "Text messages, as a run goes on");
     add_messages(&document, "interactive", "tell", told, COUNT_OF(told));

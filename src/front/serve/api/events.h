@@ -1,7 +1,8 @@
 /*
  * What a run tells on its way: server-sent events of POST /v1/runs, whose data is JSON, and
- * messages of /v1/runs/interactive, objects with the event's name as their "type".  job.c makes
- * them, asyncapi.c describes them.
+ * messages of /v1/runs/interactive, objects with the event's name as their "type"; and what a batch
+ * tells, server-sent events of POST /v1/batches.  job_events.c and batch.c make them, asyncapi.c
+ * describes them.
  */
 #ifndef SERVE_EVENTS_H
 #define SERVE_EVENTS_H
@@ -14,8 +15,18 @@
     X(STDERR, "stderr", "Output", MEMBERS, "the program wrote to its standard error")              \
     X(RESULT, "result", "Result", MEMBER, "the run has ended; nothing follows")
 
+/* X(id, name, schema, meaning) */
+#define BATCH_EVENTS(X)                                                                            \
+    X(STARTED, "started", "BatchAccepted", "the first tests were begun")                           \
+    X(TEST, "test", "BatchResult/properties/tests/items", "a test has ended; in any order")        \
+    X(RESULT, "result", "BatchResult", "the batch has ended; nothing follows")
+
 #define EVENT_ENUM(id, ...) EVENT_##id,
 enum event { EVENTS(EVENT_ENUM) EVENT_COUNT };
 #undef EVENT_ENUM
+
+#define BATCH_EVENT_ENUM(id, ...) BATCH_EVENT_##id,
+enum batch_event { BATCH_EVENTS(BATCH_EVENT_ENUM) BATCH_EVENT_COUNT };
+#undef BATCH_EVENT_ENUM
 
 #endif

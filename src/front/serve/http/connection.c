@@ -266,7 +266,7 @@ void connection_give_up(struct connection *connection)
     }
 }
 
-void connection_client(const struct connection *connection, char ret_client[CONNECTION_CLIENT_SIZE])
+void connection_client(const struct connection *connection, char ret_client[RECORD_CLIENT_SIZE])
 {
     struct sockaddr_storage address;
     memset(&address, 0, sizeof(address));
@@ -277,7 +277,7 @@ void connection_client(const struct connection *connection, char ret_client[CONN
     ret_client[0] = '\0';
     if (connection->is_local) {
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0) {
-            (void)snprintf(ret_client, CONNECTION_CLIENT_SIZE, "user %u", (unsigned)peer.uid);
+            (void)snprintf(ret_client, RECORD_CLIENT_SIZE, "user %u", (unsigned)peer.uid);
         }
         return;
     }
@@ -287,11 +287,11 @@ void connection_client(const struct connection *connection, char ret_client[CONN
     if (address.ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
         (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)); /* it fits */
-        (void)snprintf(ret_client, CONNECTION_CLIENT_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
+        (void)snprintf(ret_client, RECORD_CLIENT_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
     } else {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
         (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)); /* it fits */
-        (void)snprintf(ret_client, CONNECTION_CLIENT_SIZE, "%s:%u", host, ntohs(v4->sin_port));
+        (void)snprintf(ret_client, RECORD_CLIENT_SIZE, "%s:%u", host, ntohs(v4->sin_port));
     }
 }
 

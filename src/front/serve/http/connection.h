@@ -83,10 +83,8 @@ void connection_refuse(int fd);
 /* Whether something is still to be sent to somebody. */
 bool connection_any_answering(const struct server *server);
 
-#define CONNECTION_CLIENT_SIZE 64U
 /* Who is at its other end: "127.0.0.1:4711", "[::1]:4711", or "user 1000" of the Unix socket. */
-void connection_client(const struct connection *connection,
-                       char ret_client[CONNECTION_CLIENT_SIZE]);
+void connection_client(const struct connection *connection, char ret_client[RECORD_CLIENT_SIZE]);
 
 /* ---- for protocols ---- */
 

@@ -152,8 +152,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [BATCH_FIND] = "SELECT result FROM batches WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
     /* The oldest, of more than there is room for; and those whose time is over. */
     [BATCH_FORGET] = "DELETE FROM batches WHERE added_at < ?2 OR number IN (SELECT number FROM"
-                     " (SELECT number, sum(bytes) OVER (ORDER BY number DESC) AS size FROM batches)"
-                     " WHERE size > ?1)",
+                     " (SELECT number, bytes, sum(bytes) OVER (ORDER BY number DESC) AS size"
+                     " FROM batches) WHERE size > ?1 AND bytes > 0)", /* 0: it is on its way */
     [KEY_FORGET_MANY] = "DELETE FROM keys WHERE number IN (SELECT number FROM keys"
                         " WHERE tenant = ?1 ORDER BY number DESC LIMIT -1 OFFSET ?2)",
 };

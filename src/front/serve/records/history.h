@@ -131,7 +131,7 @@ int history_find_times(struct history *history, const struct history_code *code,
 int history_add_time(struct history *history, const struct history_code *code, double wall_ms,
                      struct cella_error *err) __attribute__((warn_unused_result));
 
-/* Batches that nobody waits for: one that has just begun, what became of it, and whether there is
+/* Batches that are found later: one that has just begun, what became of it, and whether there is
  * such a one, with *ret_json NULL when it has not ended.  `key` finds it; NULL: none.  A quarter of
  * the room for runs is theirs besides. */
 int history_accept_batch(struct history *history, const char *id, const char *tenant,

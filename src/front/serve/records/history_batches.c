@@ -1,4 +1,4 @@
-/* The part of history.h that keeps what became of batches nobody waits for: see history.c. */
+/* The part of history.h that keeps what became of batches that were accepted: see history.c. */
 #include "front/serve/fail.h"
 #include "front/serve/records/history_file.h"
 
@@ -16,7 +16,8 @@ int history_accept_batch(struct history *history, const char *id, const char *te
     if (history == NULL) {
         (void)serve_fail(err, CELLA_ERROR_CALLER,
                          "this server keeps no history, so no batch can be fetched later");
-        return serve_hint(err, "ask without `Prefer: respond-async`");
+        return serve_hint(err, "ask without %s",
+                          key != NULL ? "Idempotency-Key" : "`Prefer: respond-async`");
     }
     const struct history_run named = {.id = id, .tenant = tenant, .key = key};
     sqlite3_stmt *add = history->statements[BATCH_ADD];

@@ -11,11 +11,13 @@
 #include <stddef.h>
 
 #define RECORD_DIGEST_SIZE 65U /* hexadecimal SHA-256 and a NUL */
+#define RECORD_CLIENT_SIZE 64U
 
 struct record {
     const char *tenant;                      /* must stay */
     struct trace trace;                      /* of the request, which may be over before the run */
     char request_digest[RECORD_DIGEST_SIZE]; /* of its JSON, every byte */
+    char client[RECORD_CLIENT_SIZE]; /* who asked, where the request does not tell; else "" */
 };
 
 /* Empty when memory is short. */

@@ -18,7 +18,7 @@
 
 /* What is known of a request.  Texts lie in it. */
 struct request_facts {
-    char client[CONNECTION_CLIENT_SIZE];
+    char client[RECORD_CLIENT_SIZE];
     char request[REQUEST_TEXT_MAX];
 };
 
@@ -197,6 +197,7 @@ int report_created(struct server *server, const struct exchange *exchange,
         return 0; /* most servers: this is in the way of every run */
     }
     struct audit_record line = {.tenant = record->tenant,
+                                .client = record->client,
                                 .request_id = record->trace.request_id,
                                 .trace_id = record->trace.id};
     if (exchange != NULL) {

@@ -33,7 +33,7 @@ struct report_policies {
 /* What is about nobody in particular. */
 void report_server(struct server *server, enum audit_event event, const char *detail);
 /* A run was begun.  -1 when that cannot be written down, and the operator wants no such run.
- * `exchange` is NULL for one of many that a request has asked for. */
+ * `exchange` is NULL for one of many that a request has asked for: then `record` has its client. */
 int report_created(struct server *server, const struct exchange *exchange,
                    const struct record *record, const struct cella_run *run,
                    struct cella_error *err) __attribute__((warn_unused_result));

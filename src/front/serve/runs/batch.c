@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/cpus.h"
+#include "front/serve/api/events.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
@@ -167,7 +168,8 @@ static int accept_later(struct batch *batch, const char *key_name, struct cella_
         (void)serve_fail(err, CELLA_ERROR_POLICY,
                          "the policy wants no output in the history, so no batch can be fetched "
                          "later");
-        return serve_hint(err, "ask without `Prefer: respond-async`");
+        return serve_hint(err, "ask without %s",
+                          key_name != NULL ? "Idempotency-Key" : "`Prefer: respond-async`");
     }
     return history_accept_batch(batch->server->history, batch->id, batch->record.tenant,
                                 key_name != NULL ? &key : NULL, err);
@@ -187,20 +189,24 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
         batch_request_destroy(request);
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
-    *batch = (struct batch){.server = server,
-                            .tenant = exchange->tenant,
-                            .way = way,
-                            .bytes = size,
-                            .is_resumed = true,
-                            .is_pumping = true};
+    *batch = (struct batch){
+        .server = server,
+        .tenant = exchange->tenant,
+        .way = way,
+        .bytes = size,
+        .is_resumed = true,
+        .is_pumping = true,
+        .is_accepted = way == BATCH_STAYS || exchange->idempotency_key != NULL,
+    };
     record_init(&batch->record, exchange_tenant(exchange), &exchange->trace, json, size);
+    connection_client(exchange->connection, batch->record.client);
     add(batch);
     if (fill(batch, request, err) < 0 || batch_request_check(request, server->engine, err) < 0 ||
         id_make(clock_realtime_ms(), batch->id, err) < 0 || begin_first(batch, err) < 0) {
         destroy(batch);
         return -1;
     }
-    if (way == BATCH_STAYS && accept_later(batch, exchange->idempotency_key, err) < 0) {
+    if (batch->is_accepted && accept_later(batch, exchange->idempotency_key, err) < 0) {
         batch_leave_all(batch, BATCH_CANCELLED, "");
         destroy(batch);
         return -1;
@@ -272,14 +278,15 @@ static void finish(struct batch *batch)
     batch->is_over = true;
     conclude(batch);
     log_line("%s %s", batch->id, batch_verdict_word(batch->verdict));
+    if (batch->is_accepted) {
+        remember(batch);
+    }
     if (batch->way == BATCH_STREAMS) {
         exchange_resume(batch->exchange);
         return;
     }
     if (batch->way == BATCH_ANSWERS) {
         answer(batch);
-    } else {
-        remember(batch);
     }
     destroy(batch);
     server_settle(server);
@@ -291,6 +298,12 @@ void batch_leave(struct batch *batch)
         return;
     }
     struct server *server = batch->server;
+    if (batch->is_accepted && !batch->is_over) { /* who comes again with its key finds it */
+        batch->exchange->batch = NULL;
+        batch->exchange = NULL;
+        batch->way = BATCH_STAYS;
+        return;
+    }
     if (!batch->is_over) {
         log_line("%s is cancelled: its client has gone", batch->id);
     }
@@ -423,10 +436,13 @@ void batch_destroy_all(struct server *server)
 /* ---- events ---- */
 
 /* "event: NAME\ndata: JSON\n\n"; the JSON, which is malloc'ed, ends in a newline. */
-static int make_event(const char *name, char *json, char **ret_text, size_t *ret_size)
+static int make_event(enum batch_event event, char *json, char **ret_text, size_t *ret_size)
 {
+#define EVENT_NAME(id, name, ...) [BATCH_EVENT_##id] = (name),
+    static const char *const names[] = {BATCH_EVENTS(EVENT_NAME)};
+#undef EVENT_NAME
     char *text = NULL;
-    const int size = asprintf(&text, "event: %s\ndata: %s\n", name, json);
+    const int size = asprintf(&text, "event: %s\ndata: %s\n", names[event], json);
     free(json);
     if (size < 0) {
         return -1;
@@ -445,13 +461,13 @@ static int make_next(struct batch *batch, char **ret_text, size_t *ret_size)
         batch->told_start = true;
         return asprintf(&json, "{\"id\":\"%s\",\"tests\":%zu}\n", batch->id, batch->test_count) < 0
                    ? -1
-                   : make_event("started", json, ret_text, ret_size);
+                   : make_event(BATCH_EVENT_STARTED, json, ret_text, ret_size);
     }
     if (batch->told < batch->ended) {
         return batch_outcome_json(batch, batch->told_order[batch->told++], &json, &size, &unused) <
                        0
                    ? -1
-                   : make_event("test", json, ret_text, ret_size);
+                   : make_event(BATCH_EVENT_TEST, json, ret_text, ret_size);
     }
     if (!batch->is_over) {
         return 0;
@@ -459,7 +475,7 @@ static int make_next(struct batch *batch, char **ret_text, size_t *ret_size)
     batch->told_end = true;
     return batch_result_json(batch, &json, &size, &unused) < 0
                ? -1
-               : make_event("result", json, ret_text, ret_size);
+               : make_event(BATCH_EVENT_RESULT, json, ret_text, ret_size);
 }
 
 int batch_next(struct batch *batch, char **ret_text, size_t *ret_size)

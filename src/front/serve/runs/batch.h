@@ -102,15 +102,18 @@ struct batch {
     bool is_resumed;    /* by the batch_resume_all() that is at work */
     bool is_uncompiled; /* so there is nothing to test */
     bool is_over;
+    bool is_accepted;           /* it is in the history: there it is found when it has ended */
     enum batch_verdict verdict; /* once it is over; of the compiler when is_uncompiled */
     char message[BATCH_MESSAGE_MAX];
     char *compile; /* JSON of the stage; NULL: there was none */
 };
 
-/* Begins one that the exchange asks for.  With BATCH_STAYS nobody waits for it. */
+/* Begins one that the exchange asks for.  With BATCH_STAYS nobody waits for it; then, and with an
+ * Idempotency-Key, it is accepted: the history has it when this returns 0. */
 int batch_start(struct exchange *exchange, const char *json, size_t size, enum batch_way way,
                 char ret_id[ID_SIZE], struct cella_error *err) __attribute__((warn_unused_result));
-/* Nobody waits for it any more: its runs are told to end.  NULL is fine. */
+/* Its exchange waits no more: one that was accepted goes on, else its runs are told to end.
+ * NULL is fine. */
 void batch_leave(struct batch *batch);
 
 /* The next event, as job_next() gives those of a run. */

@@ -36,8 +36,7 @@ void batches_post(struct exchange *exchange)
         answer_problem(exchange, 0, &error);
         return;
     }
-    if (exchange->idempotency_key != NULL &&
-        idempotency_answer_batch(exchange, way == BATCH_STAYS)) {
+    if (exchange->idempotency_key != NULL && idempotency_answer_batch(exchange, way)) {
         return;
     }
     if (batch_start(exchange, exchange->body, exchange->body_size, way, id, &error) < 0) {

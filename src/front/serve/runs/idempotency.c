@@ -1,6 +1,7 @@
 /* See idempotency.h. */
 #include "front/serve/runs/idempotency.h"
 
+#include "base/json.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
@@ -81,12 +82,12 @@ int idempotency_key(const struct http_head *head, char **ret_key, struct cella_e
 
 /* ---- what it finds ---- */
 
-static void answer_conflict(struct exchange *exchange, const char *id)
+static void answer_conflict(struct exchange *exchange, const char *path, const char *id)
 {
     struct cella_error error;
     (void)serve_fail(&error, CELLA_ERROR_CALLER,
                      "the first request with this Idempotency-Key is still on its way");
-    (void)serve_hint(&error, "it is " RUNS "/%s: ask again when it has ended", id);
+    (void)serve_hint(&error, "it is %s%s: ask again when it has ended", path, id);
     answer_problem(exchange, 409, &error);
 }
 
@@ -110,13 +111,16 @@ static void answer_gone(struct exchange *exchange, const char *id)
     answer_problem(exchange, 410, &error);
 }
 
-/* The events that tell of a run that is over; its output stands in the result. */
-static void answer_as_events(struct exchange *exchange, const char *id, char *json, size_t size)
+/* The events that tell of what is over; all else stands in the result.  `more` are members of the
+ * first one. */
+static void answer_as_events(struct exchange *exchange, const char *id, const char *more,
+                             char *json, size_t size)
 {
     char *text = NULL;
+    const bool has_end = size > 0 && json[size - 1] == '\n';
     const int text_size =
-        asprintf(&text, "event: started\ndata: {\"id\":\"%s\"}\n\nevent: result\ndata: %.*s\n\n",
-                 id, (int)size, json);
+        asprintf(&text, "event: started\ndata: {\"id\":\"%s\"%s}\n\nevent: result\ndata: %.*s\n\n",
+                 id, more, (int)(size - has_end), json);
     free(json);
     answer_text(exchange, "text/event-stream", text_size > 0 ? text : NULL,
                 text_size > 0 ? (size_t)text_size : 0);
@@ -134,14 +138,52 @@ static void answer_run(struct exchange *exchange, const char *id, enum job_way w
                             &size, &error) < 0) {
         answer_problem(exchange, 0, &error);
     } else if (found == HISTORY_PENDING) {
-        answer_conflict(exchange, id);
+        answer_conflict(exchange, RUNS "/", id);
     } else if (found != HISTORY_RESULT) {
         answer_gone(exchange, id);
     } else if (job_check_room(exchange, size, &error) < 0) {
         free(json);
         answer_problem(exchange, 0, &error);
     } else if (way == JOB_STREAMS) {
-        answer_as_events(exchange, id, json, size);
+        answer_as_events(exchange, id, "", json, size);
+    } else {
+        answer_json(exchange, 200, json, size);
+    }
+}
+
+/* How many tests a batch's result tells of. */
+static size_t count_tests(const char *json, size_t size)
+{
+    struct cella_error unused;
+    AUTO_JSON json_t *result = NULL;
+    return json_text_parse_values(json, size, size, size, &result, &unused) == 0
+               ? json_array_size(json_object_get(result, "tests"))
+               : 0; /* it is ours: memory is short */
+}
+
+static void answer_batch(struct exchange *exchange, const char *id, enum batch_way way)
+{
+    struct server *server = exchange->server;
+    struct cella_error error;
+    char more[40];
+    char *json = NULL;
+    size_t size = 0;
+    bool found;
+    if (way == BATCH_STAYS) {
+        answer_accepted(exchange, BATCHES "/", id);
+    } else if (history_find_batch(server->history, id, exchange_tenant(exchange), &found, &json,
+                                  &size, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+    } else if (json == NULL && batch_is_going(server, id)) {
+        answer_conflict(exchange, BATCHES "/", id);
+    } else if (json == NULL) {
+        answer_gone(exchange, id);
+    } else if (job_check_room(server, size, &error) < 0) {
+        free(json);
+        answer_problem(exchange, 0, &error);
+    } else if (way == BATCH_STREAMS) {
+        (void)snprintf(more, sizeof(more), ",\"tests\":%zu", count_tests(json, size));
+        answer_as_events(exchange, id, more, json, size);
     } else {
         answer_json(exchange, 200, json, size);
     }
@@ -184,21 +226,13 @@ bool idempotency_answer(struct exchange *exchange, enum job_way way)
     return was_used;
 }
 
-bool idempotency_answer_batch(struct exchange *exchange, bool is_for_later)
+bool idempotency_answer_batch(struct exchange *exchange, enum batch_way way)
 {
     char id[HISTORY_ID_SIZE];
     bool is_same;
-    if (!is_for_later) { /* such a one is remembered nowhere */
-        struct cella_error error;
-        (void)serve_fail(&error, CELLA_ERROR_CALLER,
-                         "a batch that somebody waits for takes no Idempotency-Key");
-        (void)serve_hint(&error, "begin it with `Prefer: respond-async`");
-        answer_problem(exchange, 0, &error);
-        return true;
-    }
     const bool was_used = look(exchange, id, &is_same);
     if (is_same) {
-        answer_accepted(exchange, BATCHES "/", id);
+        answer_batch(exchange, id, way);
     }
     return was_used;
 }

@@ -3,14 +3,15 @@
  * its sender does not know whether it has arrived, is answered with the run that it began the first
  * time.
  *
- * A run with a key is remembered from its beginning on, as one that is fetched later is, and goes
- * on when its client goes away: so the key finds it, also after the server was killed.  Keys are a
- * tenant's own, and bounded in time and number (history.h).
+ * A run, or batch, with a key is remembered from its beginning on, as one that is fetched later is,
+ * and goes on when its client goes away: so the key finds it, also after the server was killed.
+ * Keys are a tenant's own, and bounded in time and number (history.h).
  */
 #ifndef SERVE_IDEMPOTENCY_H
 #define SERVE_IDEMPOTENCY_H
 
 #include "front/serve/http/http.h"
+#include "front/serve/runs/batch.h"
 #include "front/serve/runs/job.h"
 
 #include <cella/cella.h>
@@ -24,7 +25,7 @@ int idempotency_key(const struct http_head *head, char **ret_key, struct cella_e
 
 /* Whether the exchange's key was used before; then this has answered. */
 bool idempotency_answer(struct exchange *exchange, enum job_way way);
-/* Likewise of a batch, which has a key only when nobody waits for it. */
-bool idempotency_answer_batch(struct exchange *exchange, bool is_for_later);
+/* Likewise of a batch. */
+bool idempotency_answer_batch(struct exchange *exchange, enum batch_way way);
 
 #endif
