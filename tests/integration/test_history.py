@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import select
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import subprocess
 import pytest
 from program import CELLA, IS_ROOT, valid
 from server import Server, UnixConnection, wait_until
+from test_http2 import Client
 
 LATER = {"Prefer": "respond-async"}
 RECORD = {"tenant", "request_id", "trace_id", "request_digest"}  # what is known besides the result
@@ -393,6 +395,97 @@ def test_an_export_that_breaks_off_does_not_look_whole(tmp_path):
             database.execute("ALTER TABLE gone RENAME TO runs")
 
 
+# ---- many ----
+
+MANY = 200_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A server that remembers many runs, of which the oldest is unlike the others."""
+    directory = tmp_path_factory.mktemp("many")
+    with Server(directory=directory) as server:
+        server.run(language="bash", code=":")
+    with sqlite3.connect(directory / "state" / "history.db") as database:
+        database.executescript(f"""
+            CREATE TEMP TABLE one AS SELECT * FROM runs;
+            DELETE FROM runs; DELETE FROM texts;
+            INSERT INTO runs(id, tenant, added_at, bytes, kept, record, summary, request, result)
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
+                SELECT printf('%026d', i), tenant, added_at, bytes, kept, record,
+                    json_set(summary, '$.id', printf('%026d', i), '$.tag', iif(i = 1, 'rare', 'many'),
+                             '$.status', iif(i = 1, 'exit', 'ok')), request, result FROM n, one;
+            INSERT INTO texts(rowid, code, stdout, stderr)
+                SELECT number, tag || ' word', '', '' FROM runs;""")
+    database.close()
+    with Server(directory=directory) as server:
+        yield server
+
+
+def search_in_turns(server, path):
+    """What is found, and how many others were answered meanwhile, one after the other."""
+    data, others = b"", 0
+    with server.raw() as searching:
+        searching.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        connection = server.connect()
+        while not data.endswith(b"\r\n0\r\n\r\n"):
+            while select.select([searching], [], [], 0)[0]:
+                data += searching.recv(65536)
+                assert data
+                if data.endswith(b"\r\n0\r\n\r\n"):
+                    break
+            assert server.ask("GET", "/healthz", connection=connection)[0] == 200
+            others += 1
+    chunk = data.partition(b"\r\n\r\n")[2].partition(b"\r\n")[2]  # there is one
+    return json.loads(chunk.partition(b"\n")[0]), others
+
+
+@pytest.mark.parametrize("path", ["?tag=rare", "?status=exit&language=bash", "?q=rare+word",
+                                  "/export?tag=rare", "/export?q=rare+word"])
+def test_others_have_their_turn_while_a_rare_one_is_looked_for(many, path):
+    found, others = search_in_turns(many, "/v1/runs" + path)
+    (run,) = [found] if "export" in path else found["runs"]
+    assert (run["id"], run["tag"]) == (f"{1:026}", "rare")
+    assert others > MANY / 1000 / 4  # turns
+
+
+def test_others_have_their_turn_while_all_are_counted(many):
+    found, others = search_in_turns(many, "/v1/stats")
+    assert found["statuses"] == {"exit": 1, "ok": MANY - 1}
+    assert found["wall_ms"]["p50"] == found["wall_ms"]["p99"]
+    assert others > MANY / 1000 / 4
+
+
+def test_what_is_found_at_once_is_answered_at_once(many):
+    status, headers, body = many.ask("GET", "/v1/runs?q=many&limit=2")
+    assert (status, headers["Transfer-Encoding"]) == (200, None)
+    assert [run["id"] for run in body["runs"]] == [f"{MANY:026}", f"{MANY - 1:026}"]
+    assert body["next"] == f"{MANY - 1:026}"
+    last = many.ask("GET", f"/v1/runs?limit=3&after={3:026}")[2]
+    assert [run["id"] for run in last["runs"]] == [f"{2:026}", f"{1:026}"] and last["next"] is None
+
+
+def test_a_search_by_http2(many):
+    """Two streams of a connection, each in its turns, and others that are answered meanwhile."""
+    with Client(many) as client:
+        streams = [client.ask("GET", path) for path in ("/v1/runs?tag=rare", "/v1/runs/export?q=rare+word")]
+        others = 0
+        while not client.over.intersection(streams):
+            assert client.wait(client.ask("GET", "/healthz"))[0] == 200
+            others += 1
+        for stream in streams:
+            status, _, data = client.wait(stream)
+            assert status == 200 and json.loads(data).get("runs", [{"tag": "rare"}])[0]["tag"] == "rare"
+    assert others > MANY / 1000 / 4
+
+
+def test_who_goes_away_is_not_searched_for(many):
+    for _ in range(80):  # more than there may be at one time
+        with many.raw() as one:
+            one.sendall(b"GET /v1/runs?tag=rare HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_until(lambda: many.ask("GET", "/v1/runs?tag=rare")[0] == 200)
+
+
 # ---- whose they are ----
 
 
@@ -599,7 +692,7 @@ def test_how_many_recovered(tmp_path):
 def test_statistics():
     with Server() as server:
         nothing = server.ask("GET", "/v1/stats")[2]
-        assert nothing == {"statuses": {}, "runs": 0, "wall_ms": dict.fromkeys(["p50", "p90", "p99", "average"]),
+        assert nothing == {"statuses": {}, "status_rates": {}, "runs": 0, "wall_ms": dict.fromkeys(["p50", "p90", "p99", "average"]),
                            "rates": dict.fromkeys(["success", "failure", "timeout", "internal", "recovery"])}
         took = []
         for code in ["exit 0"] * 5 + ["exit 1"] * 3 + ["sleep 9"] * 2:
@@ -607,6 +700,7 @@ def test_statistics():
         stats = server.ask("GET", "/v1/stats")[2]
         assert stats["runs"] == 10
         assert stats["statuses"] == {"ok": 5, "exit": 3, "wall_time": 2}
+        assert stats["status_rates"] == {"ok": 0.5, "exit": 0.3, "wall_time": 0.2}
         assert stats["rates"] == {"success": 0.5, "failure": 0.5, "timeout": 0.2, "internal": 0, "recovery": None}
         took.sort()
         assert stats["wall_ms"] == {"p50": took[4], "p90": took[8], "p99": took[9],

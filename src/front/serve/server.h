@@ -37,6 +37,8 @@
 #define SERVER_BODIES_MAX ((size_t)256 << 20)
 /* Exports of the history at one time, each of which holds a piece of it. */
 #define SERVER_EXPORTS_MAX 16U
+/* Lists and counts of it that take more than a turn, likewise. */
+#define SERVER_SEARCHES_MAX 64U
 /* Answers that wait to be taken, together: over that nothing more is run. */
 #define SERVER_ANSWERS_MAX ((size_t)512 << 20)
 /* Keepers that are started one after the other while none of them runs anything. */
@@ -119,6 +121,7 @@ struct server {
     size_t body_bytes;
     size_t answer_bytes;
     unsigned export_count;      /* of the history, on their way */
+    unsigned search_count;      /* likewise, of lists and counts */
     struct cella_error failure; /* why it ended by itself; kind CELLA_ERROR_NONE: it did not */
     int ended_by;               /* the second signal; 0: none */
     bool cancels;               /* runs that were still going on have been told to end */

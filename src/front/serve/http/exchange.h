@@ -38,7 +38,8 @@ enum exchange_state {
 
 /* Where the pieces of an answer come from, when it is not the exchange's job. */
 struct pieces {
-    /* The next one, malloc'ed: 1; 0 when there is none any more; -1 when that was not all. */
+    /* The next one, malloc'ed: 1; empty, when it takes another turn; 0 when there is none any more;
+     * -1 when that was not all. */
     int (*next)(void *context, char **ret_text, size_t *ret_size);
     void (*done)(void *context);
     void *context; /* NULL: there are none */
@@ -111,8 +112,14 @@ void exchange_handle(struct exchange *exchange);
 /* It was not there in time: answers that. */
 void exchange_late(struct exchange *exchange);
 /* The next piece of an answer that is made bit by bit, in the place of the one before; it may be
- * empty, when there is none yet.  False: that was all. */
+ * empty, when there is none yet: see exchange_is_resumed().  False: that was all. */
 bool exchange_next_piece(struct exchange *exchange);
+/* Whether somebody calls exchange_resume() when there is another piece; else it is asked for again
+ * in the next turn. */
+static inline bool exchange_is_resumed(const struct exchange *exchange)
+{
+    return exchange->pieces.context == NULL;
+}
 
 /* ---- for those who answer ---- */
 

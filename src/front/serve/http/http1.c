@@ -381,6 +381,9 @@ static void has_room(struct connection *connection)
     } else if (has_more && answered->body_size == 0) {
         connection->uptake.since_ms = 0;
         loop_set_timer(connection->watch, 0); /* the program writes nothing: its limits hold */
+        if (!exchange_is_resumed(exchange)) {
+            loop_want_room(connection->watch);
+        }
     } else {
         make_frame(exchange, answered->body_size, !has_more);
         resume(exchange);

@@ -295,6 +295,9 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
         if (answer->body_size == 0) {
             exchange->waits = true;
             exchange->uptake.since_ms = 0;
+            if (!exchange_is_resumed(exchange)) {
+                loop_want_room(exchange->connection->watch);
+            }
             return NGHTTP2_ERR_DEFERRED; /* until resume() */
         }
     }
@@ -434,9 +437,22 @@ static void flush(struct connection *connection)
     }
 }
 
+/* What takes its turns goes on. */
+static void resume_turns(struct connection *connection)
+{
+    struct exchange *exchange = NULL;
+    TAILQ_FOREACH(exchange, &connection->exchanges, link)
+    {
+        if (exchange->waits && !exchange_is_resumed(exchange)) {
+            resume(exchange);
+        }
+    }
+}
+
 static void has_room(struct connection *connection)
 {
     remove_closed(connection);
+    resume_turns(connection);
     flush(connection);
     remove_closed(connection);
     set_idle(connection);

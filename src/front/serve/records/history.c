@@ -1,5 +1,5 @@
 /*
- * See history.h.  Divisions: the file; what goes; adding.  history_read.c finds.
+ * See history.h.  Divisions: the file; what goes; adding.  history_read.c and history_search.c find.
  *
  * How it works: write-ahead logging, and a commit for each change, which the kernel has when the
  * call returns: this process may be killed at any time and loses nothing.  That the host loses its
@@ -89,20 +89,22 @@ static const char behind_tables[] =
     " summary, request, result FROM runs_1;"
     "DROP TABLE runs_1;";
 
-/* Of a time. */
-#define WITHIN " AND (?2 IS NULL OR queued_at >= ?2) AND (?3 IS NULL OR queued_at < ?3)"
-/* Of a list: those before ?8, and at most ?9 of them. */
+/* Of a search: those from ?9 on and before ?10, whose numbers are ?11 to ?12.  Ids are of letters,
+ * before which there is nothing but "", and behind which "~". */
 #define FILTERED(of_tenant)                                                                        \
     " FROM runs WHERE summary IS NOT NULL"                                                         \
     " AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR language = ?2)"                           \
     " AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR tag = ?4)"                                \
     " AND (?5 IS NULL OR queued_at >= ?5) AND (?6 IS NULL OR queued_at < ?6)"                      \
-    " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts WHERE texts MATCH ?7))"                \
-    " AND id < ?8" of_tenant " ORDER BY id DESC LIMIT ?9"
+    " AND (?7 IS NULL OR number IN (SELECT rowid FROM texts"                                       \
+    " WHERE texts MATCH ?7 AND rowid BETWEEN ?11 AND ?12))"                                        \
+    " AND id >= ?9 AND id < coalesce(?10, '~')" of_tenant " ORDER BY id DESC"
+#define OF_TENANT " AND tenant = ?8"
 
-#define COUNTED     "SELECT status, count(*), sum(attempts > 1) FROM runs WHERE summary IS NOT NULL"
-#define COUNTED_END " GROUP BY status ORDER BY status"
-#define TIMED       "SELECT wall_ms, count(*) OVER () FROM runs WHERE wall_ms IS NOT NULL"
+/* The part of the runs that is looked at next. */
+#define PART_OF(of_tenant)                                                                         \
+    "SELECT min(id), min(number), max(number), count(*) FROM (SELECT id, number FROM runs"         \
+    " WHERE id < coalesce(?1, '~')" of_tenant " ORDER BY id DESC LIMIT ?2)"
 
 /* length() of a text counts characters. */
 #define REQUEST_BYTES "length(CAST(?3 AS BLOB))"
@@ -119,15 +121,14 @@ static const char *const statements[STATEMENT_COUNT] = {
     [SEARCHABLE] = "INSERT INTO texts(rowid, code, stdout, stderr) SELECT number,"
                    " substr(request ->> '$.code', 1, ?4), ?2, ?3 FROM runs WHERE number = ?1",
     [FIND] = "SELECT result, kept FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
+    [PART] = PART_OF(""),
+    [PART_OF_TENANT] = PART_OF(" AND tenant = ?3"),
     [LIST] = "SELECT id, summary, record" FILTERED(""),
-    [LIST_OF_TENANT] = "SELECT id, summary, record" FILTERED(" AND tenant = ?10"),
+    [LIST_OF_TENANT] = "SELECT id, summary, record" FILTERED(OF_TENANT),
     [EXPORT] = "SELECT id, summary, record, request, result" FILTERED(""),
-    [EXPORT_OF_TENANT] =
-        "SELECT id, summary, record, request, result" FILTERED(" AND tenant = ?10"),
-    [COUNT] = COUNTED WITHIN COUNTED_END,
-    [COUNT_OF_TENANT] = COUNTED " AND tenant = ?1" WITHIN COUNTED_END,
-    [TIMES] = TIMED WITHIN " ORDER BY wall_ms",
-    [TIMES_OF_TENANT] = TIMED " AND tenant = ?1" WITHIN " ORDER BY wall_ms",
+    [EXPORT_OF_TENANT] = "SELECT id, summary, record, request, result" FILTERED(OF_TENANT),
+    [COUNT] = "SELECT id, status, attempts > 1, wall_ms" FILTERED(""),
+    [COUNT_OF_TENANT] = "SELECT id, status, attempts > 1, wall_ms" FILTERED(OF_TENANT),
     [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id),"
              " result = json_set(?2, '$.id', id) WHERE result IS NULL",
     [SIZE] = "SELECT sum(bytes) FROM runs",

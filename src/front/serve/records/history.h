@@ -18,7 +18,7 @@
 
 struct history;
 
-/* Rows of one answer to history_list(), at most and when nobody says. */
+/* Runs in one list, at most and when nobody says. */
 #define HISTORY_LIST_MAX     1000U
 #define HISTORY_LIST_DEFAULT 50U
 
@@ -95,29 +95,30 @@ struct history_query {
     const char *until; /* before that */
     const char *text;  /* words that stand one after the other in code or output */
     const char *after; /* the id of the last one that was told before */
-    unsigned count;    /* 0: all of them */
+    unsigned count;    /* of a list, at most */
 };
 
-/* {"runs": [summaries, the newest first], "next": an id for `after`, or null}, malloc'ed. */
-int history_list(struct history *history, const struct history_query *query, char **ret_json,
-                 size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+enum history_form {
+    /* {"runs": [summaries, the newest first], "next": an id for `after`, or null} */
+    HISTORY_LIST,
+    /* Each on a line as JSON: what a list says of it, "request" and "result", which are null where
+     * they were not kept. */
+    HISTORY_LINES,
+    /* {"runs", "statuses": {WORD: how many}, "status_rates": {WORD: which part}, "rates":
+     * {"success", "failure", "timeout", "internal", "recovery"}, "wall_ms": {"average", "p50",
+     * "p90", "p99"}} */
+    HISTORY_COUNTS,
+};
 
-/* All of them, each on a line as JSON: what a list says of it, "request" and "result", which are
- * null where they were not kept.  Next gives some lines at a time, malloc'ed: 1; 0 behind the last;
- * -1 when they cannot be read. */
-struct history_export;
-int history_export_open(struct history *history, const struct history_query *query,
-                        struct history_export **ret_export, struct cella_error *err)
-    __attribute__((warn_unused_result));
-int history_export_next(struct history_export *export, char **ret_text, size_t *ret_size,
+/* The runs that a query is about, searched a part at a time: next() does one, whose text is
+ * malloc'ed, and may be empty.  1; 0 behind the last; -1 when it cannot be read. */
+struct history_search;
+int history_search_open(struct history *history, enum history_form form,
+                        const struct history_query *query, struct history_search **ret_search,
                         struct cella_error *err) __attribute__((warn_unused_result));
-void history_export_close(struct history_export *export);
-
-/* {"runs", "statuses": {WORD: how many}, "rates": {"success", "failure", "timeout", "internal",
- * "recovery"}, "wall_ms": {"average", "p50", "p90", "p99"}} of the query's tenant and times,
- * malloc'ed; the rest of the query does not matter. */
-int history_count(struct history *history, const struct history_query *query, char **ret_json,
-                  size_t *ret_size, struct cella_error *err) __attribute__((warn_unused_result));
+int history_search_next(struct history_search *search, char **ret_text, size_t *ret_size,
+                        struct cella_error *err) __attribute__((warn_unused_result));
+void history_search_close(struct history_search *search);
 
 /* What runs of the same code took, of those whose limit of time follows that. */
 #define HISTORY_TIMES_OF_CODE 50U /* the last ones */

@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 
 enum statement {
     ACCEPT,
@@ -13,14 +14,14 @@ enum statement {
     FINISH,
     SEARCHABLE,
     FIND,
+    PART,
+    PART_OF_TENANT,
     LIST,
     LIST_OF_TENANT,
     EXPORT,
     EXPORT_OF_TENANT,
     COUNT,
     COUNT_OF_TENANT,
-    TIMES,
-    TIMES_OF_TENANT,
     LOST,
     SIZE,
     OLDEST,
@@ -66,18 +67,45 @@ static inline enum statement history_of(enum statement which, const char *tenant
     return tenant != NULL ? which + 1 : which;
 }
 
-/* LIST or EXPORT, or that of a tenant, with what is asked for.  history_unbind() ends it; until
- * then `query` must stay. */
-int history_bind_query(struct history *history, enum statement which,
-                       const struct history_query *query, struct cella_error *err);
-void history_unbind(struct history *history, enum statement which);
-/* Of a row of these one JSON object, but for its last brace: the summary and the record. */
-void history_write_run(sqlite3_stmt *statement, FILE *out);
-
 /* A text that stays until the statement is reset. */
 static inline void history_bind(sqlite3_stmt *statement, int place, const char *text, size_t size)
 {
     (void)sqlite3_bind_text64(statement, place, text, size, SQLITE_STATIC, SQLITE_UTF8);
 }
+
+/* Likewise; NULL stands for any. */
+static inline void history_bind_any(sqlite3_stmt *statement, int place, const char *text)
+{
+    if (text != NULL) {
+        history_bind(statement, place, text, strlen(text));
+    }
+}
+
+static inline void history_unbind(sqlite3_stmt *statement)
+{
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+}
+
+/* ---- history_counts.c ---- */
+
+#define HISTORY_STATUSES_MAX 32U
+
+struct history_counts {
+    uint64_t runs, again, recovered; /* begun more than once; and ended then by themselves */
+    struct history_status {
+        char word[32];
+        uint64_t runs;
+    } statuses[HISTORY_STATUSES_MAX];
+    size_t status_count;
+    double *times; /* that each took, in milliseconds */
+    size_t time_count, time_room;
+};
+
+/* A row of COUNT.  -1: memory is short. */
+int history_counts_take(struct history_counts *counts, sqlite3_stmt *statement)
+    __attribute__((warn_unused_result));
+void history_counts_write(struct history_counts *counts, FILE *out);
+void history_counts_done(struct history_counts *counts);
 
 #endif

@@ -166,32 +166,27 @@ static int read_filters(const struct exchange *exchange, struct given *ret_given
     return 0;
 }
 
-void runs_list(struct exchange *exchange)
-{
-    struct given given;
-    struct cella_error error;
-    struct history_query query;
-    char *json = NULL;
-    size_t size = 0;
-    if (read_filters(exchange, &given, &query, &error) < 0 ||
-        read_count(&given, &query.count, &error) < 0 ||
-        history_list(exchange->server->history, &query, &json, &size, &error) < 0) {
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    answer_json(exchange, 200, json, size);
-}
-
-/* An export on its way. */
-struct export_out {
+/* A search on its way. */
+struct search_out {
     struct server *server;
     struct tenant *tenant; /* NULL: nobody's with a key */
-    struct history_export *lines;
+    struct history_search *search;
+    bool is_export;
 };
+
+/* Of those that there are, the tenant's own, or the server's. */
+static unsigned *count_of(const struct search_out *out, bool own)
+{
+    if (own && out->tenant == NULL) {
+        return NULL;
+    }
+    return own ? (out->is_export ? &out->tenant->exports : &out->tenant->searches)
+               : (out->is_export ? &out->server->export_count : &out->server->search_count);
+}
 
 /* Each holds a piece, whose lines may be long: those of many clients are bounded like all answers
  * that wait. */
-static int check_answers(const struct export_out *out, struct cella_error *err)
+static int check_answers(const struct search_out *out, struct cella_error *err)
 {
     if (out->tenant != NULL && out->tenant->is_revoked) {
         return serve_fail(err, CELLA_ERROR_POLICY, "the key of %s is revoked",
@@ -202,60 +197,97 @@ static int check_answers(const struct export_out *out, struct cella_error *err)
                : serve_fail(err, CELLA_ERROR_BUSY, "too many large answers wait for their readers");
 }
 
-static int next_lines(void *context, char **ret_text, size_t *ret_size)
+static int next_part(void *context, char **ret_text, size_t *ret_size)
 {
-    const struct export_out *out = context;
+    const struct search_out *out = context;
     struct cella_error error;
     const int more = check_answers(out, &error) < 0
                          ? -1
-                         : history_export_next(out->lines, ret_text, ret_size, &error);
+                         : history_search_next(out->search, ret_text, ret_size, &error);
     if (more < 0) {
-        log_write(LOG_LEVEL_ERROR, NULL, "an export ends early: %s", error.text);
+        log_write(LOG_LEVEL_ERROR, NULL, "%s ends early: %s",
+                  out->is_export ? "an export" : "a search", error.text);
     }
     return more;
 }
 
-static void close_export(void *context)
+static void close_search(void *context)
 {
-    struct export_out *out = context;
-    out->server->export_count--;
+    struct search_out *out = context;
+    (*count_of(out, false))--;
     if (out->tenant != NULL) {
-        out->tenant->exports--;
+        (*count_of(out, true))--;
     }
-    history_export_close(out->lines);
+    history_search_close(out->search);
     free(out);
 }
 
-void runs_export(struct exchange *exchange)
+/* The answer comes as it is found.  Takes the search, of which `like` says whose it is. */
+static int answer_search(struct exchange *exchange, const struct search_out *like,
+                         struct history_search *search, const char *type, struct cella_error *err)
+{
+    struct search_out *out = malloc(sizeof(*out));
+    if (out == NULL) {
+        history_search_close(search);
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    *out = *like;
+    out->search = search;
+    (*count_of(out, false))++;
+    if (out->tenant != NULL) {
+        (*count_of(out, true))++;
+    }
+    const struct pieces pieces = {.next = next_part, .done = close_search, .context = out};
+    answer_pieces(exchange, type, &pieces);
+    return 0;
+}
+
+/* Whether one more may be begun. */
+static int check_count(const struct search_out *like, struct cella_error *err)
+{
+    const unsigned count = *count_of(like, false);
+    const unsigned own = like->tenant != NULL ? *count_of(like, true) : 0;
+    const unsigned max = like->is_export ? SERVER_EXPORTS_MAX : SERVER_SEARCHES_MAX;
+    return tenant_has_share(own, 1, count, max)
+               ? 0
+               : serve_fail(err, CELLA_ERROR_BUSY, "the server has %u %s, and begins no more",
+                            count, like->is_export ? "exports" : "searches");
+}
+
+/* What is found by looking at a part of the history is answered at once. */
+static int search(struct exchange *exchange, enum history_form form,
+                  const struct history_query *query, struct cella_error *err)
+{
+    const struct search_out like = {.server = exchange->server, .tenant = exchange->tenant};
+    struct history_search *search;
+    char *json = NULL;
+    size_t size = 0;
+    if (check_count(&like, err) < 0 ||
+        history_search_open(exchange->server->history, form, query, &search, err) < 0) {
+        return -1;
+    }
+    const int more = history_search_next(search, &json, &size, err);
+    if (more > 0 && json == NULL) {
+        return answer_search(exchange, &like, search, "application/json", err);
+    }
+    history_search_close(search);
+    if (more < 0) {
+        return -1;
+    }
+    answer_json(exchange, 200, json, size);
+    return 0;
+}
+
+void runs_list(struct exchange *exchange)
 {
     struct given given;
     struct cella_error error;
     struct history_query query;
-    struct server *server = exchange->server;
-    struct tenant *tenant = exchange->tenant;
-    struct export_out *out = calloc(1, sizeof(*out));
-    if (out == NULL || !tenant_has_share(tenant != NULL ? tenant->exports : 0, 1,
-                                         server->export_count, SERVER_EXPORTS_MAX)) {
-        free(out);
-        (void)serve_fail(&error, CELLA_ERROR_BUSY, "the server has %u exports, and begins no more",
-                         server->export_count);
+    if (read_filters(exchange, &given, &query, &error) < 0 ||
+        read_count(&given, &query.count, &error) < 0 ||
+        search(exchange, HISTORY_LIST, &query, &error) < 0) {
         answer_problem(exchange, 0, &error);
-        return;
     }
-    *out = (struct export_out){.server = server, .tenant = tenant};
-    if (read_filters(exchange, &given, &query, &error) < 0 || check_answers(out, &error) < 0 ||
-        history_export_open(server->history, &query, &out->lines, &error) < 0) {
-        free(out);
-        answer_problem(exchange, 0, &error);
-        return;
-    }
-    server->export_count++;
-    if (tenant != NULL) {
-        tenant->exports++;
-    }
-    report_exported(exchange);
-    const struct pieces pieces = {.next = next_lines, .done = close_export, .context = out};
-    answer_pieces(exchange, "application/x-ndjson", &pieces);
 }
 
 void runs_count(struct exchange *exchange)
@@ -263,14 +295,30 @@ void runs_count(struct exchange *exchange)
     struct given given;
     struct cella_error error;
     struct history_query query;
-    char *json = NULL;
-    size_t size = 0;
     if (read_filters(exchange, &given, &query, &error) < 0 ||
-        history_count(exchange->server->history, &query, &json, &size, &error) < 0) {
+        search(exchange, HISTORY_COUNTS, &query, &error) < 0) {
+        answer_problem(exchange, 0, &error);
+    }
+}
+
+void runs_export(struct exchange *exchange)
+{
+    struct given given;
+    struct cella_error error;
+    struct history_query query;
+    struct history_search *search;
+    const struct search_out like = {
+        .server = exchange->server, .tenant = exchange->tenant, .is_export = true};
+    if (check_count(&like, &error) < 0 || read_filters(exchange, &given, &query, &error) < 0 ||
+        check_answers(&like, &error) < 0 ||
+        history_search_open(like.server->history, HISTORY_LINES, &query, &search, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }
-    answer_json(exchange, 200, json, size);
+    report_exported(exchange);
+    if (answer_search(exchange, &like, search, "application/x-ndjson", &error) < 0) {
+        answer_problem(exchange, 0, &error);
+    }
 }
 
 /* ---- one of them ---- */

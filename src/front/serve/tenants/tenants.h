@@ -38,6 +38,7 @@ struct tenant {
     size_t body_bytes;    /* of requests that are on their way, counted in the server's */
     size_t answer_bytes;  /* of answers that wait to be taken, likewise */
     unsigned exports;
+    unsigned searches; /* of the history, that take more than a turn */
     unsigned batches;
     size_t batch_bytes;
     uint64_t cpu_us; /* on that day */
