@@ -2,6 +2,7 @@
 #include "fuzz/transport.h"
 
 #include "base/attributes.h"
+#include "front/serve/api/languages.h"
 #include "front/serve/api/routes.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/fail.h"
@@ -334,6 +335,12 @@ int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_er
     (void)rows;
     (void)columns;
     return job->is_done ? serve_fail(err, CELLA_ERROR_CALLER, "it has ended") : 0;
+}
+
+/* Nothing is put off. */
+void languages_leave(struct exchange *exchange)
+{
+    assert(!exchange->is_put_off);
 }
 
 /* There are none. */

@@ -162,6 +162,71 @@ def test_over_the_unix_socket(server):
     assert json.loads(curl.stdout) == {"status": "ok"}
 
 
+# ---- languages ----
+
+# Its interpreter says its version once a file is there.
+HESITATING = """package: coreutils
+extensions: [.hesitating]
+path: [/usr/bin/env]
+version: [/bin/sh, -c, "until test -e FILE; do sleep 0.01; done; echo 1.5"]
+entry: main.hesitating
+run: ["{path}", "{entry}"]
+"""
+
+
+@pytest.fixture(name="hesitating")
+def hesitating_(tmp_path):
+    """A server that knows that language, and the file."""
+    runtimes = tmp_path / "config" / "cella" / "runtimes"
+    runtimes.mkdir(parents=True)
+    file = tmp_path / "go"
+    (runtimes / "hesitating.yaml").write_text(HESITATING.replace("FILE", str(file)))
+    with Server(environment={"XDG_CONFIG_HOME": str(tmp_path / "config"),
+                             "XDG_CACHE_HOME": "/proc/none"}) as server:
+        yield server, file
+
+
+def ask_later(server, method, path, body=None):
+    """A connection on which the answer will come, which has not come when others are answered."""
+    connection = server.connect()
+    connection.request(method, path, json.dumps(body) if body is not None else None,
+                       {"Content-Type": "application/json"} if body is not None else {})
+    assert server.ask("GET", "/healthz")[0] == 200
+    assert not select.select([connection.sock], [], [], 0)[0]
+    return connection
+
+
+def test_others_are_answered_while_interpreters_are_asked(hesitating):
+    server, file = hesitating
+    waiting = [ask_later(server, "GET", "/v1/languages") for _ in range(2)]
+    assert server.run(language="bash", code="echo meanwhile")[2]["stdout"] == "meanwhile\n"
+    file.touch()
+    for connection in waiting:
+        listed = json.loads(connection.getresponse().read())["languages"]
+        assert {language["name"]: language["version"] for language in listed}["hesitating"] == "1.5"
+    wait_until(server.is_idle)
+
+
+def test_pistons_clients_wait_for_what_there_is(hesitating):
+    server, file = hesitating
+    job = {"language": "bash", "version": "*", "files": [{"content": "echo $((6 * 7))"}]}
+    runs = ask_later(server, "POST", "/api/v2/execute", job)
+    lists = ask_later(server, "GET", "/api/v2/runtimes")
+    ask_later(server, "GET", "/api/v2/packages").close()
+    file.touch()
+    assert json.loads(runs.getresponse().read())["run"]["stdout"] == "42\n"
+    listed = json.loads(lists.getresponse().read())
+    assert "1.5.0" in {runtime["version"] for runtime in listed}
+
+
+def test_who_waits_for_languages_may_go_and_so_may_the_server(hesitating):
+    server, _ = hesitating
+    ask_later(server, "GET", "/v1/languages").close()
+    left = ask_later(server, "GET", "/v1/languages")
+    assert server.stop() == 0
+    left.close()
+
+
 # ---- events ----
 
 

@@ -4,6 +4,7 @@
 #include "front/serve/server.h"
 
 #include "front/serve/api/asyncapi.h"
+#include "front/serve/api/languages.h"
 #include "front/serve/api/openapi.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/contracts/piston.h"
@@ -172,6 +173,7 @@ void server_close(struct server *server)
     contract_policies_destroy(server->contract_policies);
     workspace_close(server);
     free(server->execute_sessions);
+    languages_destroy(server->languages);
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
     notify_close(&server->notify);

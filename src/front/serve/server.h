@@ -56,6 +56,7 @@ enum server_state { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 struct connection;
 struct batch;
 struct history;
+struct languages;
 struct tls_host;
 struct job;
 struct contract_policies;
@@ -93,7 +94,8 @@ struct server {
     char *policies_dir;                /* searched before the standard places; NULL: none */
     struct contract_policies *contract_policies; /* of contracts, as they were read; or NULL */
     struct execute_sessions *execute_sessions;   /* NULL: none was begun */
-    struct piston_names *piston; /* the languages by other names; NULL: nobody has asked yet */
+    struct languages *languages; /* that are being looked for; NULL: nobody has asked yet */
+    struct piston_names *piston; /* by other names; likewise */
     struct cella_engine *engine;
     struct loop_watch *engine_watch;
     bool is_processing;      /* the engine calls back, and cannot be closed */

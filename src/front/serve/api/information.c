@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/json_write.h"
+#include "front/serve/api/languages.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/server.h"
@@ -93,30 +94,28 @@ void information_pools(struct exchange *exchange)
     answer_json(exchange, 200, json, size);
 }
 
-/* What `cella languages --json` and `cella policy list --json` print. */
-static void answer_list(struct exchange *exchange,
-                        int (*make)(const struct cella_options *options, char **ret_json,
-                                    struct cella_error *err))
+void information_languages(struct exchange *exchange)
+{
+    const char *list = languages_list(exchange->server);
+    if (list == NULL) {
+        languages_wait(exchange);
+        return;
+    }
+    char *json = strdup(list);
+    answer_json(exchange, 200, json, json != NULL ? strlen(json) : 0);
+}
+
+void information_policies(struct exchange *exchange)
 {
     const struct cella_options options = {.size = sizeof(options),
                                           .policies_dir = exchange->server->policies_dir};
     struct cella_error error;
     char *json = NULL;
-    if (make(&options, &json, &error) < 0) {
+    if (cella_policies_json(&options, &json, &error) < 0) {
         answer_problem(exchange, 0, &error);
         return;
     }
     answer_json(exchange, 200, json, strlen(json));
-}
-
-void information_languages(struct exchange *exchange)
-{
-    answer_list(exchange, cella_languages_json);
-}
-
-void information_policies(struct exchange *exchange)
-{
-    answer_list(exchange, cella_policies_json);
 }
 
 static void answer_document(struct exchange *exchange, enum server_document which)

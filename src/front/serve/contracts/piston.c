@@ -2,6 +2,7 @@
 #include "front/serve/contracts/piston.h"
 
 #include "base/json_write.h"
+#include "front/serve/api/languages.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -83,13 +84,18 @@ static int check_post(struct exchange *exchange)
 
 /* ---- what there is ---- */
 
-/* What every route needs.  -1 when it cannot be had, which is answered. */
+/* What every route needs.  -1 when it cannot be had, which is answered, or not yet: then the route
+ * handles the exchange again. */
 static int look(struct exchange *exchange, const struct piston_names **ret_names,
                 const json_t **ret_policy)
 {
     struct cella_error err;
-    if (piston_names_get(exchange->server, ret_names, &err) < 0 ||
-        contract_read_policy(exchange->server, PISTON_POLICY, ret_policy, &err) < 0) {
+    const int named = piston_names_get(exchange->server, ret_names, &err);
+    if (named > 0) {
+        languages_wait(exchange);
+        return -1;
+    }
+    if (named < 0 || contract_read_policy(exchange->server, PISTON_POLICY, ret_policy, &err) < 0) {
         answer_problem(exchange, 500, &err);
         return -1;
     }

@@ -46,7 +46,8 @@ struct piston_names {
     size_t count;
 };
 
-/* Those that are installed, looked for once until languages are read again. */
+/* Those that are installed, looked for once until languages are read again.  1: they are not known
+ * yet, and the exchange that asks has to wait (languages.h). */
 int piston_names_get(struct server *server, const struct piston_names **ret_names,
                      struct cella_error *err) __attribute__((warn_unused_result));
 /* NULL is fine. */

@@ -7,6 +7,7 @@
  *            with a code of Piston's own
  */
 #include "base/json_write.h"
+#include "front/serve/api/languages.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/contracts/piston.h"
 #include "front/serve/contracts/surrogates.h"
@@ -267,8 +268,12 @@ static void init(struct exchange *exchange, const json_t *message)
     struct buffer request;
     struct cella_error err;
     const char *id = NULL;
-    if (server_check_ready(exchange->server, &err) < 0 || /* it was when it was connected to */
-        piston_names_get(exchange->server, &names, &err) < 0 ||
+    const int named = piston_names_get(exchange->server, &names, &err);
+    if (named > 0) { /* they were known when it was connected to, and it cannot wait any more */
+        fail(exchange, "the languages are read again: connect once more");
+        return;
+    }
+    if (named < 0 || server_check_ready(exchange->server, &err) < 0 || /* it was then, too */
         contract_read_policy(exchange->server, PISTON_POLICY, &policy, &err) < 0) {
         fail(exchange, err.text);
         return;
@@ -384,9 +389,19 @@ void piston_connect(struct exchange *exchange)
 {
     static const struct websocket_events events = {
         .message = on_message, .silent = on_silent, .silent_ms = INIT_MS};
+    const struct piston_names *names = NULL;
     struct cella_error err;
     if (server_check_ready(exchange->server, &err) < 0) {
         answer_problem(exchange, 503, &err);
+        return;
+    }
+    const int named = piston_names_get(exchange->server, &names, &err);
+    if (named > 0) {
+        languages_wait(exchange);
+        return;
+    }
+    if (named < 0) {
+        answer_problem(exchange, 500, &err);
         return;
     }
     websocket_accept(exchange, &events);

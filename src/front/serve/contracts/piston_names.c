@@ -1,11 +1,11 @@
 /* The languages of this host as Piston's clients know them.  See piston.h. */
+#include "front/serve/api/languages.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/contracts/piston.h"
 #include "front/serve/contracts/semver.h"
 #include "front/serve/fail.h"
 #include "front/serve/server.h"
 
-#include <cella/host.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,61 +74,82 @@ static void add_aliases(struct piston_language *language, const char *aliases)
     }
 }
 
-struct filling {
-    struct piston_names names;
-    bool failed;
-};
-
-static void add_language(void *context, const struct cella_language *found)
+static const char *text_of(const json_t *object, const char *key)
 {
-    struct filling *filling = context;
-    struct piston_names *names = &filling->names;
-    if (filling->failed || found->problem[0] != '\0' || found->path[0] == '\0') {
-        return;
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+/* What the list of languages says of one.  -1: memory is short. */
+static int add_language(struct piston_names *names, const json_t *found)
+{
+    const json_t *aliases = json_object_get(found, "aliases");
+    const char *name = text_of(found, "name");
+    if (text_of(found, "problem")[0] != '\0' || text_of(found, "path")[0] == '\0') {
+        return 0;
     }
     struct piston_language *items =
         realloc(names->items, (names->count + 1) * sizeof(names->items[0]));
     if (items == NULL) {
-        filling->failed = true;
-        return;
+        return -1;
     }
     names->items = items;
     struct piston_language *language = &items[names->count++];
-    const struct semver version = semver_of(found->version);
-    *language = (struct piston_language){.compiled = found->compiled != 0};
-    put(language->cella, found->name);
-    put(language->name, found->name);
-    put(language->entry, found->entry);
-    put(language->extension, found->extension_count > 0 ? found->extensions[0] : "");
+    const struct semver version = semver_of(text_of(found, "version"));
+    const char *extension =
+        json_string_value(json_array_get(json_object_get(found, "extensions"), 0));
+    *language =
+        (struct piston_language){.compiled = json_is_true(json_object_get(found, "compiled"))};
+    put(language->cella, name);
+    put(language->name, name);
+    put(language->entry, text_of(found, "entry"));
+    put(language->extension, extension != NULL ? extension : "");
     (void)snprintf(language->version, sizeof(language->version), "%u.%u.%u", version.part[0],
                    version.part[1], version.part[2]);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].cella, found->name) == 0) {
+        if (strcmp(known[i].cella, name) == 0) {
             put(language->name, known[i].name);
             put(language->runtime, known[i].runtime);
             add_aliases(language, known[i].aliases);
         }
     }
-    add_alias(language, found->name);
-    for (size_t i = 0; i < found->alias_count; i++) {
-        add_alias(language, found->aliases[i]);
+    add_alias(language, name);
+    for (size_t i = 0; i < json_array_size(aliases); i++) {
+        add_alias(language, json_string_value(json_array_get(aliases, i)));
     }
+    return 0;
+}
+
+static int make_names(const char *list, struct piston_names **ret_names, struct cella_error *err)
+{
+    AUTO_JSON json_t *found = NULL;
+    struct piston_names *names = calloc(1, sizeof(*names));
+    int added = names != NULL ? 0 : -1;
+    if (contract_read_own(list, strlen(list), &found, err) < 0) {
+        free(names);
+        return -1;
+    }
+    const json_t *languages = json_object_get(found, "languages");
+    for (size_t i = 0; added == 0 && i < json_array_size(languages); i++) {
+        added = add_language(names, json_array_get(languages, i));
+    }
+    if (added < 0) {
+        piston_names_destroy(names);
+        return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
+    }
+    *ret_names = names;
+    return 0;
 }
 
 int piston_names_get(struct server *server, const struct piston_names **ret_names,
                      struct cella_error *err)
 {
-    struct filling filling = {.failed = false};
-    if (server->piston == NULL) {
-        struct piston_names *names = calloc(1, sizeof(*names));
-        const int listed = cella_languages(NULL, add_language, &filling, err);
-        if (names == NULL || listed < 0 || filling.failed) {
-            free(filling.names.items);
-            free(names);
-            return listed < 0 ? -1 : serve_fail(err, CELLA_ERROR_HOST, "memory is short");
-        }
-        *names = filling.names;
-        server->piston = names;
+    const char *list = languages_list(server);
+    if (server->piston == NULL && list == NULL) {
+        return 1;
+    }
+    if (server->piston == NULL && make_names(list, &server->piston, err) < 0) {
+        return -1;
     }
     *ret_names = server->piston;
     return 0;

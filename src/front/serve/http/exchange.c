@@ -2,6 +2,7 @@
 #include "front/serve/http/exchange.h"
 
 #include "base/clock.h"
+#include "front/serve/api/languages.h"
 #include "front/serve/api/routes.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -74,6 +75,7 @@ void exchange_destroy(struct exchange *exchange)
         return;
     }
     report_answered(exchange);
+    languages_leave(exchange);
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     exchange->server->exchange_count--;
     exchange->connection->exchange_count--;
@@ -154,7 +156,9 @@ void exchange_handle(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_WORKING;
     routes_handle(exchange);
-    exchange_drop_body(exchange);
+    if (!exchange->is_put_off) {
+        exchange_drop_body(exchange);
+    }
 }
 
 void exchange_late(struct exchange *exchange)

@@ -78,10 +78,12 @@ struct exchange {
     const struct contract *contract; /* in whose form it is answered; NULL: in Cella's own */
     char *body;
     size_t body_size;
-    size_t body_capacity;  /* counted in the server's body_bytes */
-    char *idempotency_key; /* that it has, or NULL */
-    struct job *job;       /* what the request is about; NULL: no run */
-    struct batch *batch;   /* likewise; NULL: no batch */
+    size_t body_capacity;          /* counted in the server's body_bytes */
+    char *idempotency_key;         /* that it has, or NULL */
+    bool is_put_off;               /* it is handled again later: languages_wait() */
+    TAILQ_ENTRY(exchange) waiting; /* then */
+    struct job *job;               /* what the request is about; NULL: no run */
+    struct batch *batch;           /* likewise; NULL: no batch */
     struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;
@@ -107,7 +109,7 @@ char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *
 void exchange_drop_body(struct exchange *exchange);
 /* So many of them are body.  -1 when it is too large then, which is answered. */
 int exchange_extend(struct exchange *exchange, size_t size) __attribute__((warn_unused_result));
-/* All of the request is there: its route answers it, now or later. */
+/* All of the request is there: its route answers it, now or later, or puts it off. */
 void exchange_handle(struct exchange *exchange);
 /* It was not there in time: answers that. */
 void exchange_late(struct exchange *exchange);
