@@ -337,7 +337,6 @@ int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_er
     return job->is_done ? serve_fail(err, CELLA_ERROR_CALLER, "it has ended") : 0;
 }
 
-/* Nothing is put off. */
 void languages_leave(struct exchange *exchange)
 {
     assert(!exchange->is_put_off);

@@ -91,7 +91,7 @@ static const struct api_parameter challenge = {"WWW-Authenticate",   API_HEADER,
     }
 #define PROBLEM                                                                                    \
     {                                                                                              \
-        "application/problem+json", "Problem"                                                      \
+        "application/problem+json", API_PROBLEM                                                    \
     }
 
 static const struct api_body request = JSON_OF("Request");
@@ -149,9 +149,9 @@ static const struct api_answer failed = {
     PROBLEM,
     "Cella failed (`bug`), or the host lacks something (`host`)",
     {NULL}};
-static const struct api_answer switched = {
+const struct api_answer api_switched = {
     101, 0, {NULL, NULL}, "the connection is a WebSocket", {NULL}};
-static const struct api_answer no_websocket = {
+const struct api_answer api_no_websocket = {
     426, 0, PROBLEM, "it is asked for otherwise than by a WebSocket", {NULL}};
 static const struct api_answer none = {404, 0, PROBLEM, "there is no such run", {NULL}};
 static const struct api_answer not_kept = {
@@ -172,7 +172,7 @@ static const struct api_answer batch_gone = {
     PROBLEM,
     "what this `Idempotency-Key` has begun was lost, or is no longer there",
     {NULL}};
-static const struct api_answer not_ready = {
+const struct api_answer api_not_ready = {
     503, 0, PROBLEM, "the server starts, or is about to end", {&retry_after}};
 
 static const struct api_answer too_late = {
@@ -190,7 +190,10 @@ const struct api_answer *const api_key_answers[] = {&unauthorized, &busy, NULL};
 
 /* ---- the routes ---- */
 
+/* In the order of their names, as those want it who check such documents. */
 const struct api_group api_groups[] = {
+    {"execute", "The contract of NVIDIA's local sandbox"},
+    {"piston", "The contract of Piston, version 2"},
     {"runs", "Programs, their results, and what is remembered of them"},
     {"server", "What there is, and how it does"},
 };
@@ -208,7 +211,7 @@ const struct api_route api_routes[] = {
      .parameters = {&prefer, &idempotency_key},
      .body = &request,
      .answers = {&result, &events, &accepted, &under_way_still, &other_request, &not_kept,
-                 &not_ready}},
+                 &api_not_ready}},
     {.method = "POST",
      .path = BATCHES,
      HANDLED_BY(batches_post),
@@ -218,7 +221,7 @@ const struct api_route api_routes[] = {
      .parameters = {&prefer, &idempotency_key},
      .body = &batch,
      .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &accepted,
-                 &under_way_still, &other_request, &batch_gone, &not_ready}},
+                 &under_way_still, &other_request, &batch_gone, &api_not_ready}},
     {.method = "GET",
      .path = BATCHES "/{id}",
      HANDLED_BY(batches_get),
@@ -253,7 +256,7 @@ const struct api_route api_routes[] = {
      HANDLED_BY(interactive_get),
      .group = "runs",
      .summary = "Runs a program by WebSocket, whose input is given as it goes on",
-     .answers = {&switched, &no_websocket, &not_ready}},
+     .answers = {&api_switched, &api_no_websocket, &api_not_ready}},
     {.method = "GET",
      .path = RUNS "/{id}",
      HANDLED_BY(runs_get),
@@ -294,7 +297,7 @@ const struct api_route api_routes[] = {
      .access = API_OPERATOR,
      .group = "server",
      .summary = "What is made ahead of need",
-     .answers = {GOOD("Pools", "a row for each kind of sandbox"), &not_ready}},
+     .answers = {GOOD("Pools", "a row for each kind of sandbox"), &api_not_ready}},
     {.method = "GET",
      .path = "/healthz",
      HANDLED_BY(information_health),
@@ -308,7 +311,7 @@ const struct api_route api_routes[] = {
      .access = API_ANYBODY,
      .group = "server",
      .summary = "Whether runs are taken",
-     .answers = {GOOD("Status", "they are"), &not_ready}},
+     .answers = {GOOD("Status", "they are"), &api_not_ready}},
     {.method = "GET",
      .path = "/version",
      HANDLED_BY(information_version),

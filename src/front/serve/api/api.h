@@ -1,6 +1,7 @@
 /*
  * What the service offers by HTTP: one table of routes, from which a request finds who handles it
- * (routes.c), and the OpenAPI document is made (openapi.c), and of that docs/api.md.
+ * (routes.c), and the OpenAPI document is made (openapi.c), and of that docs/api.md.  The routes of
+ * contracts are such tables of their own (contracts/contract.h).
  *
  * A row of the table points to parts that several rows share: parameters, bodies, answers.  Schemas
  * are named as in the document's components; those that no other table gives are in schemas.json.
@@ -76,9 +77,14 @@ extern const struct api_group api_groups[];
 extern const size_t api_group_count;
 
 /* What every route may answer besides, NULL behind the last; those that take a body; and those
- * that are not for API_ANYBODY. */
+ * that are not for API_ANYBODY.  On the paths of a contract errors have another body, its own. */
 extern const struct api_answer *const api_common_answers[];
 extern const struct api_answer *const api_body_answers[];
 extern const struct api_answer *const api_key_answers[];
+/* And what those may that need runs to be taken, or a WebSocket. */
+extern const struct api_answer api_not_ready, api_switched, api_no_websocket;
+
+/* The body that tells of an error, but for contracts. */
+#define API_PROBLEM "Problem"
 
 #endif

@@ -3,10 +3,12 @@
 
 #include "front/serve/api/api.h"
 #include "front/serve/api/document.h"
+#include "front/serve/contracts/contract.h"
 
 #include <cella/wire.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 static json_t *make_groups(struct document *document);
 static json_t *make_paths(struct document *document);
@@ -81,10 +83,15 @@ static void set_media(struct document *document, json_t *content, const struct a
                  json_pack("{s:o}", "schema", document_reference(body->schema)));
 }
 
-/* Two of the same status are one with two meanings. */
+/* Two of the same status are one with two meanings.  `problem`: what errors are told by; NULL: as
+ * the answer says. */
 static void add_answer(struct document *document, json_t *responses,
-                       const struct api_answer *answer)
+                       const struct api_answer *answer, const struct api_body *problem)
 {
+    const struct api_body *body = &answer->body;
+    if (problem != NULL && body->type != NULL && strcmp(body->schema, API_PROBLEM) == 0) {
+        body = problem;
+    }
     char status[8];
     (void)snprintf(status, sizeof(status), "%d",
                    answer->status != 0 ? answer->status : cella_error_http_status(answer->kind));
@@ -93,8 +100,8 @@ static void add_answer(struct document *document, json_t *responses,
     document_set(document, response, "description",
                  before != NULL ? json_sprintf("%s; %s", before, answer->meaning)
                                 : json_string(answer->meaning));
-    if (answer->body.type != NULL) {
-        set_media(document, document_object(document, response, "content"), &answer->body);
+    if (body->type != NULL) {
+        set_media(document, document_object(document, response, "content"), body);
     }
     for (size_t i = 0; answer->headers[i] != NULL; i++) {
         document_set(document, document_object(document, response, "headers"),
@@ -105,16 +112,17 @@ static void add_answer(struct document *document, json_t *responses,
 }
 
 static void add_answers(struct document *document, json_t *responses,
-                        const struct api_answer *const *answers)
+                        const struct api_answer *const *answers, const struct api_body *problem)
 {
     for (size_t i = 0; answers[i] != NULL; i++) {
-        add_answer(document, responses, answers[i]);
+        add_answer(document, responses, answers[i], problem);
     }
 }
 
 /* ---- routes ---- */
 
-static json_t *make_operation(struct document *document, const struct api_route *route)
+static json_t *make_operation(struct document *document, const struct api_route *route,
+                              const struct api_body *problem)
 {
     json_t *responses = json_object();
     json_t *operation =
@@ -124,30 +132,40 @@ static json_t *make_operation(struct document *document, const struct api_route 
         json_t *body = json_pack("{s:b, s:{}}", "required", 1, "content");
         set_media(document, json_object_get(body, "content"), route->body);
         document_set(document, operation, "requestBody", body);
-        add_answers(document, responses, api_body_answers);
+        add_answers(document, responses, api_body_answers, problem);
     }
-    add_answers(document, responses, route->answers);
-    add_answers(document, responses, api_common_answers);
+    add_answers(document, responses, route->answers, problem);
+    add_answers(document, responses, api_common_answers, problem);
     if (route->access == API_ANYBODY) {
         document_set(document, operation, "security", json_array());
     } else {
-        add_answers(document, responses, api_key_answers);
+        add_answers(document, responses, api_key_answers, problem);
     }
     document_set(document, operation, "responses", responses);
     return operation;
 }
 
-static json_t *make_paths(struct document *document)
+static void add_paths(struct document *document, json_t *paths, const struct api_route *routes,
+                      size_t count, const struct api_body *problem)
 {
-    json_t *paths = json_object();
-    for (size_t i = 0; i < api_route_count; i++) {
-        const struct api_route *route = &api_routes[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct api_route *route = &routes[i];
         char method[16] = "";
         for (size_t k = 0; k + 1 < sizeof(method) && route->method[k] != '\0'; k++) {
             method[k] = (char)tolower((unsigned char)route->method[k]);
         }
         document_set(document, document_object(document, paths, route->path), method,
-                     make_operation(document, route));
+                     make_operation(document, route, problem));
+    }
+}
+
+static json_t *make_paths(struct document *document)
+{
+    json_t *paths = json_object();
+    add_paths(document, paths, api_routes, api_route_count, NULL);
+    for (size_t i = 0; contracts[i] != NULL; i++) {
+        add_paths(document, paths, contracts[i]->routes, contracts[i]->route_count,
+                  &contracts[i]->problem);
     }
     return paths;
 }

@@ -2,8 +2,8 @@
  * Contracts: what clients of other servers send and expect, on paths of their own
  * (docs/contracts.md).
  *
- * A contract has a table of routes, which are not in the OpenAPI document of Cella's.  It reads a
- * foreign body, writes a request of Cella's, starts a job with a form of its own (job.h), and
+ * A contract has a table of routes, which the server describes beside its own.  It reads a foreign
+ * body, writes a request of Cella's, starts a job with a form of its own (job.h), and
  * answers from the result.
  * Whatever is refused on its paths, by whomever, is told in its own form: it says how, once.
  */
@@ -23,10 +23,11 @@ struct exchange;
 struct server;
 
 struct contract {
-    const struct api_route *routes; /* method, path, handle and check of each */
+    const struct api_route *routes;
     size_t route_count;
     const char *below; /* paths below this one are its own, also those that do not exist; or NULL */
     const char *fields; /* of the head of each of its answers, "Name: value\r\n"; "" for none */
+    struct api_body problem; /* what tells of an error; the document says so */
     /* Writes the body of an answer that tells of an error, and changes *status where the contract
      * has another one for it. */
     void (*refuse)(const struct cella_error *error, int *status, struct buffer *body);
@@ -34,6 +35,10 @@ struct contract {
      * none. */
     void (*refuse_message)(struct exchange *exchange, const struct cella_error *error);
 };
+
+/* A good answer of a route, or one of its own form. */
+#define CONTRACT_ANSWER(status, schema, meaning)                                                   \
+    (&(const struct api_answer){status, 0, {"application/json", schema}, meaning, {NULL}})
 
 extern const struct contract contract_execute;
 extern const struct contract contract_piston;

@@ -280,12 +280,57 @@ static void post(struct exchange *exchange)
 
 /* ---- the contract ---- */
 
+static const struct api_parameter session = {
+    "X-Session-ID", API_HEADER, API_TEXT, "of `ipython`: the session that the call belongs to",
+    SESSION_ID_MAX, 0};
+static const struct api_parameter session_id = {
+    "id", API_PATH, API_TEXT, "of the session", SESSION_ID_MAX, 0};
+static const struct api_body call = {"application/json", "ExecuteBody"};
+
 static const struct api_route routes[] = {
-    {.method = "GET", .path = "/", .handle = get_root, .access = API_ANYBODY},
-    {.method = "GET", .path = "/health", .handle = get_health, .access = API_ANYBODY},
-    {.method = "POST", .path = "/execute", .handle = post, .check = check_post},
-    {.method = "GET", .path = "/sessions", .handle = get_sessions},
-    {.method = "DELETE", .path = SESSIONS "{id}", .handle = delete_session},
+    {.method = "GET",
+     .path = "/",
+     .name = "execute_root",
+     .handle = get_root,
+     .access = API_ANYBODY,
+     .group = "execute",
+     .summary = "What clients of both contracts look for",
+     .answers = {CONTRACT_ANSWER(200, "ExecuteRoot", "the server is there")}},
+    {.method = "GET",
+     .path = "/health",
+     .name = "execute_health",
+     .handle = get_health,
+     .access = API_ANYBODY,
+     .group = "execute",
+     .summary = "Whether runs are taken",
+     .answers = {CONTRACT_ANSWER(200, "ExecuteHealth", "they are"), &api_not_ready}},
+    {.method = "POST",
+     .path = "/execute",
+     .name = "execute_post",
+     .handle = post,
+     .check = check_post,
+     .group = "execute",
+     .summary = "Runs a program",
+     .parameters = {&session},
+     .body = &call,
+     .answers = {CONTRACT_ANSWER(200, "ExecuteAnswer", "the program ran, however it ended"),
+                 &api_not_ready}},
+    {.method = "GET",
+     .path = "/sessions",
+     .name = "execute_sessions",
+     .handle = get_sessions,
+     .group = "execute",
+     .summary = "The sessions that there are",
+     .answers = {CONTRACT_ANSWER(200, "ExecuteSessions", "by their ids")}},
+    {.method = "DELETE",
+     .path = SESSIONS "{id}",
+     .name = "execute_delete_session",
+     .handle = delete_session,
+     .group = "execute",
+     .summary = "Ends a session",
+     .parameters = {&session_id},
+     .answers = {CONTRACT_ANSWER(200, "ExecuteMessage", "it is no longer there"),
+                 CONTRACT_ANSWER(404, "ExecuteError", "there is none")}},
 };
 
 const struct contract contract_execute = {
@@ -295,5 +340,6 @@ const struct contract contract_execute = {
     .fields = "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
               "X-Frame-Options: SAMEORIGIN\r\n"
               "X-XSS-Protection: 1; mode=block\r\n",
+    .problem = {"application/json", "ExecuteProblem"},
     .refuse = refuse,
 };

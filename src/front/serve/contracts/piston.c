@@ -265,24 +265,72 @@ static void post_job(struct exchange *exchange)
 
 /* ---- the contract ---- */
 
+static const struct api_body job = {"application/json", "PistonJob"};
+static const struct api_body package = {"application/json", "PistonPackage"};
+
+static const struct api_answer no_package = {
+    404, 0, {"application/json", "PistonMessage"}, "there is no such package", {NULL}};
+
 /* Its public host has everything at another place too. */
-#define ROUTES_BELOW(base)                                                                         \
-    {.method = "GET", .path = base "/runtimes", .handle = get_runtimes},                           \
-        {.method = "GET", .path = base "/connect", .handle = piston_connect},                      \
-        {.method = "POST", .path = base "/execute", .handle = post_job, .check = check_post},      \
-        {.method = "GET", .path = base "/packages", .handle = get_packages},                       \
-        {.method = "POST", .path = base "/packages", .handle = install, .check = check_post},      \
+#define ROUTES_BELOW(base, prefix)                                                                 \
+    {.method = "GET",                                                                              \
+     .path = base "/runtimes",                                                                     \
+     .name = prefix "_runtimes",                                                                   \
+     .handle = get_runtimes,                                                                       \
+     .group = "piston",                                                                            \
+     .summary = "The languages that there are",                                                    \
+     .answers = {CONTRACT_ANSWER(200, "PistonRuntimes", "those that the policy allows")}},         \
+        {.method = "GET",                                                                          \
+         .path = base "/connect",                                                                  \
+         .name = prefix "_connect",                                                                \
+         .handle = piston_connect,                                                                 \
+         .group = "piston",                                                                        \
+         .summary = "Runs a program by WebSocket, whose input is given as it goes on",             \
+         .answers = {&api_switched, &api_no_websocket, &api_not_ready}},                           \
+        {.method = "POST",                                                                         \
+         .path = base "/execute",                                                                  \
+         .name = prefix "_execute",                                                                \
+         .handle = post_job,                                                                       \
+         .check = check_post,                                                                      \
+         .group = "piston",                                                                        \
+         .summary = "Runs a program",                                                              \
+         .body = &job,                                                                             \
+         .answers = {CONTRACT_ANSWER(200, "PistonResult", "the program ran, however it ended"),    \
+                     &api_not_ready}},                                                             \
+        {.method = "GET",                                                                          \
+         .path = base "/packages",                                                                 \
+         .name = prefix "_packages",                                                               \
+         .handle = get_packages,                                                                   \
+         .group = "piston",                                                                        \
+         .summary = "The languages that there are, as packages",                                   \
+         .answers = {CONTRACT_ANSWER(200, "PistonPackages", "all of them installed")}},            \
+        {.method = "POST",                                                                         \
+         .path = base "/packages",                                                                 \
+         .name = prefix "_install",                                                                \
+         .handle = install,                                                                        \
+         .check = check_post,                                                                      \
+         .group = "piston",                                                                        \
+         .summary = "Installs nothing: what there is belongs to the host",                         \
+         .body = &package,                                                                         \
+         .answers = {&no_package, &api_not_ready}},                                                \
     {                                                                                              \
-        .method = "DELETE", .path = base "/packages", .handle = remove_one, .check = check_post    \
+        .method = "DELETE", .path = base "/packages", .name = prefix "_remove",                    \
+        .handle = remove_one, .check = check_post, .group = "piston",                              \
+        .summary = "Removes nothing, likewise", .body = &package, .answers = {                     \
+            &no_package,                                                                           \
+            &api_not_ready                                                                         \
+        }                                                                                          \
     }
 
-static const struct api_route routes[] = {ROUTES_BELOW("/api/v2"), ROUTES_BELOW("/api/v2/piston")};
+static const struct api_route routes[] = {ROUTES_BELOW("/api/v2", "piston"),
+                                          ROUTES_BELOW("/api/v2/piston", "piston_below")};
 
 const struct contract contract_piston = {
     .routes = routes,
     .route_count = ARRAY_LENGTH(routes),
     .below = "/api/v2/",
     .fields = "",
+    .problem = {"application/json", "PistonMessage"},
     .refuse = refuse,
     .refuse_message = piston_connect_refuse,
 };
