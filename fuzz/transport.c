@@ -2,7 +2,6 @@
 #include "fuzz/transport.h"
 
 #include "base/attributes.h"
-#include "front/serve/api/languages.h"
 #include "front/serve/api/routes.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/fail.h"
@@ -335,11 +334,6 @@ int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_er
     (void)rows;
     (void)columns;
     return job->is_done ? serve_fail(err, CELLA_ERROR_CALLER, "it has ended") : 0;
-}
-
-void languages_leave(struct exchange *exchange)
-{
-    assert(!exchange->is_put_off);
 }
 
 /* There are none. */

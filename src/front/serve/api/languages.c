@@ -64,7 +64,8 @@ static void serve_waiting(struct languages *languages, const struct cella_error 
 {
     while (!TAILQ_EMPTY(&languages->waiting)) {
         struct exchange *exchange = TAILQ_FIRST(&languages->waiting);
-        languages_leave(exchange);
+        TAILQ_REMOVE(&languages->waiting, exchange, waiting);
+        exchange->put_off = NULL;
         if (error == NULL) {
             exchange_handle(exchange);
         } else {
@@ -163,15 +164,7 @@ void languages_wait(struct exchange *exchange)
         return;
     }
     TAILQ_INSERT_TAIL(&server->languages->waiting, exchange, waiting);
-    exchange->is_put_off = true;
-}
-
-void languages_leave(struct exchange *exchange)
-{
-    if (exchange->is_put_off) {
-        TAILQ_REMOVE(&exchange->server->languages->waiting, exchange, waiting);
-        exchange->is_put_off = false;
-    }
+    exchange->put_off = &server->languages->waiting;
 }
 
 void languages_destroy(struct languages *languages)

@@ -17,8 +17,6 @@ struct server;
 const char *languages_list(const struct server *server);
 /* What cannot wait is answered. */
 void languages_wait(struct exchange *exchange);
-/* The exchange goes. */
-void languages_leave(struct exchange *exchange);
 /* The server goes, and nobody waits.  NULL is fine. */
 void languages_destroy(struct languages *languages);
 

@@ -2,7 +2,6 @@
 #include "front/serve/http/exchange.h"
 
 #include "base/clock.h"
-#include "front/serve/api/languages.h"
 #include "front/serve/api/routes.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -75,7 +74,9 @@ void exchange_destroy(struct exchange *exchange)
         return;
     }
     report_answered(exchange);
-    languages_leave(exchange);
+    if (exchange->put_off != NULL) {
+        TAILQ_REMOVE(exchange->put_off, exchange, waiting);
+    }
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     exchange->server->exchange_count--;
     exchange->connection->exchange_count--;
@@ -156,7 +157,7 @@ void exchange_handle(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_WORKING;
     routes_handle(exchange);
-    if (!exchange->is_put_off) {
+    if (exchange->put_off == NULL) {
         exchange_drop_body(exchange);
     }
 }

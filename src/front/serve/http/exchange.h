@@ -80,8 +80,8 @@ struct exchange {
     size_t body_size;
     size_t body_capacity;          /* counted in the server's body_bytes */
     char *idempotency_key;         /* that it has, or NULL */
-    bool is_put_off;               /* it is handled again later: languages_wait() */
-    TAILQ_ENTRY(exchange) waiting; /* then */
+    struct exchange_list *put_off; /* those that are handled again later; NULL: it is not */
+    TAILQ_ENTRY(exchange) waiting; /* among them */
     struct job *job;               /* what the request is about; NULL: no run */
     struct batch *batch;           /* likewise; NULL: no batch */
     struct pieces pieces;

@@ -1,5 +1,5 @@
 /*
- * See history.h.  Divisions: the file; what goes; adding.  Others: history_read.c, history_search.c.
+ * See history.h.  Divisions: the file; what goes; adding.  history_read.c and others find.
  *
  * How it works: write-ahead logging, and a commit for each change, which the kernel has when the
  * call returns: this process may be killed at any time and loses nothing.  That the host loses its

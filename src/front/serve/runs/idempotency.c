@@ -178,7 +178,7 @@ static void answer_batch(struct exchange *exchange, const char *id, enum batch_w
         answer_conflict(exchange, BATCHES "/", id);
     } else if (json == NULL) {
         answer_gone(exchange, id);
-    } else if (job_check_room(server, size, &error) < 0) {
+    } else if (job_check_room(exchange, size, &error) < 0) {
         free(json);
         answer_problem(exchange, 0, &error);
     } else if (way == BATCH_STREAMS) {
