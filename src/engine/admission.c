@@ -202,9 +202,14 @@ void admission_leave(struct stage *stage)
     }
 }
 
-bool admission_is_light(const struct stage *stage)
+enum keeper_turn admission_turn(const struct stage *stage)
 {
-    return stage->place.tenant->started == 1 && admission_of(stage)->sched.started > 1;
+    const struct sched *sched = &admission_of(stage)->sched;
+    if (sched->tenants <= 1) {
+        return KEEPER_TURN_ALONE;
+    }
+    return stage->place.tenant->started == 1 && sched->started > 1 ? KEEPER_TURN_FIRST
+                                                                   : KEEPER_TURN_COMMON;
 }
 
 /* ---- steps ---- */

@@ -16,6 +16,7 @@
 #define ENGINE_ADMISSION_H
 
 #include "base/attributes.h"
+#include "keeper/protocol.h"
 #include "sched/sched.h"
 
 #include <cella/cella.h>
@@ -58,8 +59,9 @@ int admission_start(struct stage *stage, struct cella_error *err) MUST_CHECK;
 /* It neither waits nor holds room any more.  Others start at the end of this step, or, outside of
  * one, of the next, which comes soon. */
 void admission_leave(struct stage *stage);
-/* Whether nothing else of its tenant's has begun, and something of others' has. */
-bool admission_is_light(const struct stage *stage);
+/* Of one that has just been begun: first, when nothing else of its tenant's has begun, and
+ * something of others' has. */
+enum keeper_turn admission_turn(const struct stage *stage);
 /* The next step comes soon. */
 void admission_wake(struct cella_engine *engine);
 

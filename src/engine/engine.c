@@ -252,8 +252,8 @@ static bool send_create(struct cella_engine *engine, struct stage *stage)
 {
     struct cella_error error;
     if (stage->create_pending &&
-        keeper_client_create(engine->keeper, stage->number, stage->pool, stage->goes_first,
-                             stage->plan, stage->sealed_pack, &error) == 1) {
+        keeper_client_create(engine->keeper, stage->number, stage->pool, stage->turn, stage->plan,
+                             stage->sealed_pack, &error) == 1) {
         stage->create_pending = false;
         fd_close(&stage->sealed_pack);
     }

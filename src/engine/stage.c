@@ -125,7 +125,7 @@ int stage_begin(struct stage *stage, struct cella_error *err)
     stage->begun_us = clock_monotonic_us();
     stage->number = ++engine_of(stage)->last_number;
     warm_began(stage);
-    stage->goes_first = admission_is_light(stage);
+    stage->turn = admission_turn(stage);
     stage->create_pending = true;
     engine_send(engine_of(stage), stage);
     run_begun(stage->run);

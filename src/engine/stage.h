@@ -40,11 +40,11 @@ struct stage {
     struct demand_kind *kind; /* of sandbox, that it wants; NULL: whatever is made for it */
     uint64_t pool;            /* the keeper's name for where one may be ready; 0: nowhere */
 
-    bool goes_first;     /* before those of others that have begun: see admission.h */
-    uint64_t number;     /* the keeper's name for it; 0: not yet begun */
-    int sealed_pack;     /* -1 when it is sent */
-    bool create_pending; /* the keeper is still to be asked for it */
-    bool stop_pending;   /* the keeper is still to be told to stop it */
+    enum keeper_turn turn; /* where processors are few: see admission.h */
+    uint64_t number;       /* the keeper's name for it; 0: not yet begun */
+    int sealed_pack;       /* -1 when it is sent */
+    bool create_pending;   /* the keeper is still to be asked for it */
+    bool stop_pending;     /* the keeper is still to be told to stop it */
     struct {
         int signal;
         unsigned rows, columns;

@@ -1,20 +1,24 @@
 /*
- * Runs that go first: of tenants who have nothing else running, while others have much.
+ * Whose runs go first, where several tenants share the processors.
  *
  * Room for a run is not yet a processor.  Beside programs that compute, one that would be done in a
- * millisecond waits for a turn each time that it, or its init, is woken up.  So while one that goes
- * first runs, the control groups of those that do not are idle ones (cpu.idle, Linux 5.15): the
- * kernel runs them where nobody else wants to.
+ * millisecond waits for a turn each time that it, or its init, is woken up.  So once there is more
+ * than one tenant, the control groups of runs are idle ones (cpu.idle, Linux 5.15): they are equals
+ * among each other, and the kernel runs them where no other group of ours wants to.  A run that
+ * goes first, of a tenant who has nothing else, is not idle for EXPRESS_US; and while there is one,
+ * nothing is made ahead, and nobody else's sandbox.
  *
- * That lasts EXPRESS_US at most, which is much for a short program and little for a long one.  The
- * others lose what those that go first use meanwhile, and that is half a processor at most, over
- * any longer time: who has used it up does not go first.  So nobody's limit of time on the clock
- * loses its meaning.
+ * That is much for a short program and little for a long one.  What the others lose by it is half a
+ * processor at most, over any longer time: a run for which none of that is left is like any other.
+ * So nobody's limit of time on the clock loses its meaning.
+ *
+ * The groups all lie in one of ours, which is not idle: to the rest of the host nothing changes.
+ * Where they do not, runs are as the kernel has them.
  */
 #ifndef KEEPER_EXPRESS_H
 #define KEEPER_EXPRESS_H
 
-#include "keeper/run.h"
+#include "keeper/protocol.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,26 +26,34 @@
 
 #define EXPRESS_US UINT64_C(20000)
 /* Processor time that may have been saved up of that half. */
-#define EXPRESS_SAVED_US UINT64_C(50000)
-/* Groups that are made idle: each is some work for the kernel. */
-#define EXPRESS_OTHERS_MAX 32U
+#define EXPRESS_SAVED_US UINT64_C(100000)
+/* At one time. */
+#define EXPRESS_MAX 4U
 
+struct run;
+
+/* All zero: there is one tenant. */
 struct express {
-    uint64_t run; /* that goes first; 0: none */
-    uint64_t began_us;
-    uint64_t saved_us;  /* processor time that may be used so */
+    bool shared; /* there has been more than one */
+    struct express_place {
+        uint64_t run; /* that goes first */
+        uint64_t began_us;
+    } first[EXPRESS_MAX];
+    size_t count;       /* of those */
+    uint64_t saved_us;  /* processor time that more of them may use */
     uint64_t looked_us; /* when that was reckoned; 0: never */
 };
 
-/* A run of that number is to go first of those that there are. */
-void express_begin(struct express *express, uint64_t id, struct run *const *runs, size_t count);
-/* One is there that was not. */
-void express_join(struct express *express, struct run *run);
-/* The run of that number is over; it may be gone. */
+/* There is a second tenant; `runs` are those of the first. */
+void express_share(struct express *express, struct run *const *runs, size_t count);
+/* One more is being made; it is nobody's yet. */
+void express_make(const struct express *express, const struct run *run);
+/* It begins; before it is told. */
+void express_begin(struct express *express, const struct run *run, enum keeper_turn turn);
+/* The run of that number is over; it may be gone from `runs`. */
 void express_leave(struct express *express, uint64_t id, struct run *const *runs, size_t count);
-/* Whether its time is over. */
-void express_look(struct express *express, struct run *const *runs, size_t count);
-/* In how many milliseconds that is to be looked at; -1: not at all. */
-int express_wait_ms(const struct express *express);
+/* Ends the time of those for whom it is over.  In how many milliseconds to look again; -1: not at
+ * all. */
+int express_look(struct express *express, struct run *const *runs, size_t count);
 
 #endif

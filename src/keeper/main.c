@@ -10,7 +10,6 @@
 #include "isolate/native/sandbox.h"
 #include "isolate/native/sys.h"
 #include "keeper/common.h"
-#include "keeper/express.h"
 #include "keeper/pool.h"
 #include "keeper/run.h"
 
@@ -42,7 +41,6 @@ struct keeper {
     size_t runs_max;               /* RUNS_MAX, or fewer where descriptors are few */
     struct pool *pools[POOLS_MAX]; /* in no order */
     size_t pool_count;
-    struct express express;
 };
 
 static void forget_inherited(struct keeper *keeper);
@@ -166,12 +164,13 @@ static void forget_run(struct keeper *keeper, const struct run *run)
     }
 }
 
-/* While there is nothing else to do.  False when the pools want nothing either. */
+/* While there is nothing else to do; while somebody goes first, not for others.  False when the
+ * pools want nothing either. */
 static bool work_ahead(struct keeper *keeper)
 {
     bool worked = false;
     for (size_t i = 0; i < keeper->pool_count && !worked; i++) {
-        worked = pool_step(keeper->pools[i]);
+        worked = pool_step(keeper->pools[i], keeper->common.express.count > 0);
     }
     return worked;
 }
@@ -180,7 +179,7 @@ static bool work_ahead(struct keeper *keeper)
 static int tell(struct keeper *keeper)
 {
     int wait = sandbox_host_tidy(&keeper->common.host) ? -1 : TIDY_PERIOD_MS;
-    const int express = express_wait_ms(&keeper->express);
+    const int express = express_look(&keeper->common.express, keeper->runs, keeper->run_count);
     wait = express >= 0 && (wait < 0 || express < wait) ? express : wait;
     for (size_t i = 0; i < keeper->pool_count; i++) {
         const int again = pool_tell(keeper->pools[i]);
@@ -202,7 +201,7 @@ static void handle_event(struct keeper *keeper, const struct watch *source)
         forget_run(keeper, run);
     }
     if (is_over || run->concluded) { /* and so not looked at */
-        express_leave(&keeper->express, id, keeper->runs, keeper->run_count);
+        express_leave(&keeper->common.express, id, keeper->runs, keeper->run_count);
     }
 }
 
@@ -212,7 +211,7 @@ static int serve(struct keeper *keeper)
 {
     struct epoll_event event;
     const size_t queued = keeper->common.wire.queued;
-    express_look(&keeper->express, keeper->runs, keeper->run_count);
+    IGNORE(express_look(&keeper->common.express, keeper->runs, keeper->run_count));
     int count = epoll_wait(keeper->common.epoll, &event, 1, 0);
     if (count == 0) {
         count = work_ahead(keeper) ? 0 : epoll_wait(keeper->common.epoll, &event, 1, tell(keeper));
@@ -340,12 +339,15 @@ static void forget_waiting(struct keeper *keeper, uint64_t id)
     }
 }
 
-static void start_anew(void *context, const struct plan *plan, uint64_t id, int pack)
+static void start_anew(void *context, const struct plan *plan, const struct pool_request *request)
 {
     static struct keeper_create create; /* too large for comfort on a stack */
-    create = (struct keeper_create){.header = {KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, id},
-                                    .plan = *plan};
-    IGNORE(create_run(context, &create, pack) != 0); /* it says itself what it refuses */
+    create = (struct keeper_create){
+        .header = {KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, request->id},
+        .turn = request->turn,
+        .plan = *plan,
+    };
+    IGNORE(create_run(context, &create, request->pack) != 0); /* it says itself what it refuses */
 }
 
 static struct pool *add_pool(struct keeper *keeper, const struct keeper_pool *order, int pack)
@@ -394,7 +396,6 @@ static void keep_run(void *context, struct run *run)
     if (run != NULL) {
         assert(keeper->run_count < RUNS_MAX); /* create_run() sees to it */
         keeper->runs[keeper->run_count++] = run;
-        express_join(&keeper->express, run);
     }
 }
 
@@ -423,11 +424,13 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
         wire_send(&keeper->common.wire, &refused, sizeof(refused), NULL, 0);
         return 0;
     }
-    if (create->goes_first != 0) {
-        express_begin(&keeper->express, create->header.run, keeper->runs, keeper->run_count);
+    const enum keeper_turn turn = (enum keeper_turn)create->turn;
+    if (turn != KEEPER_TURN_ALONE) {
+        express_share(&keeper->common.express, keeper->runs, keeper->run_count);
     }
+    const struct pool_request request = {create->header.run, pack, turn};
     struct pool **pool = create->pool != 0 ? find_pool(keeper, create->pool) : NULL;
-    if (pool != NULL && pool_serve(*pool, &create->plan, create->header.run, pack)) {
+    if (pool != NULL && pool_serve(*pool, &create->plan, &request)) {
         return 0;
     }
     keep_run(keeper, run_create(&keeper->common, create, pack));

@@ -67,8 +67,8 @@ void pool_event(struct pool *pool, enum watch_source source)
 
 /* ---- who waits ---- */
 
-/* Who has waited longest; its pack is the caller's then. */
-static bool next_waiting(struct pool *pool, struct pool_waiting *ret_first)
+/* Whose turn it is; its pack is the caller's then. */
+static bool next_waiting(struct pool *pool, struct pool_request *ret_first)
 {
     if (pool->waiting_count == 0) {
         return false;
@@ -82,16 +82,16 @@ static bool next_waiting(struct pool *pool, struct pool_waiting *ret_first)
 /* What failed may fail again: they are not to wait for that. */
 static void start_waiting_anew(struct pool *pool)
 {
-    struct pool_waiting first;
+    struct pool_request first;
     while (next_waiting(pool, &first)) {
-        pool->owner.cold(pool->owner.context, &pool->plan, first.id, first.pack);
+        pool->owner.cold(pool->owner.context, &pool->plan, &first);
         fd_close(&first.pack);
     }
 }
 
 void pool_forget_all(struct pool *pool)
 {
-    struct pool_waiting first;
+    struct pool_request first;
     while (next_waiting(pool, &first)) {
         fd_close(&first.pack);
     }
@@ -150,11 +150,20 @@ static void make_one(struct pool *pool)
     pool->making[pool->making_count++] = run;
 }
 
-bool pool_step(struct pool *pool)
+static size_t count_first(const struct pool *pool)
 {
+    size_t count = 0;
+    while (count < pool->waiting_count && pool->waiting[count].turn == KEEPER_TURN_FIRST) {
+        count++;
+    }
+    return count;
+}
+
+bool pool_step(struct pool *pool, bool hurry)
+{
+    const size_t needed = hurry ? count_first(pool) : pool->target + pool->waiting_count;
     const bool wanted =
-        pool->parked_count + pool->making_count < pool->target + pool->waiting_count &&
-        pool->making_count < POOL_MAKING_MAX;
+        pool->parked_count + pool->making_count < needed && pool->making_count < POOL_MAKING_MAX;
     const bool has_zygote = pool->pack >= 0 && !pool->one_shot;
     const uint64_t now = clock_monotonic_us();
     if (pool->failures > 0 && pool->making_count > 0 && now >= pool->retry_us) {
@@ -183,12 +192,12 @@ static void rest(struct pool *pool)
 }
 
 /* False: it has just died, and is gone. */
-static bool begin(struct pool *pool, struct run *run, uint64_t id, int pack)
+static bool begin(struct pool *pool, struct run *run, const struct pool_request *request)
 {
     pool->taken++;
     pool->changed = true;
     rest(pool);
-    if (run_assign(run, id, pack) != 0) {
+    if (run_assign(run, request->id, request->pack, request->turn) != 0) {
         return false;
     }
     pool->owner.began(pool->owner.context, run);
@@ -203,13 +212,13 @@ static void on_parked(void *context, struct run *run)
     pool->failures = 0;
     pool->made++;
     pool->changed = true;
-    struct pool_waiting first;
+    struct pool_request first;
     if (!next_waiting(pool, &first)) {
         pool->parked[pool->parked_count++] = run;
         return;
     }
-    if (!begin(pool, run, first.id, first.pack)) {
-        pool->owner.cold(pool->owner.context, &pool->plan, first.id, first.pack);
+    if (!begin(pool, run, &first)) {
+        pool->owner.cold(pool->owner.context, &pool->plan, &first);
     }
     fd_close(&first.pack);
 }
@@ -282,7 +291,17 @@ struct pool *pool_create(struct common *common, const struct pool_owner *owner,
     return pool;
 }
 
-bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pack)
+/* Behind those who came before, but before those who do not go first. */
+static void add_waiting(struct pool *pool, const struct pool_request *request)
+{
+    size_t at = pool->waiting_count++;
+    for (; at > 0 && pool->waiting[at - 1].turn < request->turn; at--) {
+        pool->waiting[at] = pool->waiting[at - 1];
+    }
+    pool->waiting[at] = *request;
+}
+
+bool pool_serve(struct pool *pool, const struct plan *plan, const struct pool_request *request)
 {
     /* The engine is not believed: what is ready is for this plan alone. */
     if (memcmp(plan, &pool->plan, sizeof(*plan)) != 0) {
@@ -291,24 +310,24 @@ bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pac
     while (pool->parked_count > 0) {
         struct run *run = pool->parked[0];
         drop(pool->parked, &pool->parked_count, run);
-        if (begin(pool, run, id, pack)) {
+        if (begin(pool, run, request)) {
             return true;
         }
     }
     const bool soon = pool->nest != NULL && pool->nest->zygote.ready && pool->failures == 0 &&
                       pool->waiting_count < POOL_WAITING_MAX;
-    const int kept = soon ? fcntl(pack, F_DUPFD_CLOEXEC, 0) : -1;
+    const int kept = soon ? fcntl(request->pack, F_DUPFD_CLOEXEC, 0) : -1;
     if (kept < 0) {
         return false;
     }
-    pool->waiting[pool->waiting_count++] = (struct pool_waiting){id, kept};
+    add_waiting(pool, &(struct pool_request){request->id, kept, request->turn});
     return true;
 }
 
 bool pool_forget(struct pool *pool, uint64_t id)
 {
     for (size_t i = 0; i < pool->waiting_count; i++) {
-        struct pool_waiting *waiting = &pool->waiting[i];
+        struct pool_request *waiting = &pool->waiting[i];
         if (waiting->id == id) {
             fd_close(&waiting->pack);
             pool->waiting_count--;

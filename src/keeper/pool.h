@@ -32,9 +32,10 @@
  * interpreter that starts anew. */
 #define POOL_WAITING_MAX 64
 
-struct pool_waiting {
+struct pool_request {
     uint64_t id;
     int pack;
+    enum keeper_turn turn;
 };
 
 /* What becomes of those that waited: a run, or with a zygote that fails one to be started anew;
@@ -42,14 +43,14 @@ struct pool_waiting {
 struct pool_owner {
     void *context;
     void (*began)(void *context, struct run *run);
-    void (*cold)(void *context, const struct plan *plan, uint64_t id, int pack);
+    void (*cold)(void *context, const struct plan *plan, const struct pool_request *request);
 };
 
 struct pool {
     struct common *common;
     struct pool_owner owner;
     struct run_maker maker;                        /* it is itself one */
-    struct pool_waiting waiting[POOL_WAITING_MAX]; /* the first come first */
+    struct pool_request waiting[POOL_WAITING_MAX]; /* those who go first, then the first come */
     size_t waiting_count;
     uint64_t id;
     struct plan plan;
@@ -84,14 +85,15 @@ void pool_destroy(struct pool *pool);
 
 void pool_set_target(struct pool *pool, uint32_t target);
 /* Gives a request what is ready, or lets it wait for what soon will be.  False: it is to be started
- * anew.  `pack` stays the caller's. */
-bool pool_serve(struct pool *pool, const struct plan *plan, uint64_t id, int pack);
+ * anew.  Its pack stays the caller's. */
+bool pool_serve(struct pool *pool, const struct plan *plan, const struct pool_request *request);
 /* Forgets a request that waits; false when there is none of that number. */
 bool pool_forget(struct pool *pool, uint64_t id);
 /* Likewise all of them. */
 void pool_forget_all(struct pool *pool);
-/* Goes on making, by one step.  False when there is nothing to do now. */
-bool pool_step(struct pool *pool);
+/* Goes on making, by one step; `hurry`: for those who go first, and nobody else.  False when there
+ * is nothing to do now. */
+bool pool_step(struct pool *pool, bool hurry);
 void pool_event(struct pool *pool, enum watch_source source);
 /* Tells the engine, when there is something to tell that is not too soon.  When to look again, in
  * milliseconds; -1: when something has happened. */

@@ -49,10 +49,18 @@ struct keeper_frame_header {
     uint64_t run; /* the engine's number for the run, never reused */
 };
 
+/* Whose turn it is where processors are few: see express.h. */
+enum keeper_turn {
+    KEEPER_TURN_ALONE,  /* there is nobody else */
+    KEEPER_TURN_COMMON, /* like that of most */
+    KEEPER_TURN_FIRST,  /* before those, for a moment */
+    KEEPER_TURNS,
+};
+
 struct keeper_create {
     struct keeper_frame_header header;
-    uint64_t pool;       /* 0: none */
-    uint32_t goes_first; /* 1: before those that are there, for a moment: see express.h */
+    uint64_t pool; /* 0: none */
+    uint32_t turn; /* enum keeper_turn */
     uint32_t reserved;
     struct plan plan; /* one SCM_RIGHTS descriptor with it: the pack, a sealed memfd */
 };

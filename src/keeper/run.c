@@ -60,8 +60,9 @@ static struct run *new_run(struct common *common, const struct plan *plan, struc
 }
 
 /* It is there, whoever made it: on to its program. */
-static int begin(struct run *run, int pack, struct cella_error *err)
+static int begin(struct run *run, int pack, enum keeper_turn turn, struct cella_error *err)
 {
+    express_begin(&run->common->express, run, turn);
     if (sandbox_run(&run->sandbox, pack, err) != 0) {
         return -1;
     }
@@ -88,7 +89,8 @@ struct run *run_create(struct common *common, const struct keeper_create *create
                sandbox_start(host, ceiling_mark(ceiling, &create->plan), false, &run->sandbox,
                              &step, &err) == 0) {
         step = STEP_CLONE;
-        if (watch_all(run, &err) == 0 && begin(run, pack, &err) == 0) {
+        if (watch_all(run, &err) == 0 &&
+            begin(run, pack, (enum keeper_turn)create->turn, &err) == 0) {
             return run;
         }
         sandbox_tell_failure(&run->sandbox, &step, &err);
@@ -121,16 +123,17 @@ struct run *run_make(struct common *common, const struct run_maker *maker,
         run_destroy(run);
         return NULL;
     }
+    express_make(&common->express, run);
     enter(run, RUN_MAKING, MAKING_MAX_US);
     return run;
 }
 
-int run_assign(struct run *run, uint64_t id, int pack)
+int run_assign(struct run *run, uint64_t id, int pack, enum keeper_turn turn)
 {
     struct cella_error err;
     run->id = id;
     run->maker = NULL;
-    if (begin(run, pack, &err) != 0) {
+    if (begin(run, pack, turn, &err) != 0) {
         run_destroy(run);
         return -1;
     }

@@ -56,7 +56,6 @@ struct run {
     bool dead;                    /* its init, whatever that has said before */
     bool ending;                  /* it is over, but for its sandbox's own end */
     bool concluded;               /* the engine has been told of its end */
-    bool is_idle;                 /* another goes first: see express.h */
     bool warm;                    /* its program was there before it was */
     bool one_shot;                /* and is no zygote's child */
     bool program_parked;          /* it has said so */
@@ -90,7 +89,7 @@ int run_built(struct run *run, int pidfd, struct cella_error *err) MUST_CHECK;
 int run_forked(struct run *run, int pidfd, struct cella_error *err) MUST_CHECK;
 /* Makes one that is parked the run of a CREATE, and says CREATED.  -1: it has died, and is
  * freed. */
-int run_assign(struct run *run, uint64_t id, int pack) MUST_CHECK;
+int run_assign(struct run *run, uint64_t id, int pack, enum keeper_turn turn) MUST_CHECK;
 
 /* The engine wants it ended. */
 void run_stop(struct run *run);

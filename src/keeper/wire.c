@@ -54,7 +54,7 @@ static bool is_well_formed(const union wire_request *request, size_t size, int p
     switch (request->header.type) {
     case KEEPER_CREATE:
         return size == sizeof(request->create) && (pack >= 0 || lost) &&
-               request->create.goes_first <= 1 && request->create.reserved == 0;
+               request->create.turn < KEEPER_TURNS && request->create.reserved == 0;
     case KEEPER_POOL: /* with or without */
         return size == sizeof(request->pool);
     case KEEPER_STOP:

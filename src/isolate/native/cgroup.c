@@ -172,7 +172,10 @@ int cgroup_set_idle(const struct cgroup *group, bool idle)
 {
     const bool version_2 = group->host->mechanism == KEEPER_BY_CGROUP_V2;
     const int dir = version_2 ? group->dirs[0] : cpu_directory(group);
-    return dir >= 0 ? sys_write_file(dir, "cpu.idle", idle ? "1" : "0") : -1;
+    if (!group->host->apart || dir < 0) {
+        return -1;
+    }
+    return sys_write_file(dir, "cpu.idle", idle ? "1" : "0");
 }
 
 int cgroup_clone_fd(const struct cgroup *group)

@@ -43,7 +43,7 @@ int cgroup_limit(const struct cgroup *group, const struct limits *limits, uint64
 void cgroup_free_cpu(const struct cgroup *group, const struct limits *limits);
 
 /* Whether it runs only where no other group of ours wants to.  -1 where the kernel has no such
- * thing (before Linux 5.15), or processors are not ours to share out. */
+ * thing (before Linux 5.15), or there may be somebody beside our groups. */
 int cgroup_set_idle(const struct cgroup *group, bool idle);
 
 /* A descriptor for CLONE_INTO_CGROUP, or -1 where the new process must enter by itself. */

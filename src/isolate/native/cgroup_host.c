@@ -144,8 +144,12 @@ static bool open_version_1(struct cgroup_host *host, const char *own_groups)
         (void)snprintf(hierarchy, sizeof(hierarchy), CGROUP_ROOT "/%s", cgroup_controller_names[i]);
         if (own_group(own_groups, cgroup_controller_names[i], own_path, sizeof(own_path))) {
             host->parents[i] = open_shared(hierarchy);
-            if (host->parents[i] < 0) {
+            const bool apart = host->parents[i] >= 0;
+            if (!apart) {
                 host->parents[i] = open_own(hierarchy, own_path);
+            }
+            if (i == CGROUP_CPU) {
+                host->apart = apart;
             }
         }
     }
@@ -295,6 +299,7 @@ static bool open_version_2(struct cgroup_host *host, const char *own_groups)
         return false;
     }
     int dir = open_top();
+    host->apart = dir >= 0;
     if (dir < 0) {
         dir = open_delegated(own_path);
     }

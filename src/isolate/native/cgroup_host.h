@@ -31,6 +31,7 @@ struct cgroup_host {
     enum keeper_mechanism mechanism; /* KEEPER_BY_SUPERVISION: no groups here */
     int parents[CGROUP_CONTROLLERS]; /* directories that groups are made in; -1: none.  With
                                           version 2 all in parents[0] */
+    bool apart;       /* they lie in one of ours, as to processors, and nobody else does */
     bool without_cpu; /* version 2 where the share of the processors was not delegated */
     char prefix[CGROUP_NAME_MAX];     /* of the names of this keeper's groups */
     uint64_t dying[CGROUP_DYING_MAX]; /* numbers of those that could not yet be removed */

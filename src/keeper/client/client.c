@@ -287,14 +287,15 @@ static int send_with_plan(struct keeper_client *client, const void *front, size_
     return send_parts(client, parts, ARRAY_LENGTH(parts), pack, err);
 }
 
-int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool, bool goes_first,
-                         const struct plan *plan, int pack, struct cella_error *err)
+int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool,
+                         enum keeper_turn turn, const struct plan *plan, int pack,
+                         struct cella_error *err)
 {
     const struct {
         struct keeper_frame_header header;
         uint64_t pool;
-        uint32_t goes_first, reserved;
-    } front = {{KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, run}, pool, goes_first, 0};
+        uint32_t turn, reserved;
+    } front = {{KEEPER_CREATE, KEEPER_PROTOCOL_VERSION, run}, pool, (uint32_t)turn, 0};
     static_assert(offsetof(struct keeper_create, plan) == sizeof(front) &&
                       sizeof(struct keeper_create) == sizeof(front) + sizeof(struct plan),
                   "no padding in struct keeper_create");

@@ -62,8 +62,9 @@ int keeper_client_pidfd(const struct keeper_client *client);
 
 /* Each returns 1 when the frame is on its way, 0 when the socket is full for now, -1 when the
  * keeper is lost.  `pack` stays the caller's. */
-int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool, bool goes_first,
-                         const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
+int keeper_client_create(struct keeper_client *client, uint64_t run, uint64_t pool,
+                         enum keeper_turn turn, const struct plan *plan, int pack,
+                         struct cella_error *err) MUST_CHECK;
 /* `pack` -1: none; else it starts the pool's zygote, or its one-shots. */
 int keeper_client_pool(struct keeper_client *client, uint64_t pool, uint32_t size, bool one_shot,
                        const struct plan *plan, int pack, struct cella_error *err) MUST_CHECK;
