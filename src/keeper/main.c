@@ -195,12 +195,12 @@ static void handle_event(struct keeper *keeper, const struct watch *source)
         pool_event(source->pool, source->source);
         return;
     }
-    const uint64_t id = run->id;
+    const uint64_t id = run->maker == NULL ? run->id : 0; /* a pool has numbers of its own */
     const bool is_over = run_event(run, source->source) == RUN_IS_OVER;
     if (is_over) {
         forget_run(keeper, run);
     }
-    if (is_over || run->concluded) { /* and so not looked at */
+    if (id != 0 && (is_over || run->concluded)) { /* and so not looked at */
         express_leave(&keeper->common.express, id, keeper->runs, keeper->run_count);
     }
 }

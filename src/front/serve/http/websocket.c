@@ -283,7 +283,11 @@ static bool next_piece(struct websocket *websocket)
         websocket_close(exchange, WEBSOCKET_NORMAL, "");
         return false;
     }
-    return exchange->answer.body_size > 0 && queue_piece(websocket) == 0;
+    if (exchange->answer.body_size > 0 && queue_piece(websocket) != 0) {
+        connection_give_up(exchange->connection); /* no memory: nothing of it is left out */
+        return false;
+    }
+    return exchange->answer.body_size > 0;
 }
 
 /* wslay sends control frames before all others: so the last one only when there are no others. */
