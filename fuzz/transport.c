@@ -13,7 +13,6 @@
 #include "front/serve/http/websocket.h"
 #include "front/serve/log.h"
 #include "front/serve/records/report.h"
-#include "front/serve/runs/batch.h"
 #include "front/serve/runs/interactive.h"
 #include "front/serve/runs/job.h"
 
@@ -334,20 +333,6 @@ int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_er
     (void)rows;
     (void)columns;
     return job->is_done ? serve_fail(err, CELLA_ERROR_CALLER, "it has ended") : 0;
-}
-
-/* There are none. */
-void batch_leave(struct batch *batch)
-{
-    assert(batch == NULL);
-}
-
-int batch_next(struct batch *batch, char **ret_text, size_t *ret_size)
-{
-    assert(batch == NULL);
-    *ret_text = NULL;
-    *ret_size = 0;
-    return 0;
 }
 
 void transport_take_input(bool takes)

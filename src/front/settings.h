@@ -38,6 +38,10 @@
       "$XDG_STATE_HOME)")                                                                          \
     S(x, WORKSPACE, "workspace", workspace, PATH, "", 0, 0, START, "DIR", DIRECTORY,               \
       "programs of /execute work in DIR, and what they leave there stays")                         \
+    S(x, SESSION_MEMORY, "session-memory", session_memory_bytes, SIZE, "1g", 64U << 20,            \
+      UNITS_SIZE_MAX, LIVE, "SIZE", NONE, "memory of a session of /execute, such as 4g")           \
+    S(x, SESSION_IDLE, "session-idle", session_idle_ms, TIME, "10m", 1000, 86400000, LIVE, "TIME", \
+      NONE, "how long such a session is kept when nothing is asked of it")                         \
     S(x, POOL_MEMORY, "pool-memory", pool_memory_bytes, SIZE, "512m", 0, UNITS_SIZE_MAX, START,    \
       "SIZE", NONE, "memory for what is made ahead of need, such as 1g; 0: nothing is")            \
     S(x, COMPILE_CACHE, "compile-cache", compile_cache_bytes, SIZE, "256m", 0, UNITS_SIZE_MAX,     \

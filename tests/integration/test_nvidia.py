@@ -259,24 +259,6 @@ def test_ipython(server):
     assert cell("!echo hi") == ("completed", "hi\n", "")
 
 
-def test_sessions(server):
-    session = {"X-Session-ID": "0b5f"}
-    assert server.ask("GET", "/sessions")[2] == {"sessions": {}, "backend": "ipython"}
-    assert server.ask("DELETE", "/sessions/0b5f")[0] == 404
-    # The first call of a session is a call; of a second one the state is not there.
-    assert call(server, "x = 1", headers=session, language="ipython")["new_session_created"] is True
-    second = call(server, "print(x)", headers=session, language="ipython")
-    assert second["process_status"] == "error"
-    assert "does not keep the state of sessions yet" in second["stderr"]
-    status, _, answer = server.ask("DELETE", "/sessions/0b5f")
-    assert (status, answer) == (200, {"message": "IPython session 0b5f deleted successfully"})
-    assert server.ask("DELETE", "/sessions/0b5f")[2] == {"error": "IPython session 0b5f not found"}
-    status, answer = post(server, {"generated_code": "1", "language": "ipython"},
-                          {"X-Session-ID": "x" * 129})
-    assert status == 400 and "128" in answer["stderr"]
-    assert "new_session_created" not in call(server, "x = 1", headers=session)
-
-
 # ---- the libraries ----
 
 @libraries

@@ -32,7 +32,7 @@ static const struct manual_row environment[] = {
     {"XDG_STATE_HOME", "where an ordinary user's server keeps its state (~/.local/state)"},
     {"CELLA_SOCKET", "path of the server's socket, for 'cella serve' and for 'cella run'"},
     {"CELLA_LISTEN, CELLA_STATE, CELLA_LOG, CELLA_POOL_MEMORY, CELLA_COMPILE_CACHE, "
-     "CELLA_HISTORY, CELLA_HISTORY_DAYS",
+     "CELLA_HISTORY, CELLA_HISTORY_DAYS, CELLA_SESSION_MEMORY, CELLA_SESSION_IDLE",
      "what 'cella serve' is not told by its options; several addresses with commas between them"},
     {"CELLA_KEEPER", "path of the program cella-keeper, when it is not where it was installed"},
 };

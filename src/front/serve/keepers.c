@@ -3,6 +3,7 @@
  */
 #include "front/serve/keepers.h"
 
+#include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/fail.h"
 #include "front/serve/log.h"
 #include "front/serve/runs/batch.h"
@@ -158,6 +159,7 @@ static void on_engine(void *context)
         return;
     }
     job_feed_all(server);
+    execute_sessions_go_on(server);
     if (server->trial != NULL && server->trial_done) {
         take_trial(server);
     }

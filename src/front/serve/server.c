@@ -7,6 +7,7 @@
 #include "front/serve/api/languages.h"
 #include "front/serve/api/openapi.h"
 #include "front/serve/contracts/contract.h"
+#include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/contracts/piston.h"
 #include "front/serve/contracts/workspace.h"
 #include "front/serve/fail.h"
@@ -40,7 +41,7 @@
  * when there is one again. */
 #define ACCEPT_PAUSE_MS 200U
 /* Watches besides the connections: listeners, the engine, signals. */
-#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 10U)
+#define OTHER_WATCHES_MAX (VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 11U)
 
 static int open_listeners(struct server *server, struct cella_error *err);
 static int watch_signals(struct server *server, struct cella_error *err);
@@ -172,7 +173,7 @@ void server_close(struct server *server)
     tls_host_close(server->tls);
     contract_policies_destroy(server->contract_policies);
     workspace_close(server);
-    free(server->execute_sessions);
+    execute_sessions_destroy(server->execute_sessions);
     languages_destroy(server->languages);
     piston_names_destroy(server->piston);
     loop_destroy(server->loop);
@@ -372,6 +373,7 @@ static void begin_end(struct server *server)
     server_set_state(server, SERVER_DRAINING, "lets runs end");
     close_listeners(server);
     job_give_up_all(server);
+    execute_sessions_wake(server);
     if (server->settings->drain_ms == 0) {
         cancel_runs(server);
     } else {

@@ -93,7 +93,7 @@ struct server {
     char *documents[SERVER_DOCUMENTS]; /* each made once */
     char *policies_dir;                /* searched before the standard places; NULL: none */
     struct contract_policies *contract_policies; /* of contracts, as they were read; or NULL */
-    struct execute_sessions *execute_sessions;   /* NULL: none was begun */
+    struct execute_sessions *execute_sessions;   /* NULL: nobody has begun one yet */
     struct languages *languages; /* that are being looked for; NULL: nobody has asked yet */
     struct piston_names *piston; /* by other names; likewise */
     struct cella_engine *engine;

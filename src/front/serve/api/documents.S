@@ -1,4 +1,4 @@
-/* Texts that the document about the service is made of, each with a NUL behind it. */
+/* Texts that the document about the service is made of, and a program, each with a NUL behind it. */
     .macro text, name, file
     .global serve_\name\()_text
     .hidden serve_\name\()_text
@@ -15,4 +15,5 @@ serve_\name\()_text:
     text batch, "schema/batch.schema.json"
     text batch_result, "schema/batch_result.schema.json"
     text schemas, "src/front/serve/api/schemas.json"
+    text ipython, "src/front/serve/contracts/ipython.py"
     .section .note.GNU-stack,"",%progbits

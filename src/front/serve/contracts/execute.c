@@ -3,6 +3,7 @@
 
 #include "base/json_write.h"
 #include "front/serve/contracts/contract.h"
+#include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/contracts/piston.h"
 #include "front/serve/contracts/workspace.h"
 #include "front/serve/fail.h"
@@ -16,10 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define SESSIONS       "/sessions/"
-#define SESSION_ID_MAX 128U
-/* Sessions that are known to have been begun; of more the oldest are forgotten. */
-#define SESSIONS_MAX 1024U
+#define SESSIONS "/sessions/"
+/* Where the policy has no cap. */
+#define SESSION_WALL_MS (24.0 * 3600 * 1000)
 
 /* ---- errors ---- */
 
@@ -81,99 +81,47 @@ static void get_health(struct exchange *exchange)
 
 /* ---- sessions ---- */
 
-/* Which were begun: numbers made of their tenants and ids. */
-struct execute_sessions {
-    uint64_t items[SESSIONS_MAX];
-    size_t count;
-    size_t next; /* that the next one takes the place of */
-};
-
-/* FNV-1a, of whose it is and what it is called. */
-static uint64_t session_number(const struct exchange *exchange, const char *id)
-{
-    const char *const parts[] = {exchange_tenant(exchange), "/", id};
-    uint64_t number = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        for (const char *at = parts[i]; *at != '\0'; at++) {
-            number = (number ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-        }
-    }
-    return number;
-}
-
-static uint64_t *find_session(struct execute_sessions *sessions, uint64_t number)
-{
-    for (size_t i = 0; sessions != NULL && i < sessions->count; i++) {
-        if (sessions->items[i] == number) {
-            return &sessions->items[i];
-        }
-    }
-    return NULL;
-}
-
-static int add_session(struct server *server, uint64_t number)
-{
-    if (server->execute_sessions == NULL) {
-        server->execute_sessions = calloc(1, sizeof(*server->execute_sessions));
-    }
-    struct execute_sessions *sessions = server->execute_sessions;
-    if (sessions == NULL) {
-        return -1;
-    }
-    sessions->items[sessions->next] = number;
-    sessions->next = (sessions->next + 1) % SESSIONS_MAX;
-    sessions->count += sessions->count < SESSIONS_MAX;
-    return 0;
-}
-
-/* None lives on behind its call. */
 static void get_sessions(struct exchange *exchange)
 {
     struct buffer body;
-    buffer_init(&body, 0);
-    const int written = buffer_add_string(&body, "{\"sessions\":{},\"backend\":\"ipython\"}");
+    const int written = execute_sessions_write(exchange, &body);
     contract_answer(exchange, 200, &body, written < 0);
 }
 
 static void delete_session(struct exchange *exchange)
 {
     const char *id = exchange->head.path + strlen(SESSIONS);
-    uint64_t *session =
-        find_session(exchange->server->execute_sessions, session_number(exchange, id));
-    char text[SESSION_ID_MAX + 64];
+    const bool found = execute_sessions_delete(exchange, id) == 0;
+    char text[EXECUTE_SESSION_ID_MAX + 64];
     (void)snprintf(text, sizeof(text), "IPython session %.128s %s", id,
-                   session != NULL ? "deleted successfully" : "not found");
-    if (session != NULL) {
-        *session = 0; /* its place is taken when its turn comes */
-    }
-    tell(exchange, session != NULL ? 200 : 404, session != NULL ? "message" : "error", text);
+                   found ? "deleted successfully" : "not found");
+    tell(exchange, found ? 200 : 404, found ? "message" : "error", text);
 }
 
-/* The first call of a session is like any other.  A second one would find what the first has left
- * in the interpreter, which is not kept: so it is not run. */
-static int check_session(struct exchange *exchange, const json_t *body, struct execute_call *call)
+static bool is_session_id(const char *id)
 {
-    const char *id = http_header(&exchange->head, "X-Session-ID");
-    if (id == NULL || !execute_is_interactive(body)) {
-        return 0;
+    const size_t size = strlen(id);
+    for (const char *at = id; *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~' || *at == '/') { /* which is no part of a path */
+            return false;
+        }
     }
-    if (strlen(id) > SESSION_ID_MAX) {
-        fail(exchange, 400, "X-Session-ID has more than 128 characters");
-        return -1;
+    return size > 0 && size <= EXECUTE_SESSION_ID_MAX;
+}
+
+/* One takes as long as the policy lets a run take, and not the memory of a call that is alone: as
+ * many as work with the server at one time stay on the host together. */
+static struct execute_session_limits find_limits(const struct exchange *exchange,
+                                                 const json_t *policy)
+{
+    const double wanted = (double)exchange->server->settings->session_memory_bytes;
+    struct execute_session_limits limits = {SESSION_WALL_MS, wanted};
+    (void)contract_cap(policy, CONTRACT_RUN, "wall_ms", &limits.wall_ms);
+    if (contract_cap(policy, CONTRACT_RUN, "memory_bytes", &limits.memory_bytes) &&
+        limits.memory_bytes > wanted) {
+        limits.memory_bytes = wanted;
     }
-    const uint64_t number = session_number(exchange, id);
-    if (find_session(exchange->server->execute_sessions, number) != NULL) {
-        fail(exchange, 200,
-             "This server does not keep the state of sessions yet: what an earlier call has "
-             "defined is gone. Send all of the program in one call, with another X-Session-ID.\n");
-        return -1;
-    }
-    if (add_session(exchange->server, number) < 0) {
-        fail(exchange, 500, "memory is short");
-        return -1;
-    }
-    call->begins_session = true;
-    return 0;
+    return limits;
 }
 
 /* ---- the call ---- */
@@ -221,20 +169,39 @@ static void answer_result(struct exchange *exchange, const struct cella_result *
     }
 }
 
-/* With a good request. */
-static void carry_out(struct exchange *exchange, const json_t *body, const struct buffer *request,
-                      struct execute_call *call)
+static void refuse_memory(struct exchange *exchange)
 {
-    struct buffer answer;
-    if (check_session(exchange, body, call) < 0) {
-        return; /* it is answered */
+    struct cella_error err;
+    (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
+    answer_problem(exchange, 0, &err);
+}
+
+/* A good call, whose texts may be taken.  One that names no session is alone. */
+static void carry_out(struct exchange *exchange, const json_t *policy, const char *policy_name,
+                      struct execute_call *call, struct execute_texts *texts)
+{
+    const char *id = call->is_interactive ? http_header(&exchange->head, "X-Session-ID") : NULL;
+    struct buffer buffer;
+    call->in_session = id != NULL;
+    call->is_later = call->is_later || call->in_session; /* the first ones have none */
+    if (id != NULL && !is_session_id(id)) {
+        fail(exchange, 400, "X-Session-ID must have 1 to 128 characters of ASCII, and no /");
+    } else if (!call->has_time) {
+        call->is_new = id != NULL && !execute_sessions_has(exchange, id);
+        const int written = execute_timeout_write(call, &buffer);
+        contract_answer(exchange, 200, &buffer, written < 0);
+    } else if (id != NULL) {
+        const struct execute_session_limits limits = find_limits(exchange, policy);
+        execute_sessions_call(exchange, id, call, texts, policy_name, &limits);
+    } else {
+        buffer_init(&buffer, 0);
+        if (execute_request_write(call, texts, policy_name, &buffer) == 0) {
+            contract_start(exchange, &buffer, answer_result, call, sizeof(*call));
+        } else {
+            refuse_memory(exchange);
+        }
+        buffer_done(&buffer);
     }
-    if (!call->has_time) {
-        const int written = execute_timeout_write(call, &answer);
-        contract_answer(exchange, 200, &answer, written < 0);
-        return;
-    }
-    contract_start(exchange, request, answer_result, call, sizeof(*call));
 }
 
 /* One of Piston's: NVIDIA's newest clients send those, also to where the older ones sent calls. */
@@ -249,7 +216,7 @@ static void post(struct exchange *exchange)
     AUTO_JSON json_t *body = NULL;
     const json_t *policy = NULL;
     struct execute_call call;
-    struct buffer request;
+    struct execute_texts texts;
     struct cella_error err;
     char refusal[EXECUTE_REFUSAL_MAX] = "";
     if (contract_read(exchange, &body, &err) < 0 || json_is_null(body)) {
@@ -266,25 +233,26 @@ static void post(struct exchange *exchange)
         answer_problem(exchange, 500, &err);
         return;
     }
-    buffer_init(&request, 0);
-    if (execute_request_write(body, policy, name, &request, &call, refusal) == 0) {
-        carry_out(exchange, body, &request, &call);
+    if (execute_call_read(body, policy, &call, &texts, refusal) == 0) {
+        carry_out(exchange, policy, name, &call, &texts);
+        execute_texts_done(&texts);
     } else if (refusal[0] != '\0') {
         fail(exchange, 400, refusal);
     } else {
-        (void)serve_fail(&err, CELLA_ERROR_HOST, "memory is short");
-        answer_problem(exchange, 0, &err);
+        refuse_memory(exchange);
     }
-    buffer_done(&request);
 }
 
 /* ---- the contract ---- */
 
-static const struct api_parameter session = {
-    "X-Session-ID", API_HEADER, API_TEXT, "of `ipython`: the session that the call belongs to",
-    SESSION_ID_MAX, 0};
+static const struct api_parameter session = {"X-Session-ID",
+                                             API_HEADER,
+                                             API_TEXT,
+                                             "of `ipython`: the session that the call belongs to",
+                                             EXECUTE_SESSION_ID_MAX,
+                                             0};
 static const struct api_parameter session_id = {
-    "id", API_PATH, API_TEXT, "of the session", SESSION_ID_MAX, 0};
+    "id", API_PATH, API_TEXT, "of the session", EXECUTE_SESSION_ID_MAX, 0};
 static const struct api_body call = {"application/json", "ExecuteBody"};
 
 static const struct api_route routes[] = {

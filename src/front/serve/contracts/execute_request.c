@@ -136,86 +136,69 @@ static int read_verbosity(const json_t *body, const char **ret_verbosity,
     return refuse(refusal, "traceback_verbosity must be Plain, Context, Verbose or Minimal");
 }
 
-/* The one of Cella's, or NULL. */
-static const char *read_language(const json_t *body, char refusal[EXECUTE_REFUSAL_MAX])
+static int read_language(const json_t *body, struct execute_call *call,
+                         char refusal[EXECUTE_REFUSAL_MAX])
 {
     const json_t *value = field_of(body, "language");
     const char *name = value != NULL ? json_string_value(value) : "python";
     if (name == NULL) {
-        (void)refuse(refusal, "language must be a string");
-        return NULL;
+        return refuse(refusal, "language must be a string");
     }
     for (size_t i = 0; i < ARRAY_LENGTH(languages); i++) {
-        if (strcmp(languages[i].name, name) != 0) {
-            continue;
+        if (strcmp(languages[i].name, name) == 0) {
+            call->language = languages[i].cella;
+            call->is_interactive = strcmp(name, INTERACTIVE) == 0;
+            return call->language != NULL
+                       ? 0
+                       : refuse(refusal,
+                                "Execution of %s is not available on this server: Debian has no "
+                                "package of it",
+                                name);
         }
-        if (languages[i].cella == NULL) {
-            (void)refuse(refusal,
-                         "Execution of %s is not available on this server: Debian has no "
-                         "package of it",
-                         name);
-        }
-        return languages[i].cella;
     }
-    (void)refuse(refusal,
-                 "Only python execution is supported, not '%.64s' (and ipython, python3, "
-                 "pypy3, shell)",
-                 name);
-    return NULL;
-}
-
-bool execute_is_interactive(const json_t *body)
-{
-    const char *name = json_string_value(field_of(body, "language"));
-    return name != NULL && strcmp(name, INTERACTIVE) == 0;
+    return refuse(refusal,
+                  "Only python execution is supported, not '%.64s' (and ipython, python3, "
+                  "pypy3, shell)",
+                  name);
 }
 
 /* ---- the program ---- */
 
-/* A program that gives another to IPython.  What it prints is what IPython prints, without the
- * numbers of its prompts, which count a session's inputs. */
-static const char before_code[] =
-    "import os, sys\n"
-    "os.environ['IPYTHONDIR'] = '/tmp/ipython'\n"
-    "from IPython.core.interactiveshell import InteractiveShell\n"
-    "from traitlets.config import Config\n"
-    "def start(code, mode):\n"
-    "    config = Config()\n"
-    "    config.HistoryManager.enabled = False\n"
-    "    config.InteractiveShell.colors = 'NoColor'\n"
-    "    shell = InteractiveShell.instance(config=config)\n"
-    "    shell.InteractiveTB.set_mode(mode=mode)\n"
-    "    shell.displayhook.write_output_prompt = lambda: None\n"
-    "    shell.separate_out = shell.separate_out2 = ''\n"
-    "    def show(kind, value, lines):\n"
-    "        text = shell.InteractiveTB.stb2text(lines)\n"
-    "        shown = [line for line in text.split('\\n')\n"
-    "                 if not line.strip().startswith('File <ipython-')]\n"
-    "        print('\\n'.join(shown).rstrip())\n"
-    "    shell._showtraceback = show\n"
-    "    shell.system = shell.system_raw\n" /* there is no terminal to be had */
-    "    return 0 if shell.run_cell(code, silent=False).success else 1\n"
-    "sys.exit(start(";
+/* What gives another program to IPython (documents.S). */
+extern const char serve_ipython_text[] __attribute__((visibility("hidden")));
 
-static void write_code(struct json_writer *json, const struct buffer *code, bool is_interactive,
-                       const char *verbosity)
+/* Behind that text comes what it shall do. */
+static void write_program(struct json_writer *json, const struct buffer *call)
 {
     struct buffer program;
+    buffer_init(&program, 0);
+    const bool failed = buffer_add_string(&program, serve_ipython_text) < 0 ||
+                        buffer_add(&program, call->data, call->size) < 0;
+    json->failed = json->failed || failed;
+    json_write_key(json, "code");
+    json_write_text(json, program.data != NULL ? program.data : "", program.size);
+    buffer_done(&program);
+}
+
+static void write_code(struct json_writer *json, const struct execute_call *call,
+                       const struct buffer *code)
+{
+    struct buffer run;
     struct json_writer literal;
     const char *text = code->data != NULL ? code->data : "";
-    json_write_key(json, "code");
-    if (!is_interactive) {
+    if (!call->is_interactive) {
+        json_write_key(json, "code");
         json_write_text(json, text, code->size);
         return;
     }
-    buffer_init(&program, 0);
-    bool failed = buffer_add_string(&program, before_code) < 0;
-    json_write_init(&literal, &program);
+    buffer_init(&run, 0);
+    bool failed = buffer_add_string(&run, "once(") < 0;
+    json_write_init(&literal, &run);
     json_write_text(&literal, text, code->size); /* a string of JSON is one of Python */
-    failed = buffer_add_format(&program, ", '%s'))\n", verbosity) < 0 || failed || literal.failed;
+    failed = buffer_add_format(&run, ", '%s')\n", call->verbosity) < 0 || failed || literal.failed;
     json->failed = json->failed || failed;
-    json_write_text(json, program.data != NULL ? program.data : "", program.size);
-    buffer_done(&program);
+    write_program(json, &run);
+    buffer_done(&run);
 }
 
 /* ---- the request ---- */
@@ -234,56 +217,95 @@ static int check_texts(const json_t *body, char refusal[EXECUTE_REFUSAL_MAX])
                                                   : refuse(refusal, "std_input must be a string");
 }
 
-static void write_request(struct json_writer *json, const json_t *body, const char *policy,
-                          const char *language, const struct execute_call *call)
+static void write_limit(struct json_writer *json, const char *name, double value)
 {
-    const json_t *input = field_of(body, "std_input");
+    json_write_key(json, name);
+    json_write_thousandths(json, (uint64_t)(value * 1000 + 0.5));
+}
+
+static void begin_request(struct json_writer *json, struct buffer *request, const char *policy,
+                          const char *language)
+{
+    json_write_init(json, request);
     json_write_open(json, '{');
     json_write_member(json, "language", language);
     json_write_member(json, "policy", policy);
     json_write_member(json, "text_errors", "replace");
-    if (input != NULL) {
-        json_write_key(json, "stdin");
-        json_write_text(json, json_string_value(input), json_string_length(input));
-    }
-    json_write_key(json, "limits");
-    json_write_open(json, '{');
-    json_write_key(json, "wall_ms");
-    json_write_thousandths(json, (uint64_t)(call->wall_ms * 1000 + 0.5));
-    json_write_close(json, '}');
 }
 
-int execute_request_write(const json_t *body, const json_t *policy, const char *policy_name,
-                          struct buffer *ret_request, struct execute_call *ret_call,
-                          char ret_refusal[EXECUTE_REFUSAL_MAX])
+int execute_request_write(const struct execute_call *call, const struct execute_texts *texts,
+                          const char *policy_name, struct buffer *ret_request)
+{
+    struct json_writer json;
+    begin_request(&json, ret_request, policy_name, call->language);
+    if (call->has_input) {
+        json_write_key(&json, "stdin");
+        json_write_text(&json, texts->input.data != NULL ? texts->input.data : "",
+                        texts->input.size);
+    }
+    json_write_key(&json, "limits");
+    json_write_open(&json, '{');
+    write_limit(&json, "wall_ms", call->wall_ms);
+    json_write_close(&json, '}');
+    write_code(&json, call, &texts->code);
+    json_write_close(&json, '}');
+    return json.failed ? -1 : 0;
+}
+
+int execute_session_write(const char *policy_name, const struct execute_session_limits *limits,
+                          const char *word, struct buffer *ret_request)
+{
+    struct json_writer json;
+    struct buffer run;
+    buffer_init(&run, 0);
+    begin_request(&json, ret_request, policy_name, "python");
+    json_write_member(&json, "on_output_limit", "stop"); /* else its marks were lost */
+    json_write_key(&json, "limits");
+    json_write_open(&json, '{');
+    write_limit(&json, "wall_ms", limits->wall_ms);
+    json_write_key(&json, "memory_bytes");
+    json_write_unsigned(&json, (uint64_t)limits->memory_bytes);
+    json_write_close(&json, '}');
+    json.failed = buffer_add_format(&run, "serve(b'%s')\n", word) < 0 || json.failed;
+    write_program(&json, &run);
+    json_write_close(&json, '}');
+    buffer_done(&run);
+    return json.failed ? -1 : 0;
+}
+
+/* ---- the call ---- */
+
+void execute_texts_done(struct execute_texts *texts)
+{
+    buffer_done(&texts->code);
+    buffer_done(&texts->input);
+}
+
+int execute_call_read(const json_t *body, const json_t *policy, struct execute_call *ret_call,
+                      struct execute_texts *ret_texts, char ret_refusal[EXECUTE_REFUSAL_MAX])
 {
     const json_t *code = json_object_get(body, "generated_code");
-    const char *verbosity = NULL;
-    struct execute_call call = {.is_later = field_of(body, "std_input") != NULL ||
-                                            field_of(body, "max_output_characters") != NULL ||
-                                            field_of(body, "traceback_verbosity") != NULL};
-    if (check_texts(body, ret_refusal) < 0) {
-        return -1;
-    }
-    const char *language = read_language(body, ret_refusal);
-    if (language == NULL || read_timeout(body, policy, &call, ret_refusal) < 0 ||
+    const json_t *input = field_of(body, "std_input");
+    struct execute_call call = {.has_input = input != NULL};
+    call.is_later = call.has_input || field_of(body, "max_output_characters") != NULL ||
+                    field_of(body, "traceback_verbosity") != NULL;
+    if (check_texts(body, ret_refusal) < 0 || read_language(body, &call, ret_refusal) < 0 ||
+        read_timeout(body, policy, &call, ret_refusal) < 0 ||
         read_characters(body, &call, ret_refusal) < 0 ||
-        read_verbosity(body, &verbosity, ret_refusal) < 0) {
+        read_verbosity(body, &call.verbosity, ret_refusal) < 0) {
         return -1;
     }
-    struct json_writer json;
-    struct buffer program;
-    buffer_init(&program, 0);
-    json_write_init(&json, ret_request);
-    write_request(&json, body, policy_name, language, &call);
-    if (execute_code_find(json_string_value(code), json_string_length(code), &program) < 0) {
-        json.failed = true;
-    }
-    call.is_interactive = execute_is_interactive(body);
-    write_code(&json, &program, call.is_interactive, verbosity);
-    json_write_close(&json, '}');
-    buffer_done(&program);
+    struct execute_texts texts;
+    buffer_init(&texts.code, 0);
+    buffer_init(&texts.input, 0);
     ret_refusal[0] = '\0';
+    if (execute_code_find(json_string_value(code), json_string_length(code), &texts.code) < 0 ||
+        (call.has_input &&
+         buffer_add(&texts.input, json_string_value(input), json_string_length(input)) < 0)) {
+        execute_texts_done(&texts);
+        return -1;
+    }
     *ret_call = call;
-    return json.failed ? -1 : 0;
+    *ret_texts = texts;
+    return 0;
 }

@@ -54,9 +54,9 @@ static int write_answer(const char *status, const struct buffer *out, const stru
     json_write_member(&json, "process_status", status);
     write_stream(&json, "stdout", out, call->characters);
     write_stream(&json, "stderr", err, call->characters);
-    if (call->begins_session) {
+    if (call->in_session) {
         json_write_key(&json, "new_session_created");
-        json_write_bool(&json, true);
+        json_write_bool(&json, call->is_new);
     }
     json_write_close(&json, '}');
     return json.failed ? -1 : 0;
@@ -120,6 +120,29 @@ int execute_result_write(const json_t *result, const struct execute_call *call,
     failed = write_answer(status, &out, &err, call, ret_answer) < 0 || failed;
     buffer_done(&out);
     buffer_done(&err);
+    return failed ? -1 : 0;
+}
+
+int execute_cell_write(enum execute_end end, const struct execute_output *output, const char *note,
+                       const struct execute_call *call, struct buffer *ret_answer)
+{
+    static const char *const words[] = {"completed", "error", "timeout"};
+    struct buffer streams[2];
+    bool failed = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
+        buffer_init(&streams[i], 0);
+        failed = buffer_add(&streams[i], output->data[i], output->size[i]) < 0 || failed;
+    }
+    struct buffer *err = &streams[CELLA_STDERR];
+    if (end == EXECUTE_TIMEOUT) {
+        failed = add_timeout(err, call) < 0 || failed;
+    }
+    if (note != NULL) {
+        failed = add_line(err, note) < 0 || failed;
+    }
+    failed = write_answer(words[end], &streams[CELLA_STDOUT], err, call, ret_answer) < 0 || failed;
+    buffer_done(&streams[CELLA_STDOUT]);
+    buffer_done(err);
     return failed ? -1 : 0;
 }
 

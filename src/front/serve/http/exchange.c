@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "front/serve/api/routes.h"
+#include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/records/report.h"
@@ -82,6 +83,7 @@ void exchange_destroy(struct exchange *exchange)
     exchange->connection->exchange_count--;
     job_leave(exchange->job);
     batch_leave(exchange->batch);
+    execute_cell_leave(exchange->cell);
     exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);
     if (exchange->pieces.context != NULL) {

@@ -84,6 +84,7 @@ struct exchange {
     TAILQ_ENTRY(exchange) waiting; /* among them */
     struct job *job;               /* what the request is about; NULL: no run */
     struct batch *batch;           /* likewise; NULL: no batch */
+    struct execute_cell *cell;     /* likewise; NULL: no cell of a session */
     struct pieces pieces;
     struct answer answer;
     uint64_t began_ms;

@@ -54,7 +54,7 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
         .compiled = job->owner.compiled != NULL || job->form.compiled != NULL ? on_compiled : NULL,
         .begun = on_begun,
     };
-    const unsigned flags = job->way == JOB_TALKS ? CELLA_RUN_STDIN_OPEN : 0;
+    const unsigned flags = job->way == JOB_TALKS || job->owner.writes ? CELLA_RUN_STDIN_OPEN : 0;
     const int code =
         first != NULL
             ? cella_run_start_compiled(first, request, flags, &callbacks, &job->run, err)
@@ -246,6 +246,9 @@ int job_start_part(struct server *server, const struct job_owner *owner,
         return -1;
     }
     add(job);
+    if (owner->writes) { /* parts of a batch are counted by it */
+        count_run(job);
+    }
     *ret_job = job;
     return 0;
 }
@@ -253,6 +256,11 @@ int job_start_part(struct server *server, const struct job_owner *owner,
 struct cella_run *job_run(const struct job *job)
 {
     return job->run;
+}
+
+bool job_has_begun(const struct job *job)
+{
+    return job->has_begun;
 }
 
 struct cella_run *job_take_run(struct job *job)

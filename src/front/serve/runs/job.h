@@ -61,6 +61,7 @@ struct job_owner {
     /* That it has ended.  The job is the owner's to be destroyed, or taken apart, from there on. */
     void (*done)(void *context, const struct cella_result *result);
     void *context;
+    bool writes; /* its standard input is given as it goes on: cella_run_write_stdin() */
 };
 /* Takes the request, on failure too.  `first`, perhaps NULL, has compiled the same. */
 int job_start_part(struct server *server, const struct job_owner *owner,
@@ -68,6 +69,8 @@ int job_start_part(struct server *server, const struct job_owner *owner,
                    const struct cella_run *first, struct job **ret_job, struct cella_error *err)
     __attribute__((warn_unused_result));
 struct cella_run *job_run(const struct job *job); /* NULL: it was lost, and is begun again soon */
+/* Whether there was room for it. */
+bool job_has_begun(const struct job *job);
 /* The run of one that has ended, which is destroyed. */
 struct cella_run *job_take_run(struct job *job) __attribute__((warn_unused_result));
 /* Whether there is room now for an answer of that size.  -1 with CELLA_ERROR_BUSY. */

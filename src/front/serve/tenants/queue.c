@@ -3,6 +3,7 @@
 
 #include "base/attributes.h"
 #include "base/clock.h"
+#include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/fail.h"
 #include "front/serve/host/loop.h"
 #include "front/serve/http/exchange.h"
@@ -127,6 +128,7 @@ void queue_enter(struct server *server, struct queue_place *place, uint64_t wait
     if (place->tenant != NULL) {
         place->tenant->waiting_bytes += place->bytes;
     }
+    execute_sessions_wake(server); /* idle ones give way */
 }
 
 void queue_leave(struct server *server, struct queue_place *place)
