@@ -22,6 +22,7 @@
 #include "front/serve/runs/job.h"
 #include "front/serve/server.h"
 
+#include <assert.h>
 #include <cella/wire.h>
 #include <signal.h>
 #include <stdio.h>
@@ -363,12 +364,13 @@ static void finish(struct session *session)
     }
     const bool good =
         output.data[CELLA_STDOUT][output.size[CELLA_STDOUT] + 1 + EXECUTE_WORD_DIGITS] == '1';
+    const enum execute_end end = session->is_interrupted ? EXECUTE_TIMEOUT
+                                 : good                  ? EXECUTE_COMPLETED
+                                                         : EXECUTE_ERROR;
     skip_marks(session);
-    answer(take_first(session),
-           session->is_interrupted ? EXECUTE_TIMEOUT
-           : good                  ? EXECUTE_COMPLETED
-                                   : EXECUTE_ERROR,
-           &output, NULL);
+    struct execute_cell *cell = take_first(session);
+    assert(cell != NULL); /* that has ended */
+    answer(cell, end, &output, NULL);
     send_next(session);
 }
 

@@ -7,8 +7,11 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NAME_SIZE 256 /* a host's has 253 characters at most */
 
 struct tls_host {
     SSL_CTX *context;
@@ -160,9 +163,12 @@ struct tls *tls_connect(const struct tls_host *host, const char *name)
     if (tls == NULL) {
         return NULL;
     }
+    char copy[NAME_SIZE]; /* OpenSSL's macro takes what it may write to */
+    const int length = snprintf(copy, sizeof(copy), "%s", name);
     SSL_set_connect_state(tls->ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), name) != 1 &&
-        (SSL_set1_host(tls->ssl, name) != 1 || SSL_set_tlsext_host_name(tls->ssl, name) != 1)) {
+        (SSL_set1_host(tls->ssl, name) != 1 || length >= NAME_SIZE ||
+         SSL_set_tlsext_host_name(tls->ssl, copy) != 1)) {
         tls_destroy(tls);
         tls = NULL;
     }
