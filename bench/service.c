@@ -5,13 +5,13 @@
  *
  * The contestants are the bare program, an engine that makes nothing ahead (cold), one that does
  * (warm), a server at the Unix socket SOCKET over one kept connection (http), and go-judge where
- * there is one on that port of the loopback, likewise.  Latency: in
- * turn, round after round, each round in an order of its own and with a pause after each run, in
- * which pools are filled again; from before the request is read to the result, when everything of
- * the run is dead.  Throughput: in turn, a number of clients at a time for a while, each beginning
- * anew when its run is over.  All in this one thread, so the load is in the figures.  Then what
- * becomes of a latency when other sandboxes are there, how fast output comes, and what a program
- * that waits in a pool has for itself.
+ * there is one on that port of the loopback, likewise.  Latency: in turn, round after round, each
+ * round in an order of its own and with a pause after each run, in which pools are filled again;
+ * from before the request is read to the result, when everything of the run is dead.  Throughput:
+ * in turn, a number of clients at a time for a while, by a server over connections of their own,
+ * each beginning anew when its run is over.  All in this one thread, so the load is in the figures.
+ * Then what becomes of a latency when other sandboxes are there, how fast output comes, and what a
+ * program that waits in a pool has for itself.
  * Prints tables, and writes the same as JSON.  A run that does not print what it should is counted
  * as a failure.
  */
@@ -41,7 +41,6 @@ struct figures {
 };
 
 static struct figures figures[CASES][WAYS];
-static double per_second[WAYS][CLIENTS_MAX + 1];
 
 /* ---- latency ---- */
 
@@ -219,29 +218,75 @@ static double load_engine(struct cella_engine *engine, int clients)
     return load.done / (now_ms() - load.start) * 1e3;
 }
 
+static double load_server(enum way way, int clients)
+{
+    static struct answer answers[CLIENTS_MAX];
+    struct pollfd connections[CLIENTS_MAX];
+    int done = 0;
+    const double start = now_ms();
+    for (int i = 0; i < clients; i++) {
+        connections[i] = (struct pollfd){.fd = connect_way(way), .events = POLLIN};
+        answers[i].size = 0;
+        send_case(way, connections[i].fd, of_load);
+    }
+    for (int left = clients; left > 0;) {
+        if (poll(connections, (nfds_t)clients, -1) < 0) {
+            die("poll", strerror(errno));
+        }
+        for (int i = 0; i < clients; i++) {
+            if (connections[i].fd < 0 || connections[i].revents == 0 ||
+                !take_answer(way, connections[i].fd, &answers[i])) {
+                continue;
+            }
+            if (!is_good_answer(way, &answers[i])) {
+                die("load", answers[i].text);
+            }
+            done++;
+            answers[i].size = 0;
+            if (now_ms() - start < LOAD_MS) {
+                send_case(way, connections[i].fd, of_load);
+            } else {
+                left--;
+                close(connections[i].fd);
+                connections[i].fd = -1;
+            }
+        }
+    }
+    return done / (now_ms() - start) * 1e3;
+}
+
+static double load_way(enum way way, int clients)
+{
+    return way == BARE                  ? load_bare(clients)
+           : way == COLD || way == WARM ? load_engine(engine_of(way), clients)
+                                        : load_server(way, clients);
+}
+
 static void measure_throughput(FILE *json)
 {
-    printf("\nruns of the Python line in a second, by clients at a time\n%8s %9s %9s %9s %12s\n",
-           "clients", "bare", "cold", "warm", "warm / bare");
+    printf("\nruns of the Python line in a second, by clients at a time\n%8s", "clients");
+    for (enum way way = BARE; way < WAYS; way++) {
+        printf(" %9s", has_way(way, of_load) ? way_names[way] : "");
+    }
+    printf(" %12s %12s\n", "warm / bare", "http / warm");
     for (int clients = 1; clients <= CLIENTS_MAX; clients *= 4) {
         double best[WAYS] = {0};
         for (int turn = 0; turn < 2; turn++) {
-            for (enum way way = BARE; way <= WARM; way++) {
-                const double found =
-                    way == BARE ? load_bare(clients) : load_engine(engine_of(way), clients);
+            for (enum way way = BARE; way < WAYS; way++) {
+                const double found = has_way(way, of_load) ? load_way(way, clients) : 0;
                 best[way] = found > best[way] ? found : best[way];
                 rest();
             }
         }
-        for (enum way way = BARE; way <= WARM; way++) {
-            per_second[way][clients] = best[way];
+        printf("%8d", clients);
+        for (enum way way = BARE; way < WAYS; way++) {
+            printf(" %9.0f", best[way]);
             fprintf(json,
                     "  {\"case\": \"throughput\", \"way\": \"%s\", \"clients\": %d, "
                     "\"per_second\": %.1f},\n",
                     way_names[way], clients, best[way]);
         }
-        printf("%8d %9.0f %9.0f %9.0f %12.2f\n", clients, best[BARE], best[COLD], best[WARM],
-               best[WARM] / best[BARE]);
+        printf(" %12.2f %12.2f\n", best[WARM] / best[BARE], best[HTTP] / best[WARM]);
     }
 }
 

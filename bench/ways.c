@@ -16,8 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_SIZE 65536
-#define SAYS_WARM   "\"start\":\"warm\""
+#define SAYS_WARM "\"start\":\"warm\""
 
 #define PYTHON_LINE "print(sum(range(1000)))"
 #define PANDAS_LINE "import pandas; print(pandas.Series(range(1000)).sum())"
@@ -60,7 +59,12 @@ const struct of_case *const of_load = &cases[1];
 const char *const way_names[WAYS] = {"bare", "cold", "warm", "http", "go-judge"};
 
 static struct cella_engine *engines[WAYS]; /* of COLD and WARM */
-static int server = -1, judge = -1;
+static union {
+    struct sockaddr any;
+    struct sockaddr_un local;
+    struct sockaddr_in tcp;
+} addresses[WAYS];
+static int connections[WAYS] = {-1, -1, -1, -1, -1}; /* HTTP, and JUDGE where it is there */
 
 double now_ms(void)
 {
@@ -166,57 +170,72 @@ static bool run_by_library(struct cella_engine *engine, const struct of_case *of
     return good;
 }
 
-/* A POST of JSON over a kept connection; the answer, as text, ends with its Content-Length. */
-static const char *exchange(int connection, const char *path, const char *request, char *text)
-{
-    size_t size = 0;
-    const char *body = NULL, *length = NULL;
-    const int head = snprintf(text, ANSWER_SIZE,
-                              "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-                              "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                              path, strlen(request), request);
-    if (send(connection, text, (size_t)head, MSG_NOSIGNAL) != head) {
-        die(path, strerror(errno));
-    }
-    do {
-        const ssize_t got = recv(connection, text + size, ANSWER_SIZE - 1 - size, 0);
-        if (got <= 0) {
-            die(path, "the answer ends early, or is too long");
-        }
-        size += (size_t)got;
-        text[size] = '\0';
-        body = strstr(text, "\r\n\r\n");
-        length = strcasestr(text, "\r\nContent-Length: ");
-    } while (body == NULL || length == NULL ||
-             size < (size_t)(body + 4 - text) + strtoul(length + 18, NULL, 10));
-    return strncmp(text, "HTTP/1.1 200 ", 13) == 0 ? body : "";
-}
-
-static bool run_by_server(const struct of_case *of_case, bool *ret_warm)
-{
-    char text[ANSWER_SIZE];
-    const char *body = exchange(server, "/v1/runs", of_case->request, text);
-    *ret_warm = strstr(body, SAYS_WARM) != NULL;
-    return strstr(body, EXPECTED) != NULL;
-}
+/* ---- by a server ---- */
 
 /* The very words of the bare case; none has anything that JSON would escape. */
-static bool run_by_judge(const struct of_case *of_case)
+static void write_judge_request(const struct of_case *of_case, char *request, size_t size)
 {
-    char text[ANSWER_SIZE], request[4096], words[2048] = "";
+    char words[2048] = "";
     for (size_t i = 0; of_case->bare[i] != NULL; i++) {
         const size_t used = strlen(words);
         snprintf(words + used, sizeof(words) - used, "%s\"%s\"", i > 0 ? ", " : "",
                  of_case->bare[i]);
     }
-    snprintf(request, sizeof(request),
+    snprintf(request, size,
              "{\"cmd\": [{\"args\": [%s], \"env\": [\"PATH=/usr/bin:/bin\", \"LANG=C.UTF-8\"], "
              "\"files\": [{\"content\": \"\"}, {\"name\": \"stdout\", \"max\": 10240}, "
              "{\"name\": \"stderr\", \"max\": 10240}], \"cpuLimit\": 10000000000, "
              "\"memoryLimit\": 1073741824, \"procLimit\": 64}]}",
              words);
-    const char *body = exchange(judge, "/run", request, text);
-    return strstr(body, "\"status\":\"Accepted\"") != NULL && strstr(body, EXPECTED) != NULL;
+}
+
+void send_case(enum way way, int connection, const struct of_case *of_case)
+{
+    char text[8192], request[4096];
+    if (way == JUDGE) {
+        write_judge_request(of_case, request, sizeof(request));
+    } else {
+        snprintf(request, sizeof(request), "%s", of_case->request);
+    }
+    const int size = snprintf(text, sizeof(text),
+                              "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                              "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                              way == JUDGE ? "/run" : "/v1/runs", strlen(request), request);
+    if (send(connection, text, (size_t)size, MSG_NOSIGNAL) != size) {
+        die(way_names[way], strerror(errno));
+    }
+}
+
+bool take_answer(enum way way, int connection, struct answer *answer)
+{
+    char *text = answer->text;
+    const ssize_t got = recv(connection, text + answer->size, ANSWER_SIZE - 1 - answer->size, 0);
+    if (got <= 0) {
+        die(way_names[way], "the answer ends early, or is too long");
+    }
+    answer->size += (size_t)got;
+    text[answer->size] = '\0';
+    const char *body = strstr(text, "\r\n\r\n");
+    const char *length = strcasestr(text, "\r\nContent-Length: ");
+    return body != NULL && length != NULL &&
+           answer->size >= (size_t)(body + 4 - text) + strtoul(length + 18, NULL, 10);
+}
+
+bool is_good_answer(enum way way, const struct answer *answer)
+{
+    return strncmp(answer->text, "HTTP/1.1 200 ", 13) == 0 &&
+           (way != JUDGE || strstr(answer->text, "\"status\":\"Accepted\"") != NULL) &&
+           strstr(answer->text, EXPECTED) != NULL;
+}
+
+static bool run_by_server(enum way way, const struct of_case *of_case, bool *ret_warm)
+{
+    struct answer answer = {.size = 0};
+    send_case(way, connections[way], of_case);
+    while (!take_answer(way, connections[way], &answer)) {
+    }
+    *ret_warm = strstr(answer.text, SAYS_WARM) != NULL;
+    return is_good_answer(way, &answer);
 }
 
 bool has_way(enum way way, const struct of_case *of_case)
@@ -225,7 +244,8 @@ bool has_way(enum way way, const struct of_case *of_case)
     case BARE:
         return of_case->bare[0] != NULL;
     case JUDGE: /* which shows its programs /usr and nothing of ours */
-        return judge >= 0 && of_case->bare[0] != NULL && strcmp(of_case->name, "java") != 0;
+        return connections[JUDGE] >= 0 && of_case->bare[0] != NULL &&
+               strcmp(of_case->name, "java") != 0;
     default:
         return true;
     }
@@ -238,19 +258,19 @@ bool run_case(enum way way, const struct of_case *of_case, bool *ret_warm)
     case BARE:
         return run_bare(of_case);
     case HTTP:
-        return run_by_server(of_case, ret_warm);
     case JUDGE:
-        return run_by_judge(of_case);
+        return run_by_server(way, of_case, ret_warm);
     default:
         return run_by_library(engines[way], of_case, ret_warm);
     }
 }
 
-static int connect_to(const struct sockaddr *address, socklen_t size, const char *name)
+int connect_way(enum way way)
 {
-    const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, address, size) != 0) {
-        die(name, strerror(errno));
+    const socklen_t size = way == HTTP ? sizeof(addresses[way].local) : sizeof(addresses[way].tcp);
+    const int fd = socket(addresses[way].any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, &addresses[way].any, size) != 0) {
+        die(way_names[way], strerror(errno));
     }
     return fd;
 }
@@ -258,10 +278,6 @@ static int connect_to(const struct sockaddr *address, socklen_t size, const char
 void open_ways(const char *server_socket, int judge_port, const char *java_classes)
 {
     struct cella_error err;
-    struct sockaddr_un unix_address = {.sun_family = AF_UNIX};
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)judge_port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct cella_options options = {.size = sizeof(options),
                                     .budget_memory_bytes = UINT64_MAX, /* the load is ours */
                                     .budget_millicpus = UINT64_MAX};
@@ -270,10 +286,15 @@ void open_ways(const char *server_socket, int judge_port, const char *java_class
             cases[i].bare[2] = strdup(java_classes);
         }
     }
-    snprintf(unix_address.sun_path, sizeof(unix_address.sun_path), "%s", server_socket);
-    server = connect_to((const struct sockaddr *)&unix_address, sizeof(unix_address), "the server");
+    addresses[HTTP].local.sun_family = AF_UNIX;
+    snprintf(addresses[HTTP].local.sun_path, sizeof(addresses[HTTP].local.sun_path), "%s",
+             server_socket);
+    connections[HTTP] = connect_way(HTTP);
     if (judge_port >= 0) {
-        judge = connect_to((const struct sockaddr *)&address, sizeof(address), "go-judge");
+        addresses[JUDGE].tcp = (struct sockaddr_in){.sin_family = AF_INET,
+                                                    .sin_port = htons((uint16_t)judge_port),
+                                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        connections[JUDGE] = connect_way(JUDGE);
     }
     if (cella_engine_open(&options, &engines[WARM], &err) != 0) {
         die("engine", err.text);
@@ -288,9 +309,9 @@ void close_ways(void)
 {
     cella_engine_close(engines[WARM]);
     cella_engine_close(engines[COLD]);
-    close(server);
-    if (judge >= 0) {
-        close(judge);
+    close(connections[HTTP]);
+    if (connections[JUDGE] >= 0) {
+        close(connections[JUDGE]);
     }
 }
 

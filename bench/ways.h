@@ -10,6 +10,7 @@
 
 #define EXPECTED      "499500" /* what every case prints */
 #define CASE_ARGS_MAX 8
+#define ANSWER_SIZE   65536
 
 struct cella_engine;
 struct cella_request;
@@ -49,5 +50,16 @@ bool finish_bare(pid_t pid, int output);
 struct cella_request *parse_case(const struct of_case *of_case);
 bool is_good(const struct cella_result *result);
 bool is_warm(const struct cella_result *result);
+
+/* Likewise by HTTP or JUDGE: one more connection, which is the caller's; a request by it; and what
+ * there is of the answer, whether that is all. */
+struct answer {
+    char text[ANSWER_SIZE];
+    size_t size; /* 0 at first */
+};
+int connect_way(enum way way);
+void send_case(enum way way, int connection, const struct of_case *of_case);
+bool take_answer(enum way way, int connection, struct answer *answer);
+bool is_good_answer(enum way way, const struct answer *answer);
 
 #endif
