@@ -10,6 +10,7 @@
  * Whatever comes, nothing is left when it has gone; and HTTP/1.1 is answered in the same way when
  * it comes whole and byte by byte.
  */
+#include "front/serve/api/languages.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/contracts/piston.h"
 #include "front/serve/fail.h"
@@ -382,6 +383,7 @@ static void connect_and_talk(struct client *client, unsigned how)
     }
     take_answers(client);
     require_nothing_left(&server);
+    languages_destroy(server.languages);
     piston_names_destroy(server.piston);
     contract_policies_destroy(server.contract_policies);
     free(server.execute_sessions);

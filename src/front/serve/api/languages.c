@@ -132,6 +132,8 @@ static int begin(struct languages *languages, struct cella_error *err)
     buffer_init(&languages->text, LIST_BYTES_MAX);
     languages->watch = loop_add_descriptor(server->loop, ends[0], &events, languages);
     if (languages->watch == NULL) {
+        (void)kill(languages->pid, SIGKILL); /* nobody would read what it says */
+        reap(languages);
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     return 0;
