@@ -383,6 +383,7 @@ def test_a_server_that_ends_lets_it_end():
         wait_until(lambda: not server.is_idle())
         server.process.send_signal(signal.SIGTERM)
         assert verdicts(json.load(connection.getresponse())) == ["accepted"] * 4
+        assert server.process.wait(timeout=30) == 0
 
 
 def test_a_server_that_is_told_twice_does_not():

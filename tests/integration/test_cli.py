@@ -229,7 +229,7 @@ def test_completion_in_bash():
     assert complete_in_bash("cella", "do") == ["doctor"]
     assert complete_in_bash("cella", "run", "--std") == ["--stdin", "--stdout-limit", "--stderr-limit"]
     assert complete_in_bash("cella", "completion", "f") == ["fish"]
-    assert complete_in_bash("cella", "run", "-l", "py") == ["python"]
+    assert complete_in_bash("cella", "run", "-l", "py") == ["pypy3", "python"]
     assert complete_in_bash("cella", "run", "--stdin", "/etc/host")[0].startswith("/etc/host")
     assert complete_in_bash("cella", "doctor", "--") == ["--json", "--help"]
 
