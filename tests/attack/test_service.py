@@ -85,7 +85,7 @@ def post_all(server, path, bodies):
 
 def test_hostile_json_is_refused_everywhere(server, paths):
     runs = server.ask("GET", "/v1/stats")[2]["runs"]
-    ours = [path for path, methods in paths.items() if "post" in methods]
+    ours = [path for path, methods in paths.items() if "post" in methods and path.startswith("/v1/")]
     assert "/v1/runs" in ours
     for path in ours:
         statuses = list(post_all(server, path, [*HOSTILE_JSON.values(), *MENDED.values()]))

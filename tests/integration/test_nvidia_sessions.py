@@ -395,6 +395,36 @@ def test_idle_ones_give_way():
         assert Session(server).call("1") == ("completed", "1\n", "", True)
 
 
+def test_idle_ones_stay_where_there_is_room(server):
+    session = new(server)
+    time.sleep(5.5)
+    new(server)
+    assert server.ask("POST", "/execute", {**body_of("print(1)"), "language": "python"})[2]["stdout"] == "1\n"
+    assert session.call("1") == ("completed", "1\n", "", False)
+
+
+def test_a_new_key_of_that_name_has_sessions_of_its_own():
+    with Server() as server:
+        old = make_key(server, "alice")
+        wait_until(lambda: server.ask("GET", "/sessions", headers=old)[0] == 200)
+        held = server.connect()  # whose body comes when the key is another's
+        body = json.dumps(body_of("x")).encode()
+        held.putrequest("POST", "/execute")
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)),
+                            "X-Session-ID": "one", **old}.items():
+            held.putheader(name, value)
+        held.endheaders()
+        subprocess.run([CELLA, "key", "revoke", "alice", "--state", server.directory / "state"], check=True,
+                       stdout=subprocess.DEVNULL)
+        key = make_key(server, "alice")
+        wait_until(lambda: server.ask("GET", "/sessions", headers=key)[0] == 200)
+        session = Session(server, "one", key).begin("x = 'secret'")
+        held.send(body)
+        answer = held.getresponse().read()
+        assert b"secret" not in answer and b"revoked" in answer
+        assert session.call("x") == ("completed", "'secret'\n", "", False)
+
+
 def test_the_memory_of_a_session():
     with Server("--session-memory", "256m") as server:
         assert "memory" in new(server).call("x = bytearray(400 << 20)\nx[::4096] = b'x' * len(x[::4096])")[2]

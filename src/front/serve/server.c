@@ -373,7 +373,7 @@ static void begin_end(struct server *server)
     server_set_state(server, SERVER_DRAINING, "lets runs end");
     close_listeners(server);
     job_give_up_all(server);
-    execute_sessions_wake(server);
+    execute_sessions_go_on(server);
     if (server->settings->drain_ms == 0) {
         cancel_runs(server);
     } else {

@@ -437,6 +437,9 @@ void session_go_on(struct session *session)
     case SESSION_WAITING:
         if (STAILQ_EMPTY(&session->cells)) {
             remove_session(session); /* its client has gone */
+        } else if (session->server->state == SERVER_DRAINING) {
+            (void)serve_fail(&err, CELLA_ERROR_BUSY, "the server is about to end");
+            give_up(session, &err);
         } else if (clock_monotonic_ms() >= session->deadline_ms) {
             (void)serve_fail(&err, CELLA_ERROR_BUSY, "there was no room for the session in time");
             give_up(session, &err);

@@ -21,6 +21,8 @@
 #define CELLS_BYTES_MAX ((size_t)64 << 20)
 /* For so long an idle session does not give way to a run that waits. */
 #define KEPT_MS 5000U
+/* Nor to one that has just come: where there is room, it begins in a moment. */
+#define PATIENCE_MS 100U
 
 /* ---- finding them ---- */
 
@@ -29,6 +31,7 @@ static struct session *find(const struct exchange *exchange, const char *id)
     const struct execute_sessions *all = exchange->server->execute_sessions;
     struct session *session = all != NULL ? TAILQ_FIRST(&all->list) : NULL;
     while (session != NULL && (session->state == SESSION_ENDING || strcmp(session->id, id) != 0 ||
+                               session->tenant != exchange->tenant ||
                                !session_is_of(session, exchange_tenant(exchange)))) {
         session = TAILQ_NEXT(session, link);
     }
@@ -83,20 +86,24 @@ bool sessions_are_full(const struct session *asker, const struct exchange *excha
 /* While something waits for room, idle ones end, one after the other.  When the next one may. */
 static uint64_t make_room(const struct server *server)
 {
-    const struct execute_sessions *all = server->execute_sessions;
+    struct execute_sessions *all = server->execute_sessions;
     bool waits = server->queue.count > 0;
     const struct session *session = NULL;
     TAILQ_FOREACH(session, &all->list, link)
     {
         waits = waits || (session->state == SESSION_STARTING && !session->has_begun);
     }
+    const uint64_t now = clock_monotonic_ms();
+    all->waits_ms = !waits ? 0 : all->waits_ms == 0 ? now : all->waits_ms;
     struct session *idle =
         waits && !sessions_any_ending(all) ? sessions_find_idle(all, NULL) : NULL;
     if (idle == NULL) {
         return UINT64_MAX;
     }
-    if (clock_monotonic_ms() < idle->used_ms + KEPT_MS) {
-        return idle->used_ms + KEPT_MS;
+    const uint64_t kept = idle->used_ms + KEPT_MS, patience = all->waits_ms + PATIENCE_MS;
+    const uint64_t at = kept > patience ? kept : patience;
+    if (now < at) {
+        return at;
     }
     session_end(idle, "its room is needed");
     return UINT64_MAX;
@@ -181,6 +188,7 @@ static struct session *create(struct exchange *exchange, const char *id)
     *session = (struct session){
         .server = exchange->server,
         .record.tenant = exchange_tenant(exchange),
+        .tenant = exchange->tenant,
         .streams = {{.mark = SIZE_MAX}, {.mark = SIZE_MAX}},
         .deadline_ms = clock_monotonic_ms() + exchange->server->settings->queue_ms,
         .created_unix_ms = clock_realtime_ms(),
@@ -196,10 +204,14 @@ static int check_call(struct exchange *exchange, const struct session *session, 
                       struct cella_error *err)
 {
     const size_t used = exchange->server->execute_sessions->bytes;
-    if (tenant_check_cpu(exchange->server, exchange->tenant, err) < 0) {
+    if (tenant_check_cpu(exchange->server, exchange->tenant, err) < 0 ||
+        (session != NULL &&
+         tenant_check_policy(exchange->server, exchange->tenant, session->policy_name, err) < 0)) {
         return -1;
     }
-    if (bytes > CELLS_BYTES_MAX - used) {
+    if (tenant_answers_wait(exchange->server, exchange->tenant)) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+    } else if (bytes > CELLS_BYTES_MAX - used) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large calls of sessions at one time");
     } else if (session != NULL && session->cell_count >= CELLS_MAX) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "%u calls of this session wait", CELLS_MAX);
@@ -307,7 +319,8 @@ int execute_sessions_write(const struct exchange *exchange, struct buffer *ret_j
     json_write_key(&json, "sessions");
     json_write_open(&json, '{');
     for (; session != NULL; session = TAILQ_NEXT(session, link)) {
-        if (session->state != SESSION_ENDING && session_is_of(session, exchange_tenant(exchange))) {
+        if (session->state != SESSION_ENDING && session->tenant == exchange->tenant &&
+            session_is_of(session, exchange_tenant(exchange))) {
             write_session(&json, session);
         }
     }

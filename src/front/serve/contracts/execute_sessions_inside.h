@@ -42,7 +42,9 @@ struct session {
     TAILQ_ENTRY(session) link;
     struct server *server;
     char id[EXECUTE_SESSION_ID_MAX + 1];
-    struct record record; /* has the tenant */
+    struct record record; /* has the tenant's name */
+    const struct tenant
+        *tenant; /* a new key of that name is another's; NULL: nobody's in particular */
     const char *policy_name;
     struct execute_session_limits limits;
     enum session_state state;
@@ -68,6 +70,7 @@ struct execute_sessions {
     struct session_list list;
     struct loop_watch *watch; /* the timer for all of them */
     size_t bytes;             /* of their cells */
+    uint64_t waits_ms;        /* since when something waits for room; 0: nothing does */
     bool is_busy;             /* they are being looked at: nothing of them may go */
 };
 

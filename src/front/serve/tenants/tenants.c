@@ -392,10 +392,9 @@ static int forbid(struct server *server, const struct key *key, const char *poli
     return serve_hint(err, "it is for: %s", names);
 }
 
-int tenant_take_request(struct server *server, const struct tenant *tenant,
-                        struct cella_request *request, struct cella_error *err)
+int tenant_check_policy(struct server *server, const struct tenant *tenant, const char *policy,
+                        struct cella_error *err)
 {
-    const char *policy = cella_request_policy(request);
     if (tenant == NULL) {
         return 0;
     }
@@ -408,9 +407,20 @@ int tenant_take_request(struct server *server, const struct tenant *tenant,
     while (policy != NULL && i < key->policy_count && strcmp(policy, key->policies[i]) != 0) {
         i++;
     }
-    if (i == key->policy_count) {
-        return forbid(server, key, policy, err);
+    return i == key->policy_count ? forbid(server, key, policy, err) : 0;
+}
+
+int tenant_take_request(struct server *server, const struct tenant *tenant,
+                        struct cella_request *request, struct cella_error *err)
+{
+    const char *policy = cella_request_policy(request);
+    if (tenant == NULL) {
+        return 0;
     }
+    if (tenant_check_policy(server, tenant, policy, err) < 0) {
+        return -1;
+    }
+    const struct key *key = &tenant->key;
     if (policy == NULL && cella_request_set(request, "policy", key->policies[0], err) < 0) {
         return -1;
     }

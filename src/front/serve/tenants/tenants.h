@@ -87,6 +87,10 @@ int tenant_check_cpu(struct server *server, struct tenant *tenant, struct cella_
 /* Whether one more run is taken; with the head alone, too. */
 int tenant_check_run(struct exchange *exchange, struct cella_error *err)
     __attribute__((warn_unused_result));
+/* Whether a tenant, NULL for nobody in particular, may use the policy; NULL: his first.  -1 with
+ * CELLA_ERROR_POLICY when not, or when his key was revoked meanwhile. */
+int tenant_check_policy(struct server *server, const struct tenant *tenant, const char *policy,
+                        struct cella_error *err) __attribute__((warn_unused_result));
 /* Makes the request the tenant's, with his first policy when it names none.  -1 with
  * CELLA_ERROR_POLICY when it names one that is not his, or his key was revoked meanwhile. */
 int tenant_take_request(struct server *server, const struct tenant *tenant,
