@@ -14,6 +14,7 @@
 #include "front/serve/contracts/execute_sessions_inside.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -181,9 +182,7 @@ static int make_word(char ret_word[EXECUTE_WORD_DIGITS + 1], struct cella_error 
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
         return serve_fail_errno(err, CELLA_ERROR_HOST, "the kernel gives no random numbers");
     }
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        (void)snprintf(ret_word + 2 * i, 3, "%02x", bytes[i]);
-    }
+    hex_write(bytes, sizeof(bytes), ret_word);
     return 0;
 }
 

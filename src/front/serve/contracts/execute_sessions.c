@@ -209,13 +209,11 @@ static int check_call(struct exchange *exchange, const struct session *session, 
          tenant_check_policy(exchange->server, exchange->tenant, session->policy_name, err) < 0)) {
         return -1;
     }
-    if (tenant_answers_wait(exchange->server, exchange->tenant)) {
-        (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
-    } else if (bytes > CELLS_BYTES_MAX - used) {
+    if (bytes > CELLS_BYTES_MAX - used) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large calls of sessions at one time");
     } else if (session != NULL && session->cell_count >= CELLS_MAX) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "%u calls of this session wait", CELLS_MAX);
-    } else {
+    } else if (job_check_room(exchange, SIZE_MAX, err) == 0) {
         return 0;
     }
     return serve_hint(err, "come again when some have ended");
