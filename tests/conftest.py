@@ -12,6 +12,11 @@ for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: changes the host, or uses it up; no other test may run "
+                                       "beside it")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left():
     """The whole session leaves the host as it was."""

@@ -3,11 +3,14 @@
 
   before = leaks.snapshot();  ...;  leaks.assert_nothing_new(before)
 
-As a program it prints what is there now, one thing a line.
+As a program it prints what is there now, one thing a line.  With words it runs them as a command
+whose tests run beside others: of those leaks.snapshot() then takes no notice.
 """
+import ctypes
 import glob
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,22 +18,34 @@ from pathlib import Path
 UID_FIRST, UID_COUNT = 1900000000, 65536  # src/isolate/uids.h
 LEASES = Path("/run/cella/uids")
 SETTLE_SECONDS = 3  # a killed keeper's sandboxes end by the kernel's hand, a moment later
+REAPER = os.environ.get("CELLA_TEST_REAPER")  # its pid, where tests run beside others
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def processes():
     """Everything with a uid that only runs have, and everything of ours by name."""
+    found = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             status = (directory / "status").read_text()
         except OSError:
             continue  # it ended meanwhile
-        fields = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
+        found[directory.name] = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
+    for pid, fields in found.items():
         name, uids = fields["Name"], [int(uid) for uid in fields["Uid"].split()]
-        if fields["State"].startswith("Z") and fields["PPid"] == "1":
-            continue  # ended; the host's init takes its time to ask how
+        if fields["State"].startswith("Z") and fields["PPid"] in ("1", REAPER):
+            continue  # ended; who is asked to reap it takes its time
         of_a_run = any(UID_FIRST <= uid < UID_FIRST + UID_COUNT for uid in uids)
-        if of_a_run or name.startswith("cella"):
-            yield f"process {directory.name} {name} (uid {uids[0]})"
+        if (of_a_run or name.startswith("cella")) and not is_of_others(pid, found):
+            yield f"process {pid} {name} (uid {uids[0]})"
+
+
+def is_of_others(pid, found):
+    """Whether it descends from somebody else than our reaper.  In doubt, since a parent has ended
+    while we looked, it does not."""
+    while REAPER and pid != REAPER and pid in found:
+        pid = found[pid]["PPid"]
+    return pid == "0"
 
 
 def mounts():
@@ -70,7 +85,10 @@ def files():
 
 
 def snapshot():
-    return {thing for kind in (processes, mounts, control_groups, locks, files) for thing in kind()}
+    """Whose a mount, a control group or a file is cannot be told: where others run tests too, it is
+    looked for when all have ended, by scripts/test."""
+    kinds = (processes,) if REAPER else (processes, mounts, control_groups, locks, files)
+    return {thing for kind in kinds for thing in kind()}
 
 
 def new_since(before):
@@ -89,7 +107,22 @@ def assert_nothing_new(before):
     assert not left, "left behind:\n  " + "\n  ".join(left)
 
 
+def reap_for(command):
+    """Runs a command and returns its exit code; whoever it leaves alone becomes a child of ours, and
+    not of the host's init."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    os.environ["CELLA_TEST_REAPER"] = str(os.getpid())
+    with subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command]) as process:
+        while True:
+            pid, status = os.wait()
+            if pid == process.pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return process.returncode
+
+
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(reap_for(sys.argv[1:]))
     things = sorted(thing for thing in snapshot() if not thing.startswith("mount "))
     print("\n".join(things), end="\n" if things else "")
     sys.exit(0)

@@ -172,6 +172,7 @@ def test_files_of_the_host_that_change():
         assert home.cached()  # the ceiling is not why
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not IS_ROOT, reason="only root can install something")
 def test_something_is_installed():
     with directory_of("root") as place:

@@ -17,6 +17,8 @@ RUNS = int(os.environ.get("CELLA_SOAK_RUNS", "10000"))
 KILLS = 100
 SEED = int(os.environ.get("CELLA_SEED", str(time.time_ns())))
 
+pytestmark = pytest.mark.alone
+
 
 def build_guest(directory):
     guest = directory / "guest"
