@@ -172,6 +172,7 @@ struct cella_callbacks {
 };
 
 #define CELLA_RUN_STDIN_OPEN 1U /* standard input stays open for cella_run_write_stdin() */
+#define CELLA_RUN_TRIAL      2U /* shows that runs can be: it makes nobody a tenant */
 
 /* Starts a run, now or as soon as there is room for it (see budget_memory_bytes).  The request is
  * copied as far as needed and stays the caller's.  `callbacks` may be NULL.  CELLA_ERROR_CALLER,

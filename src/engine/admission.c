@@ -129,6 +129,9 @@ void admission_part(struct cella_run *run)
     }
     run->tenant->runs--;
     admission->idle_tenants += run->tenant->runs == 0;
+    if (run->is_trial && run->tenant->runs == 0) {
+        forget_tenant(admission, run->tenant); /* who has others there comes back with the next */
+    }
     run->tenant = NULL;
     /* From the end, where those are who have not come for long. */
     struct admission_tenant *tenant = TAILQ_LAST(&admission->tenants, admission_tenants);

@@ -247,7 +247,7 @@ static int start(struct cella_engine *engine, const struct cella_run *first,
                  const struct cella_callbacks *callbacks, struct cella_run **ret_run,
                  struct cella_error *err)
 {
-    if ((flags & ~CELLA_RUN_STDIN_OPEN) != 0) {
+    if ((flags & ~(CELLA_RUN_STDIN_OPEN | CELLA_RUN_TRIAL)) != 0) {
         return error_set(err, CELLA_ERROR_CALLER, 0, "unknown flags of a run: %#x", flags);
     }
     if (callbacks != NULL && callbacks->size < sizeof(callbacks->size)) {

@@ -66,6 +66,7 @@ struct cella_run {
     int64_t queued_unix_ms;          /* and for people */
     unsigned keeps;                  /* CELLA_KEEP_..., by its policy */
     bool begun;                      /* its first stage has had room */
+    bool is_trial;                   /* and does not make whose it is a tenant */
     const struct runtime *runtime;   /* NULL for a command */
     struct runtime_set *runtimes;    /* that it is of, held; NULL: it has not come so far */
     struct diagnose_sources sources;

@@ -163,6 +163,7 @@ static int take_request(struct cella_run *run, const struct spec *spec, unsigned
             return error_set_memory(err);
         }
     }
+    run->is_trial = (flags & CELLA_RUN_TRIAL) != 0;
     run->repeatable = (flags & CELLA_RUN_STDIN_OPEN) == 0; /* what was written is gone */
     if (feed_init(&run->run.feed, spec->stdin_bytes.data, spec->stdin_bytes.size,
                   (flags & CELLA_RUN_STDIN_OPEN) != 0) < 0) {

@@ -336,6 +336,29 @@ static void tenants_take_turns(void **state)
     cella_engine_close(engine);
 }
 
+/* With a second tenant a quarter of the room would be left to him. */
+static void a_trial_makes_no_tenant(void **state)
+{
+    (void)state;
+    enum { FIT = 4 };
+    static struct seen trial, seen[FIT];
+    struct cella_error err;
+    void *engine = open_with(FIT * (64ULL << 20), 1000000);
+    memset(&trial, 0, sizeof(trial));
+    memset(seen, 0, sizeof(seen));
+    (void)start(engine, shell("true"), CELLA_RUN_TRIAL, &trial);
+    wait_done(&trial, 1);
+    cella_run_free(trial.run);
+    for (int i = 0; i < FIT; i++) {
+        struct cella_request *request = shell("sleep 60");
+        set(request, "limits.memory_bytes", "62m"); /* and 1 MiB of each stream */
+        assert_int_equal(cella_request_set_tenant(request, "one", &err), 0);
+        (void)start(engine, request, 0, &seen[i]);
+        assert_int_equal(seen[i].begun, 1);
+    }
+    cella_engine_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +372,7 @@ int main(void)
         cmocka_unit_test(closing_with_some_that_wait),
         cmocka_unit_test(a_keeper_that_dies_takes_along_who_waits),
         cmocka_unit_test(tenants_take_turns),
+        cmocka_unit_test(a_trial_makes_no_tenant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

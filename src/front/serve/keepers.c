@@ -85,7 +85,8 @@ static int start_trial(struct server *server, struct cella_error *err)
     int result = cella_request_add(request, "command", "/bin/true", err);
     server->trial_done = false;
     if (result == 0) {
-        result = cella_run_start(server->engine, request, 0, &callbacks, &server->trial, err);
+        result = cella_run_start(server->engine, request, CELLA_RUN_TRIAL, &callbacks,
+                                 &server->trial, err);
     }
     cella_request_destroy(request);
     if (result < 0 && err->kind == CELLA_ERROR_POLICY) {
