@@ -169,6 +169,10 @@ struct cella_callbacks {
      * possibly from cella_run_start() before that returns; not at all when the run ends before.
      * NULL: no interest. */
     void (*begun)(void *context, struct cella_run *run);
+    /* What the compiler writes, as `output` has what the program does.  Where nothing is compiled
+     * because it was before, cella_run_compiler_output() (wire.h) has what it wrote then. */
+    void (*compiler_output)(void *context, struct cella_run *run, enum cella_stream stream,
+                            const void *data, size_t size);
 };
 
 #define CELLA_RUN_STDIN_OPEN 1U /* standard input stays open for cella_run_write_stdin() */

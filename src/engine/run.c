@@ -367,19 +367,18 @@ static void add_chunk(struct cella_run *run, enum result_stream stream, size_t o
     }
 }
 
-/* What a compiler says is in the result alone: it is not the program's output. */
+/* What a compiler says is not the program's output. */
 void run_output(struct cella_run *run, enum result_stream stream, size_t offset, size_t size)
 {
-    if (run->now == &run->compile) {
-        return;
-    }
-    if (run->result.data->interleave) {
+    const struct cella_callbacks *callbacks = &run->callbacks;
+    const bool compiles = run->now == &run->compile;
+    if (!compiles && run->result.data->interleave) {
         add_chunk(run, stream, offset, size);
     }
-    if (run->callbacks.output != NULL && !run->abandoned) {
-        run->callbacks.output(run->callbacks.context, run,
-                              stream == RESULT_STDOUT ? CELLA_STDOUT : CELLA_STDERR,
-                              run->run.outcome->streams[stream].kept.data + offset, size);
+    __typeof__(callbacks->output) tell = compiles ? callbacks->compiler_output : callbacks->output;
+    if (tell != NULL && !run->abandoned) {
+        tell(callbacks->context, run, stream == RESULT_STDOUT ? CELLA_STDOUT : CELLA_STDERR,
+             run->now->outcome->streams[stream].kept.data + offset, size);
     }
 }
 

@@ -191,6 +191,23 @@ static void callbacks_may_start_but_not_wait(void **state)
 
 /* Each says what it has inherited, while others are being launched: its streams, the directory that
  * the shell lists, and a clean environment. */
+static void what_a_compiler_writes(void **state)
+{
+    struct seen seen = {.engine = *state};
+    const struct cella_callbacks callbacks = {
+        .size = sizeof(callbacks), .context = &seen, .done = on_done, .compiler_output = on_output};
+    /* With that word in it, it is compiled each time. */
+    struct cella_request *request = c_program("#include <stdio.h>\n#warning careful __DATE__\n"
+                                              "int main(void) { return puts(\"out\") < 0; }");
+    assert_int_equal(cella_run_start(*state, request, 0, &callbacks, &seen.run, &seen.err), 0);
+    cella_request_destroy(request);
+    wait_done(&seen, 1);
+    assert_stdout(cella_run_result(seen.run), "out\n");
+    assert_non_null(strstr(seen.output[CELLA_STDERR], "#warning careful"));
+    assert_int_equal(seen.size[CELLA_STDOUT], 0);
+    cella_run_free(seen.run);
+}
+
 static void many_runs_at_once(void **state)
 {
     enum { RUNS = 200 };
@@ -493,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_run_can_be_cancelled),
         cmocka_unit_test(a_run_can_be_freed_at_any_time),
         cmocka_unit_test(callbacks_may_start_but_not_wait),
+        cmocka_unit_test(what_a_compiler_writes),
         cmocka_unit_test(many_runs_at_once),
         cmocka_unit_test(nothing_is_left_open),
         cmocka_unit_test(structs_without_a_size),

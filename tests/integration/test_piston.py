@@ -1,8 +1,10 @@
 """Piston's contract: its routes, texts and statuses, and clients of its own."""
 import json
+import time
 from base64 import b64encode
 
 import pytest
+import websocket
 from npm import npm_modules, run_node
 from server import Server, wait_until
 
@@ -428,6 +430,25 @@ def test_what_a_compiler_writes(tmp_path):
         frames = conversation(server, job("#warning careful\nint main(", "c"))["frames"]
         assert [frame["type"] for frame in frames] == ["runtime", "stage", "data", "exit"]
         assert "careful" in frames[2]["data"] and frames[3] == ended("compile", 1)
+
+
+def test_what_a_compiler_writes_comes_at_once(server):
+    """While it still works: this one would for ever."""
+    code = ('#if __INCLUDE_LEVEL__ == 0\n#warning careful\n#endif\n#if __INCLUDE_LEVEL__ < 90\n'
+            '#include __FILE__\n#include __FILE__\n#endif\n')
+    client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/api/v2/connect", timeout=30)
+    client.send(json.dumps(job(code, "c", compile_timeout=3000)))
+    came, ended_at = {}, None
+    while ended_at is None:
+        frame = json.loads(client.recv())
+        came.setdefault(frame["type"], time.monotonic())
+        if frame["type"] == "data":
+            assert frame["stream"] == "stderr"
+        elif frame["type"] == "exit":
+            assert frame == ended("compile", None, "SIGKILL")
+            ended_at = came["exit"]
+    client.close()
+    assert 1 < ended_at - came["data"] < 4
 
 
 @pytest.mark.parametrize("frames, message, close", [

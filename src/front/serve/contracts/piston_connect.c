@@ -38,8 +38,7 @@ enum close_code {
 /* Of one job. */
 struct talk {
     struct piston_language language; /* a copy: languages may be read again meanwhile */
-    bool has_begun;                  /* its first stage is told of */
-    bool is_compiled;                /* likewise that it has ended well */
+    bool is_compiled;                /* it is told that the first stage has ended well */
 };
 
 /* ---- what is sent ---- */
@@ -79,11 +78,6 @@ static void send_message(struct exchange *exchange, const char *type,
     struct buffer message;
     const int written = write_message(type, members, &message);
     send_written(exchange, written, &message);
-}
-
-static void send_stage(struct exchange *exchange, const char *stage)
-{
-    send_message(exchange, "stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}});
 }
 
 /* `code` NULL: it has none. */
@@ -145,7 +139,7 @@ static int write_data(const char *stream, const char *data, size_t size, struct 
     return 0;
 }
 
-/* What the program has written, from the JSON that Cella's own clients get. */
+/* What a stage has written, from the JSON that Cella's own clients get. */
 static int write_output(const char *stream, const char *output, size_t output_size,
                         struct buffer *out)
 {
@@ -160,61 +154,25 @@ static int write_output(const char *stream, const char *output, size_t output_si
     return written;
 }
 
-/* All that the compiler has written, which is known when it has ended. */
-static void send_compiler_output(struct exchange *exchange)
-{
-    static const char *const names[] = {[CELLA_STDOUT] = "stdout", [CELLA_STDERR] = "stderr"};
-    const struct cella_run *run = job_run(exchange->job);
-    for (size_t i = 0; i < ARRAY_LENGTH(names) && run != NULL; i++) {
-        struct buffer message;
-        size_t size = 0;
-        const char *data = cella_run_compiler_output(run, (enum cella_stream)i, &size);
-        if (size > 0) {
-            const int written = write_data(names[i], data, size, &message);
-            send_written(exchange, written, &message);
-        }
-    }
-}
-
-/* The first stage has ended well. */
-static void tell_compiled(struct exchange *exchange, struct talk *talk)
-{
-    static const int64_t code = 0;
-    struct buffer message;
-    talk->is_compiled = true;
-    send_compiler_output(exchange);
-    const int written = write_exit("compile", &code, NULL, &message);
-    send_written(exchange, written, &message);
-}
-
-static void on_compiled(struct exchange *exchange, void *context)
-{
-    struct talk *talk = context;
-    if (talk->has_begun && !talk->is_compiled) { /* else it is told behind that, or was */
-        tell_compiled(exchange, talk);
-        send_stage(exchange, "run");
-    }
-}
-
 static int write_stage(const char *stage, struct buffer *out)
 {
     return write_message("stage", (const char *const[2][2]){{"stage", stage}, {NULL, NULL}}, out);
 }
 
-/* What was compiled before, or is meanwhile, has had its first stage. */
-static int write_begun(struct exchange *exchange, struct talk *talk, struct buffer *out)
+/* The first stage has ended well, and all that it wrote is told. */
+static int tell_compiled(struct exchange *exchange, void *context, char **ret_text,
+                         size_t *ret_size)
 {
-    const struct cella_run *run = job_run(exchange->job);
-    talk->has_begun = true;
-    if (!talk->language.compiled) {
-        return write_stage("run", out);
-    }
-    if (run == NULL || !cella_run_is_compiled(run)) {
-        return write_stage("compile", out);
-    }
-    send_stage(exchange, "compile");
-    tell_compiled(exchange, talk);
-    return write_stage("run", out);
+    static const int64_t code = 0;
+    struct talk *talk = context;
+    struct buffer message;
+    talk->is_compiled = true;
+    int written = write_exit("compile", &code, NULL, &message);
+    send_written(exchange, written, &message);
+    written = write_stage("run", &message);
+    *ret_text = message.data;
+    *ret_size = message.size;
+    return written;
 }
 
 static int write_end(struct exchange *exchange, const struct talk *talk, const json_t *result,
@@ -226,9 +184,6 @@ static int write_end(struct exchange *exchange, const struct talk *talk, const j
     const bool is_run = !talk->language.compiled || talk->is_compiled;
     const char *signal = NULL;
     int64_t code = 0;
-    if (!is_run) {
-        send_compiler_output(exchange);
-    }
     const bool has_code = piston_result_code(has_failed ? compile : result,
                                              json_object_get(result, "limit"), &code, &signal);
     websocket_close(exchange, CLOSE_COMPLETED, "Job Completed");
@@ -244,7 +199,7 @@ static int tell(struct exchange *exchange, enum event event, const char *json, s
     struct cella_error err;
     int written = 0;
     if (event == EVENT_STARTED) {
-        written = write_begun(exchange, talk, &message);
+        written = write_stage(talk->language.compiled ? "compile" : "run", &message);
     } else if (event != EVENT_RESULT) {
         written = write_output(event == EVENT_STDOUT ? "stdout" : "stderr", json, size, &message);
     } else if (contract_read_own(json, size, &told, &err) == 0) {
@@ -293,7 +248,7 @@ static void init(struct exchange *exchange, const json_t *message)
         exchange, "runtime",
         (const char *const[2][2]){{"language", language->name}, {"version", language->version}});
     const struct job_form form = {
-        .tell = tell, .compiled = language->compiled ? on_compiled : NULL, .context = talk};
+        .tell = tell, .compiled = language->compiled ? tell_compiled : NULL, .context = talk};
     if (job_start(exchange, request.data, request.size, JOB_TALKS, &form, &id, &err) < 0) {
         fail(exchange, err.text);
     }

@@ -22,6 +22,8 @@
 
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size);
+static void on_compiler_output(void *context, struct cella_run *run, enum cella_stream stream,
+                               const void *data, size_t size);
 static void on_done(void *context, struct cella_run *run);
 static void on_begun(void *context, struct cella_run *run);
 static void on_compiled(void *context, struct cella_run *run);
@@ -53,6 +55,7 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
         .done = on_done,
         .compiled = job->owner.compiled != NULL || job->form.compiled != NULL ? on_compiled : NULL,
         .begun = on_begun,
+        .compiler_output = job->form.compiled != NULL ? on_compiler_output : NULL,
     };
     const unsigned flags = job->way == JOB_TALKS || job->owner.writes ? CELLA_RUN_STDIN_OPEN : 0;
     const int code =
@@ -400,6 +403,17 @@ static void on_begun(void *context, struct cella_run *run)
     }
 }
 
+static void note_output(struct job *job, struct job_output *output, enum cella_stream stream)
+{
+    job->pieces++;
+    if (output->since[stream] == 0) {
+        output->since[stream] = job->pieces;
+    }
+    if (!job->is_left) {
+        exchange_resume(job->exchange);
+    }
+}
+
 static void on_output(void *context, struct cella_run *run, enum cella_stream stream,
                       const void *data, size_t size)
 {
@@ -407,12 +421,18 @@ static void on_output(void *context, struct cella_run *run, enum cella_stream st
     (void)run;
     (void)data; /* the run keeps it */
     (void)size;
-    job->pieces++;
-    if (job->since[stream] == 0) {
-        job->since[stream] = job->pieces;
-    }
-    if (!job->is_left) {
-        exchange_resume(job->exchange);
+    note_output(job, &job->program, stream);
+}
+
+static void on_compiler_output(void *context, struct cella_run *run, enum cella_stream stream,
+                               const void *data, size_t size)
+{
+    struct job *job = context;
+    (void)run;
+    (void)data;
+    (void)size;
+    if (job->step <= JOB_COMPILER) { /* else it is begun again, and was compiled before */
+        note_output(job, &job->compiler, stream);
     }
 }
 
@@ -497,7 +517,7 @@ static void on_compiled(void *context, struct cella_run *run)
     struct job *job = context;
     (void)run;
     if (!job->is_left && job->form.compiled != NULL) {
-        job->form.compiled(job->exchange, job->form.context);
+        exchange_resume(job->exchange);
     } else if (!job->is_left) {
         job->owner.compiled(job->owner.context);
     }

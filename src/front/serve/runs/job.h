@@ -36,8 +36,9 @@ struct job_form {
     /* The message for an event, malloc'ed, from its JSON.  -1 when memory is short. */
     int (*tell)(struct exchange *exchange, enum event event, const char *json, size_t size,
                 void *context, char **ret_text, size_t *ret_size);
-    /* That what was to be compiled is. */
-    void (*compiled)(struct exchange *exchange, void *context);
+    /* Likewise the message that what was to be compiled is, behind what the compiler has written,
+     * which with this is told too, as it comes and like the program's output.  NULL: neither. */
+    int (*compiled)(struct exchange *exchange, void *context, char **ret_text, size_t *ret_size);
     void *context; /* malloc'ed: job_start() takes it, also when it fails */
 };
 

@@ -38,14 +38,18 @@ static bool has_timer(struct server *server)
     return server->again != NULL;
 }
 
+static bool has_told(const struct job_output *output)
+{
+    return output->told[CELLA_STDOUT] + output->told[CELLA_STDERR] > 0;
+}
+
 static bool may_begin_again(const struct job *job, const struct cella_result *result)
 {
     const enum cella_error_kind kind = cella_result_error(result)->kind;
     return (kind == CELLA_ERROR_HOST || kind == CELLA_ERROR_BUG) &&
            strcmp(cella_result_status(result), "internal") == 0 && job->again != NULL &&
-           job->attempts <= AGAIN_MAX && !job->is_cancelled &&
-           job->told[CELLA_STDOUT] + job->told[CELLA_STDERR] == 0 &&
-           job->server->state != SERVER_DRAINING;
+           job->attempts <= AGAIN_MAX && !job->is_cancelled && !has_told(&job->compiler) &&
+           !has_told(&job->program) && job->server->state != SERVER_DRAINING;
 }
 
 /* A copy that does not need the run. */
@@ -95,7 +99,7 @@ bool job_is_lost(struct job *job, const struct cella_result *result)
     job_leave_room(job, NULL);
     cella_run_free(job->run);
     job->run = NULL;
-    job->since[CELLA_STDOUT] = job->since[CELLA_STDERR] = 0;
+    job->compiler = job->program = (struct job_output){.told = {0}};
     job->again_ms = clock_monotonic_ms() + wait_ms;
     server->waiting_count++;
     set_timer(server);

@@ -63,30 +63,41 @@ static int make_event(const struct job *job, enum event event, char *json, size_
     return 0;
 }
 
-/* The stream that has waited for longest; the one that has nothing waits for ever. */
-static enum cella_stream oldest(const struct job *job)
+/* ---- output of a stage ---- */
+
+static const char *kept_of(const struct job *job, const struct job_output *output,
+                           enum cella_stream stream, size_t *ret_size)
 {
-    return job->since[CELLA_STDOUT] - 1 <= job->since[CELLA_STDERR] - 1 ? CELLA_STDOUT
-                                                                        : CELLA_STDERR;
+    return output == &job->compiler ? cella_run_compiler_output(job->run, stream, ret_size)
+                                    : cella_run_output(job->run, stream, ret_size);
+}
+
+/* The stream that has waited for longest; the one that has nothing waits for ever. */
+static enum cella_stream oldest(const struct job_output *output)
+{
+    return output->since[CELLA_STDOUT] - 1 <= output->since[CELLA_STDERR] - 1 ? CELLA_STDOUT
+                                                                              : CELLA_STDERR;
 }
 
 /* What comes next of a stream; nothing when the rest may yet become a character. */
-static int make_output(struct job *job, enum cella_stream stream, char **ret_text, size_t *ret_size)
+static int make_piece(struct job *job, struct job_output *output, bool is_over, char **ret_text,
+                      size_t *ret_size)
 {
+    const enum cella_stream stream = oldest(output);
     const enum event event = stream == CELLA_STDOUT ? EVENT_STDOUT : EVENT_STDERR;
     struct cella_error err;
     char *json = NULL;
     size_t size, json_size, taken;
-    const char *kept = cella_run_output(job->run, stream, &size);
-    size_t left = size - job->told[stream];
+    const char *kept = kept_of(job, output, stream, &size);
+    size_t left = size - output->told[stream];
     size_t part = left < EVENT_BYTES_MAX ? left : EVENT_BYTES_MAX;
-    if (cella_output_json(kept + job->told[stream], part, !job->is_done || part < left, &json,
+    if (cella_output_json(kept + output->told[stream], part, !is_over || part < left, &json,
                           &json_size, &taken, &err) < 0) {
         return -1;
     }
-    job->told[stream] += taken;
+    output->told[stream] += taken;
     if (taken == left || taken == 0) {
-        job->since[stream] = 0;
+        output->since[stream] = 0;
     }
     if (taken == 0) {
         free(json);
@@ -94,6 +105,35 @@ static int make_output(struct job *job, enum cella_stream stream, char **ret_tex
     }
     return make_event(job, event, json, json_size, ret_text, ret_size);
 }
+
+/* A character that was cut is told at the end as what it is; and what no callback told of. */
+static void tell_rests(struct job *job, struct job_output *output)
+{
+    for (int stream = CELLA_STDOUT; job->run != NULL && stream <= CELLA_STDERR; stream++) {
+        size_t size;
+        (void)kept_of(job, output, (enum cella_stream)stream, &size);
+        if (output->since[stream] == 0 && output->told[stream] < size) {
+            output->since[stream] = ++job->pieces;
+        }
+    }
+}
+
+/* `is_over`: it writes no more. */
+static int make_output(struct job *job, struct job_output *output, bool is_over, char **ret_text,
+                       size_t *ret_size)
+{
+    int result = 0;
+    if (is_over) {
+        tell_rests(job, output);
+    }
+    while (result == 0 && *ret_size == 0 &&
+           (output->since[CELLA_STDOUT] > 0 || output->since[CELLA_STDERR] > 0)) {
+        result = make_piece(job, output, is_over, ret_text, ret_size);
+    }
+    return result;
+}
+
+/* ---- one after the other ---- */
 
 static int make_started(struct job *job, char **ret_text, size_t *ret_size)
 {
@@ -113,30 +153,30 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
     return make_event(job, EVENT_RESULT, json, size, ret_text, ret_size);
 }
 
-/* A character that was cut is told at the end as what it is. */
-static void tell_rests(struct job *job)
+/* What the compiler writes, then that it has; or it has ended the run. */
+static int make_of_compiler(struct job *job, char **ret_text, size_t *ret_size)
 {
-    for (int stream = CELLA_STDOUT; job->is_done && job->run != NULL && stream <= CELLA_STDERR;
-         stream++) {
-        size_t size;
-        (void)cella_run_output(job->run, (enum cella_stream)stream, &size);
-        if (job->since[stream] == 0 && job->told[stream] < size) {
-            job->since[stream] = ++job->pieces;
-        }
+    const bool is_compiled = job->run != NULL && cella_run_is_compiled(job->run);
+    const int result =
+        make_output(job, &job->compiler, is_compiled || job->is_done, ret_text, ret_size);
+    if (result < 0 || *ret_size > 0 || !is_compiled) {
+        return result;
     }
+    job->step = JOB_OUTPUT;
+    return job->form.compiled(job->exchange, job->form.context, ret_text, ret_size);
 }
 
 static int make_next(struct job *job, char **ret_text, size_t *ret_size)
 {
     int result = 0;
     if (job->step == JOB_STARTED) {
-        job->step = JOB_OUTPUT;
+        job->step = job->form.compiled != NULL ? JOB_COMPILER : JOB_OUTPUT;
         return make_started(job, ret_text, ret_size);
     }
-    tell_rests(job);
-    while (result == 0 && *ret_size == 0 &&
-           (job->since[CELLA_STDOUT] > 0 || job->since[CELLA_STDERR] > 0)) {
-        result = make_output(job, oldest(job), ret_text, ret_size);
+    if (job->step == JOB_COMPILER) {
+        result = make_of_compiler(job, ret_text, ret_size);
+    } else {
+        result = make_output(job, &job->program, job->is_done, ret_text, ret_size);
     }
     if (result == 0 && *ret_size == 0 && job->is_done) {
         job->step = JOB_OVER;

@@ -9,7 +9,13 @@
 
 #include <cella/repeat.h>
 
-enum job_step { JOB_STARTED, JOB_OUTPUT, JOB_RESULT, JOB_OVER };
+enum job_step { JOB_STARTED, JOB_COMPILER, JOB_OUTPUT, JOB_OVER };
+
+/* What is told of the output of a stage, by stream. */
+struct job_output {
+    size_t told[2];    /* bytes */
+    uint64_t since[2]; /* when the first byte that is not yet told came; 0: all are told */
+};
 
 struct job {
     TAILQ_ENTRY(job) link;
@@ -43,10 +49,9 @@ struct job {
     bool is_accepted;   /* it is in the history: there it is found when it has ended */
     bool is_left;       /* nobody waits for it any more */
     enum job_step step; /* what is to be told next */
-    size_t told[2];     /* bytes of each stream */
-    uint64_t since[2];  /* when the first byte that is not yet told came; 0: all are told */
-    uint64_t pieces;    /* of output, so far: the clock of `since` */
-    char *input;        /* bytes of standard input that wait for room */
+    struct job_output compiler, program;
+    uint64_t pieces; /* of output, so far: the clock of their `since` */
+    char *input;     /* bytes of standard input that wait for room */
     size_t input_size;
     bool closes_stdin; /* behind them nothing comes */
 };
