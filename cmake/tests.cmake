@@ -122,7 +122,7 @@ endforeach()
 target_sources(fuzz_compare PRIVATE src/front/serve/runs/compare.c)
 target_sources(fuzz_contract PRIVATE src/front/serve/contracts/execute_code.c
     src/front/serve/contracts/semver.c src/front/serve/contracts/surrogates.c)
-target_sources(fuzz_batch PRIVATE src/front/serve/runs/batch_request.c)
+target_sources(fuzz_batch PRIVATE src/front/serve/runs/batch_request.c src/front/serve/runs/batch_bytes.c)
 
 # What programs and compilers wrote, and the diagnosis that is right for it.
 add_executable(replay tests/diagnosis/replay.c)

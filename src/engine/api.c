@@ -240,6 +240,12 @@ int cella_request_add_file(struct cella_request *request, const char *path, cons
     return 0;
 }
 
+int cella_request_share_contents(struct cella_request *request, const struct cella_request *from,
+                                 struct cella_error *err)
+{
+    return spec_share_contents(request->spec, from->spec, err);
+}
+
 /* ---- run ---- */
 
 static int start(struct cella_engine *engine, const struct cella_run *first,

@@ -14,9 +14,51 @@
 #include "request/fields.h"
 #include "request/limit_value.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- bytes that several specs may have ---- */
+
+struct shared {
+    size_t owners;
+    char bytes[]; /* what a struct spec_bytes points to, and a NUL */
+};
+
+static struct shared *shared_of(char *data)
+{
+    return (struct shared *)(void *)(data - offsetof(struct shared, bytes));
+}
+
+/* A copy; NULL when memory is short. */
+static char *make_bytes(const void *data, size_t size)
+{
+    struct shared *shared = malloc(sizeof(*shared) + size + 1);
+    if (shared == NULL) {
+        return NULL;
+    }
+    shared->owners = 1;
+    if (size > 0) {
+        memcpy(shared->bytes, data, size);
+    }
+    shared->bytes[size] = '\0';
+    return shared->bytes;
+}
+
+static void leave_bytes(const struct spec_bytes *bytes)
+{
+    if (bytes->data != NULL && --shared_of(bytes->data)->owners == 0) {
+        free(shared_of(bytes->data));
+    }
+}
+
+static void share_bytes(struct spec_bytes *bytes, const struct spec_bytes *from)
+{
+    shared_of(from->data)->owners++;
+    leave_bytes(bytes);
+    *bytes = *from;
+}
 
 /* ---- making and freeing ---- */
 
@@ -98,16 +140,16 @@ void spec_destroy(struct spec *spec)
     }
     free(spec->language);
     spec_strings_done(&spec->command);
-    free(spec->code.data);
+    leave_bytes(&spec->code);
     free(spec->entry);
     for (size_t i = 0; i < spec->file_count; i++) {
         free(spec->files[i].path);
-        free(spec->files[i].content.data);
+        leave_bytes(&spec->files[i].content);
     }
     free(spec->files);
     spec_strings_done(&spec->args);
     spec_variables_free(spec->env, spec->env_count);
-    free(spec->stdin_bytes.data);
+    leave_bytes(&spec->stdin_bytes);
     free(spec->policy);
     spec_strings_done(&spec->compile_args);
     spec_strings_done(&spec->network_allow);
@@ -224,11 +266,11 @@ static int set_bytes(struct spec_bytes *bytes, const char *field, const void *da
     if (size > max) {
         return refuse_many(err, field, max, "bytes");
     }
-    char *copy = alloc_copy(data, size);
+    char *copy = make_bytes(data, size);
     if (copy == NULL) {
         return error_set_memory(err);
     }
-    free(bytes->data);
+    leave_bytes(bytes);
     *bytes = (struct spec_bytes){copy, size};
     return 0;
 }
@@ -376,14 +418,33 @@ int spec_add_file(struct spec *spec, const char *path, const void *data, size_t 
     }
     spec->files = files;
     struct spec_file file = {.path = alloc_copy(path, strlen(path)),
-                             .content = {alloc_copy(data, size), size},
+                             .content = {make_bytes(data, size), size},
                              .executable = executable};
     if (file.path == NULL || file.content.data == NULL) {
         free(file.path);
-        free(file.content.data);
+        leave_bytes(&file.content);
         return error_set_memory(err);
     }
     files[spec->file_count++] = file;
+    return 0;
+}
+
+int spec_share_contents(struct spec *spec, const struct spec *from, struct cella_error *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < spec->file_count; i++) {
+        const struct spec_file *file = i < from->file_count ? &from->files[i] : &spec->files[i];
+        bytes += file->content.size;
+    }
+    if (bytes > SPEC_FILES_BYTES_MAX) {
+        return refuse_many(err, "files", SPEC_FILES_BYTES_MAX, "bytes in all");
+    }
+    if (spec->code.data != NULL && from->code.data != NULL) {
+        share_bytes(&spec->code, &from->code);
+    }
+    for (size_t i = 0; i < spec->file_count && i < from->file_count; i++) {
+        share_bytes(&spec->files[i].content, &from->files[i].content);
+    }
     return 0;
 }
 

@@ -35,7 +35,7 @@
 #define SPEC_NETWORK_ALLOW_MAX 256U
 
 struct spec_bytes {
-    char *data; /* `size` bytes, and a NUL after them */
+    char *data; /* `size` bytes, and a NUL after them; a spec's may be another's too */
     size_t size;
 };
 
@@ -136,6 +136,9 @@ int spec_add_env(struct spec *spec, const char *name, const char *value,
                  struct cella_error *err) MUST_CHECK;
 int spec_add_file(struct spec *spec, const char *path, const void *data, size_t size,
                   bool executable, struct cella_error *err) MUST_CHECK;
+/* Its code and its first files have the contents of those of `from`, which both have then. */
+int spec_share_contents(struct spec *spec, const struct spec *from,
+                        struct cella_error *err) MUST_CHECK;
 int spec_add_collect(struct spec *spec, const char *glob, struct cella_error *err) MUST_CHECK;
 int spec_add_compile_arg(struct spec *spec, const char *arg, struct cella_error *err) MUST_CHECK;
 /* `text` as on the command line: "10s", "256m", "1.5". */

@@ -1,4 +1,5 @@
 """POST /v1/batches: one program, many tests, a verdict for each (docs/batches.md)."""
+import base64
 import json
 import os
 import signal
@@ -306,8 +307,8 @@ def test_a_checker_that_is_not_compiled(server):
     ({"tests": []}, "tests", "tests has no test"),
     ({"tests": [{}] * 1001}, "tests", "tests has more than 1000 tests"),
     ({"tests": {}}, "tests", "tests must be an array, not an object"),
-    ({"program": {**CAT, "files": [{"path": "f", "content": "x" * (3 << 20)}]}, "tests": [{}] * 400},
-     "tests", "has 400 tests with a program of 31"),
+    ({"program": {**CAT, "files": [{"path": f"{'d' * 200}/{'x' * 200}{i}", "content": ""} for i in range(4000)]},
+      "tests": [{}] * 1000}, "tests", "has 1000 tests with 17"),
     ({"tests": [{}, {}, {}, {"stdin": 5}]}, "tests[3].stdin", "must be a string or an object"),
     ({"tests": [{"stdin": {"content": "*", "encoding": "base64"}}]}, "tests[0].stdin.content",
      "is not base64"),
@@ -342,6 +343,22 @@ def test_bounds_are_held_at_their_edge(server):
     result = batch(server, {"command": ["/bin/true"]}, [{}] * 40, parallel=8)
     assert result["verdict"] == "accepted"
     assert batch(server, CAT, [{"name": "x" * 128}])["tests"][0]["name"] == "x" * 128
+
+
+def test_a_large_program_is_read_once(server):
+    """However many tests there are, and whatever they change."""
+    large = base64.b64encode(bytes(24 << 20)).decode()
+    program = {"language": "bash", "code": "#" * (1 << 20) + "\nwc -c < large; cat small own; echo $*",
+               "args": ["none"], "files": [{"path": "large", "content": large, "encoding": "base64"},
+                                           {"path": "small", "content": "s"}]}
+    tests = [{"args": [str(i)], "files": [{"path": "own", "content": f"o{i} "}],
+              "limits": {"wall_ms": 9000 + i % 2}, "expected_output": f"{24 << 20}\nso{i} {i}\n"} for i in range(48)]
+    result = batch(server, program, tests)
+    assert result["verdict"] == "accepted", result["message"]
+    twice = {"files": [{"path": "small", "content": "again"}]}
+    result = batch(server, program, [tests[0], twice])
+    assert verdicts(result) == ["accepted", "refused"]
+    assert "'small' is given twice" in result["tests"][1]["message"]
 
 
 @pytest.mark.parametrize("body,words", [

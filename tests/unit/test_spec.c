@@ -462,6 +462,37 @@ static void test_setters(void **state)
     spec_destroy(spec);
 }
 
+static void test_shared_contents(void **state)
+{
+    (void)state;
+    static char text[SPEC_FILES_BYTES_MAX];
+    struct cella_error err;
+    struct spec *from = parse("{\"language\": \"python\", \"code\": \"a\\u0000b\", \"files\": ["
+                              "{\"path\": \"x\", \"content\": \"one\"}]}");
+    struct spec *spec = parse("{\"language\": \"python\", \"code\": \"\", \"files\": ["
+                              "{\"path\": \"x\", \"content\": \"\"},"
+                              "{\"path\": \"y\", \"content\": \"two\"}]}");
+    assert_int_equal(spec_share_contents(spec, from, &err), 0);
+    assert_ptr_equal(spec->code.data, from->code.data); /* and no copy */
+    assert_int_equal(spec_share_contents(spec, from, &err), 0);
+    spec_destroy(from);
+    assert_int_equal(spec->code.size, 3);
+    assert_memory_equal(spec->code.data, "a\0b", 4);
+    assert_string_equal(spec->files[0].content.data, "one");
+    assert_string_equal(spec->files[1].content.data, "two");
+    assert_int_equal(spec_set_code(spec, "own", 3, &err), 0);
+    assert_string_equal(spec->code.data, "own");
+
+    from = spec_create();
+    assert_int_equal(spec_add_file(from, "x", text, SPEC_FILES_BYTES_MAX - 2, false, &err), 0);
+    assert_int_equal(spec_share_contents(spec, from, &err), -1);
+    assert_string_equal(err.field, "files");
+    assert_string_equal(spec->files[0].content.data, "one");
+    assert_string_equal(spec->code.data, "own");
+    spec_destroy(from);
+    spec_destroy(spec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_bounds_of_counts),
         cmocka_unit_test(test_bounds_of_sums),
         cmocka_unit_test(test_setters),
+        cmocka_unit_test(test_shared_contents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

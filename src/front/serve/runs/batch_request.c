@@ -1,14 +1,16 @@
 /*
- * See batch_request.h.  Divisions: bytes; the parts that are requests; tests; the whole; before any
- * is begun; making requests.
+ * See batch_request.h.  Divisions: the parts that are requests; tests; the whole; before any is
+ * begun; making requests.
  *
  * What a test has in common with a request is checked by the library: it reads a request that has
  * nothing else.
+ *
+ * What is large, code and the contents of files, is read once: the request of each test is read
+ * from JSON without it, and shares it.
  */
 #include "front/serve/runs/batch_request.h"
 
 #include "base/alloc.h"
-#include "base/base64.h"
 #include "base/error.h"
 
 #include <math.h>
@@ -17,9 +19,8 @@
 #include <string.h>
 
 /* A request's own bounds hold besides. */
-#define BYTES_MAX ((size_t)64 << 20)
-#define JSON_MAX  ((size_t)192 << 20)
-/* Program and checker are read anew for each test, while everybody waits. */
+#define JSON_MAX ((size_t)192 << 20)
+/* The rest of program and checker is read anew for each test, while everybody waits. */
 #define READ_MAX ((size_t)1 << 30)
 /* Tests with limits of their own that are held against the policy before any is begun. */
 #define CHECKED_MAX  64U
@@ -36,79 +37,6 @@ static const char *const checker_files[] = {"input", "output", "answer"};
 static int memory_is_short(struct cella_error *err)
 {
     return error_set(err, CELLA_ERROR_HOST, 0, "memory is short");
-}
-
-/* ---- bytes: a string, or content and encoding ---- */
-
-struct content {
-    const char *text;
-    size_t size;
-    bool is_base64;
-};
-
-READER(content)
-{
-    struct content *content = target;
-    return json_text_read_string(value, where, &content->text, &content->size, err);
-}
-
-READER(encoding)
-{
-    static const char *const words[] = {"utf-8", "base64"};
-    struct content *content = target;
-    size_t index;
-    if (json_text_read_choice(value, where, words, ARRAY_LENGTH(words),
-                              "must be 'utf-8' or 'base64'", &index, err) < 0) {
-        return -1;
-    }
-    content->is_base64 = index == 1;
-    return 0;
-}
-
-static int decode(const struct content *content, const struct json_where *where,
-                  struct batch_bytes *ret_bytes, struct cella_error *err)
-{
-    struct batch_bytes bytes = {.data = content->text, .size = content->size};
-    if (content->is_base64) {
-        bytes.owned = malloc(base64_decoded_max(content->size) + 1);
-        if (bytes.owned == NULL) {
-            return memory_is_short(err);
-        }
-        bytes.data = bytes.owned;
-        if (base64_decode(content->text, content->size, bytes.owned, &bytes.size) < 0) {
-            free(bytes.owned);
-            return json_text_fail(err, where, "is not base64");
-        }
-    }
-    if (bytes.size > BYTES_MAX) {
-        free(bytes.owned);
-        return json_text_fail(err, where, "has more than %zu bytes", BYTES_MAX);
-    }
-    free(ret_bytes->owned);
-    *ret_bytes = bytes;
-    return 0;
-}
-
-static int read_bytes(struct batch_bytes *bytes, json_t *value, const struct json_where *where,
-                      struct cella_error *err)
-{
-    static const struct json_field fields[] = {{"content", read_content},
-                                               {"encoding", read_encoding}};
-    struct content content = {.text = NULL};
-    if (json_is_string(value)) {
-        content.text = json_string_value(value);
-        content.size = json_string_length(value);
-        return decode(&content, where, bytes, err);
-    }
-    if (!json_is_object(value)) {
-        return json_text_fail(err, where, "must be a string or an object");
-    }
-    if (json_text_read_object(value, fields, ARRAY_LENGTH(fields), &content, where, err) < 0) {
-        return -1;
-    }
-    const struct json_where here = {.parent = where, .key = "content"};
-    return content.text == NULL ? json_text_fail(err, &here, "is missing")
-                                : decode(&content, &here, bytes, err);
 }
 
 /* ---- the parts that are requests ---- */
@@ -143,22 +71,71 @@ static int check_request(const json_t *value, const char *part, struct cella_err
     return 0;
 }
 
+/* Replaces members by those of a small copy. */
+static void empty_files(json_t *request)
+{
+    const json_t *files = json_object_get(request, "files");
+    json_t *copies = json_array();
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        json_t *copy = json_copy(json_array_get(files, i));
+        (void)json_object_set_new(copy, "content", json_string(""));
+        (void)json_array_append_new(copies, copy);
+    }
+    (void)json_object_set_new(request, "files", copies);
+}
+
+/* The whole as the library reads it, and the JSON of what is not in *ret_whole's contents. */
+static int read_part(json_t *value, const char *part, json_t **ret_small,
+                     struct cella_request **ret_whole, struct cella_error *err)
+{
+    struct cella_request *whole = NULL;
+    if (parse_request(value, &whole, err) < 0) {
+        return fail_in(err, part);
+    }
+    json_t *small = json_copy(value);
+    if (json_is_string(json_object_get(small, "code"))) {
+        (void)json_object_set_new(small, "code", json_string(""));
+    }
+    if (json_is_array(json_object_get(small, "files"))) {
+        empty_files(small);
+    }
+    if (small == NULL) {
+        cella_request_destroy(whole);
+        return memory_is_short(err);
+    }
+    *ret_small = small;
+    *ret_whole = whole;
+    return 0;
+}
+
+/* And back. */
+static int make_request(const json_t *small, const struct cella_request *whole,
+                        struct cella_request **ret_request, struct cella_error *err)
+{
+    struct cella_request *made = NULL;
+    if (parse_request(small, &made, err) < 0) {
+        return -1;
+    }
+    if (cella_request_share_contents(made, whole, err) < 0) {
+        cella_request_destroy(made);
+        return -1;
+    }
+    *ret_request = made;
+    return 0;
+}
+
 READER(program)
 {
     struct batch_request *request = target;
     json_t *input = json_object_get(value, "stdin");
-    if (check_request(value, where->key, err) < 0) {
+    if (read_part(value, where->key, &request->program, &request->program_whole, err) < 0) {
         return -1;
     }
     if (input != NULL && !json_is_null(input)) {
         const struct json_where here = {.parent = where, .key = "stdin"};
-        if (read_bytes(&request->input, input, &here, err) < 0) {
+        if (batch_bytes_read(&request->input, input, &here, err) < 0) {
             return -1;
         }
-    }
-    request->program = json_copy(value);
-    if (request->program == NULL) {
-        return memory_is_short(err);
     }
     (void)json_object_del(request->program, "stdin"); /* or there was none */
     return 0;
@@ -168,7 +145,7 @@ READER(program)
 READER(checker)
 {
     struct batch_request *request = target;
-    if (check_request(value, where->key, err) < 0) {
+    if (read_part(value, where->key, &request->checker, &request->checker_whole, err) < 0) {
         return -1;
     }
     json_t *args = json_array();
@@ -179,7 +156,6 @@ READER(checker)
     if (json_is_array(own)) {
         (void)json_array_extend(args, own);
     }
-    request->checker = json_copy(value);
     if (json_object_set_new(request->checker, "args", args) < 0) {
         return memory_is_short(err);
     }
@@ -205,13 +181,13 @@ READER(name)
 READER(input)
 {
     struct batch_test *test = target;
-    return read_bytes(&test->input, value, where, err);
+    return batch_bytes_read(&test->input, value, where, err);
 }
 
 READER(expected)
 {
     struct batch_test *test = target;
-    return read_bytes(&test->expected, value, where, err);
+    return batch_bytes_read(&test->expected, value, where, err);
 }
 
 /* Looked at together, when all are there. */
@@ -376,7 +352,9 @@ static int check_whole(const struct batch_request *request, struct cella_error *
                         json_dumpb(request->checker, NULL, 0, JSON_COMPACT); /* of NULL 0 */
     if (size > READ_MAX / request->test_count) {
         const struct json_where here = {.key = "tests"};
-        (void)json_text_fail(err, &here, "has %zu tests with a program of %zu bytes, at most %zu",
+        (void)json_text_fail(err, &here,
+                             "has %zu tests with %zu bytes of a program beside its code and the "
+                             "contents of its files, at most %zu",
                              request->test_count, size, READ_MAX / request->test_count);
         return error_set_hint(err, "divide the tests among several batches");
     }
@@ -422,6 +400,8 @@ void batch_request_destroy(struct batch_request *request)
     free(request->input.owned);
     json_decref(request->program);
     json_decref(request->checker);
+    cella_request_destroy(request->program_whole);
+    cella_request_destroy(request->checker_whole);
     json_decref(request->json);
     free(request);
 }
@@ -491,18 +471,6 @@ int batch_request_fail(const struct batch_request *request, size_t index, struct
     return fail_in(err, changed != NULL && is_there(changed, member) ? part : "program");
 }
 
-/* What a policy looks at, and nothing large. */
-static json_t *without_code(const struct batch_request *request, const struct batch_test *test)
-{
-    json_t *whole = with_changes(request->program, test->changes);
-    if (json_is_string(json_object_get(whole, "language"))) {
-        (void)json_object_set_new(whole, "code", json_string(""));
-        (void)json_object_del(whole, "entry");
-    }
-    (void)json_object_del(whole, "files");
-    return whole;
-}
-
 int batch_request_check(const struct batch_request *request, struct cella_engine *engine,
                         struct cella_error *err)
 {
@@ -514,10 +482,10 @@ int batch_request_check(const struct batch_request *request, struct cella_engine
         if (limits == NULL || (last != NULL && json_equal(limits, last))) {
             continue;
         }
-        AUTO_JSON json_t *whole = without_code(request, test);
+        AUTO_JSON json_t *small = with_changes(request->program, test->changes);
         AUTO_FREE char *text = NULL;
         struct cella_request *made = NULL;
-        if (parse_request(whole, &made, err) < 0) {
+        if (parse_request(small, &made, err) < 0) {
             return batch_request_fail(request, i, err);
         }
         const int code = cella_explain(engine, made, &text, err);
@@ -541,7 +509,8 @@ int batch_request_of_test(const struct batch_request *request, size_t index,
     AUTO_JSON json_t *changed =
         test->changes != NULL ? with_changes(request->program, test->changes) : NULL;
     struct cella_request *made = NULL;
-    if (parse_request(changed != NULL ? changed : request->program, &made, err) < 0) {
+    if (make_request(changed != NULL ? changed : request->program, request->program_whole, &made,
+                     err) < 0) {
         return -1;
     }
     if (input->data != NULL &&
@@ -562,7 +531,7 @@ int batch_request_of_checker(const struct batch_request *request, size_t index,
     const struct compare_text files[] = {
         {input->data, input->size}, output, {test->expected.data, test->expected.size}};
     struct cella_request *made = NULL;
-    if (parse_request(request->checker, &made, err) < 0) {
+    if (make_request(request->checker, request->checker_whole, &made, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {

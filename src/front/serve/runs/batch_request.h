@@ -21,6 +21,10 @@ struct batch_bytes {
     char *owned; /* decoded; NULL: it lies in the JSON */
 };
 
+/* Reads them in their place; those before are given up.  They may lie in the JSON. */
+int batch_bytes_read(struct batch_bytes *bytes, json_t *value, const struct json_where *where,
+                     struct cella_error *err) __attribute__((warn_unused_result));
+
 struct batch_test {
     char name[BATCH_NAME_MAX + 1];
     struct batch_bytes input;
@@ -30,9 +34,11 @@ struct batch_test {
 
 struct batch_request {
     json_t *json;
-    json_t *program; /* without its stdin, which is in */
+    json_t *program; /* without its code, contents of files, and stdin, which are in */
+    struct cella_request *program_whole;
     struct batch_bytes input;
-    json_t *checker; /* its args name the files that it gets; NULL: none */
+    json_t *checker; /* likewise; its args name the files that it gets; NULL: none */
+    struct cella_request *checker_whole;
     struct batch_test *tests;
     size_t test_count;
     struct compare_rule rule;
