@@ -30,7 +30,7 @@ add_custom_command(
 set(INSIDE_COMMON src/base/error.c src/base/fd.c src/base/fd_passing.c
     src/base/utf8.c src/base/glob.c
     src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/rlimits.c
-    src/isolate/zygote.c src/isolate/native/sys.c)
+    src/isolate/modes.c src/isolate/zygote.c src/isolate/native/sys.c)
 file(GLOB INIT_SOURCES CONFIGURE_DEPENDS src/isolate/init/*.c)
 file(GLOB KEEPER_SOURCES CONFIGURE_DEPENDS src/keeper/*.c src/isolate/native/*.c
     src/base/clock.c src/isolate/places.c src/isolate/widening.c src/isolate/uids.c)
@@ -65,7 +65,7 @@ add_musl_program(cella-init ${INSIDE_COMMON} ${INIT_SOURCES})
 file(GLOB GUEST_SOURCES CONFIGURE_DEPENDS guest/*.c)
 file(GLOB GUEST_TEXTS CONFIGURE_DEPENDS guest/*.h guest/*.R guest/*.php guest/*.js guest/*.py guest/*.rb guest/sources.S)
 set(GUEST_SHARED src/base/buffer.c src/base/error.c src/base/fd.c src/base/fd_passing.c
-    src/base/utf8.c src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/rlimits.c src/isolate/zygote.c
+    src/base/utf8.c src/request/limits.c src/isolate/tables.c src/isolate/pack.c src/isolate/rlimits.c src/isolate/zygote.c src/isolate/modes.c
     src/isolate/native/sys.c src/isolate/native/lockdown.c src/isolate/native/seccomp.c)
 set(GUEST_FILES ${GUEST_SOURCES} ${GUEST_SHARED})
 list(TRANSFORM GUEST_FILES PREPEND ${CMAKE_SOURCE_DIR}/ REGEX "^src/")

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "guest.h"
 #include "isolate/init/protocol.h"
+#include "isolate/modes.h"
 #include "isolate/native/child.h"
 #include "isolate/native/sys.h"
 #include "isolate/pack.h"
@@ -505,6 +506,15 @@ static int load_seccomp(struct child *child, const struct order *order, struct c
     return child_load_seccomp(child, err);
 }
 
+/* Behind the other filter, which this one is the last for. */
+static int guard_modes(struct child *child, const struct order *order, struct cella_error *err)
+{
+    (void)order;
+    const bool guarded =
+        plan_writable_count(child->plan) > 0 && !child_waives(child, PROTECTION_SECCOMP);
+    return !guarded || modes_guard() == 0 ? 0 : failed(err, "guard the modes of files");
+}
+
 static const struct {
     enum step step;
     int (*run)(struct child *child, const struct order *order, struct cella_error *err);
@@ -519,6 +529,7 @@ static const struct {
     {STEP_LANDLOCK, load_landlock},
     {STEP_RLIMITS, set_rlimits},
     {STEP_SECCOMP, load_seccomp},
+    {STEP_MODES, guard_modes},
 };
 
 static int take_steps(struct child *child, const struct order *order)

@@ -82,9 +82,13 @@ static bool sets_what_was_read(const struct recipe *recipe)
     return false;
 }
 
-static bool is_born_warm(const struct recipe *recipe)
+/* A one-shot is in its run's sandbox, and would find what others have left there before it is given
+ * its run. */
+static bool is_born_warm(const struct recipe *recipe, const struct plan *plan)
 {
     return recipe->runtime != NULL && recipe->runtime->warm.start != RUNTIME_START_ANEW &&
+           (recipe->runtime->warm.start != RUNTIME_START_ONE_SHOT ||
+            plan_writable_count(plan) == 0) &&
            (recipe->policy == NULL || !recipe->policy->cold_start) && !sets_what_was_read(recipe);
 }
 
@@ -139,8 +143,7 @@ void warm_choose(struct stage *stage, const struct recipe *recipe)
     CLEANUP(pack_writer_done) struct pack_writer zygote;
     pack_writer_init(&zygote);
     if (warm->demand.memory_max_bytes == 0 || stage->plan->terminal_rows > 0 ||
-        plan_writable_count(stage->plan) > 0 ||
-        (is_born_warm(recipe) &&
+        (is_born_warm(recipe, stage->plan) &&
          recipe_write_zygote(recipe, &stage->plan->limits, &zygote, &error) < 0) ||
         zygote.fd >= 0) { /* so long an environment is nobody's */
         return;

@@ -33,13 +33,14 @@
 /* Control group files by which a process enters its group: none, or one for each tree. */
 #define ZYGOTE_ENTRIES_MAX 4
 
-/* Descriptors of BUILD, in this order; the entries are `entry_count`. */
+/* Descriptors of BUILD, in this order; the entries are `entry_count`, and behind them come the
+ * trees of writable mounts, `share_count`. */
 enum nest_build_descriptor {
     NEST_BUILD_CONTROL,
     NEST_BUILD_COLLECTED,
     NEST_BUILD_PARK,
     NEST_BUILD_ENTRIES,
-    NEST_BUILD_DESCRIPTORS_MAX = NEST_BUILD_ENTRIES + ZYGOTE_ENTRIES_MAX
+    NEST_BUILD_DESCRIPTORS_MAX = NEST_BUILD_ENTRIES + ZYGOTE_ENTRIES_MAX + PLAN_WRITABLE_MAX
 };
 
 struct nest_build {
@@ -47,7 +48,7 @@ struct nest_build {
     uint32_t uid;      /* in the nest, and the gid likewise */
     int32_t processor; /* to be kept on; -1: any */
     uint32_t entry_count;
-    uint32_t reserved;
+    uint32_t share_count;
 };
 
 struct nest_built {

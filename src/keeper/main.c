@@ -357,9 +357,6 @@ static struct pool *add_pool(struct keeper *keeper, const struct keeper_pool *or
     struct pool *pool = NULL;
     if (keeper->pool_count == POOLS_MAX) {
         error_set(&error, CELLA_ERROR_BUSY, 0, "there are %d pools already", POOLS_MAX);
-    } else if (plan_writable_count(&order->plan) > 0) {
-        error_set(&error, CELLA_ERROR_CALLER, 0,
-                  "nothing is made ahead that may write to the host");
     } else if (ceiling_check(&keeper->common.ceiling, &order->plan, &error) == 0) {
         pool = pool_create(&keeper->common, &owner, order, pack, &error);
     }

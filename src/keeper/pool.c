@@ -213,11 +213,15 @@ static void on_parked(void *context, struct run *run)
     pool->made++;
     pool->changed = true;
     struct pool_request first;
-    if (!next_waiting(pool, &first)) {
-        pool->parked[pool->parked_count++] = run;
+    const bool is_waited_for = next_waiting(pool, &first);
+    const bool is_kept = !is_waited_for || !shares_are_same(&pool->plan, run->shares);
+    if (is_kept) {
+        pool->parked[pool->parked_count++] = run; /* a stale one goes when one is asked for */
+    }
+    if (!is_waited_for) {
         return;
     }
-    if (!begin(pool, run, &first)) {
+    if (is_kept || !begin(pool, run, &first)) {
         pool->owner.cold(pool->owner.context, &pool->plan, &first);
     }
     fd_close(&first.pack);
@@ -262,6 +266,43 @@ static void on_lost(void *context, struct run *run, const struct cella_error *er
 
 /* ---- the engine's side ---- */
 
+/* Whether one path lies at or below another. */
+static bool is_within(const char *path, const char *above)
+{
+    const size_t size = strlen(above);
+    return strncmp(path, above, size) == 0 && (path[size] == '\0' || path[size] == '/');
+}
+
+/* Whether a writable mount can be put over all others that a nest has. */
+static bool lies_on_top(const struct plan *plan, const struct plan_mount *share)
+{
+    for (uint32_t i = 0; i < plan->mount_count; i++) {
+        const struct plan_mount *other = &plan->mounts[i];
+        if (other != share &&
+            (is_within(other->target, share->target) ||
+             (other->kind == PLAN_MOUNT_HIDE && is_within(share->target, other->target)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether programs may be there before their runs.  Where those may write to the host, only in
+ * sandboxes of a nest that does not show it; and only who rules the file system can give each of
+ * these a mount of its own. */
+static bool may_be_warm(const struct common *common, const struct keeper_pool *order)
+{
+    const struct plan *plan = &order->plan;
+    for (uint32_t i = 0; i < plan->mount_count; i++) {
+        if ((plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) != 0 &&
+            (order->one_shot != 0 || !common->host.privileged ||
+             !lies_on_top(plan, &plan->mounts[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct pool *pool_create(struct common *common, const struct pool_owner *owner,
                          const struct keeper_pool *order, int pack, struct cella_error *err)
 {
@@ -276,7 +317,8 @@ struct pool *pool_create(struct common *common, const struct pool_owner *owner,
     pool->id = order->header.run;
     pool->plan = order->plan;
     pool->pack = -1;
-    pool->one_shot = order->one_shot != 0;
+    pack = may_be_warm(common, order) ? pack : -1;
+    pool->one_shot = order->one_shot != 0 && pack >= 0;
     pool->timer = clock_open_timer();
     if (pool->timer < 0 || pool_watch(pool, WATCH_POOL_TIMER, pool->timer) != 0 ||
         (pack >= 0 && (pool->pack = fcntl(pack, F_DUPFD_CLOEXEC, 0)) < 0)) {
@@ -310,7 +352,10 @@ bool pool_serve(struct pool *pool, const struct plan *plan, const struct pool_re
     while (pool->parked_count > 0) {
         struct run *run = pool->parked[0];
         drop(pool->parked, &pool->parked_count, run);
-        if (begin(pool, run, request)) {
+        if (!shares_are_same(plan, run->shares)) {
+            run_destroy(run); /* it shows a directory that is not that any more */
+            pool->changed = true;
+        } else if (begin(pool, run, request)) {
             return true;
         }
     }

@@ -73,7 +73,8 @@ static void open_nest(struct pool *pool)
         pool_failed(pool, &error);
         return;
     }
-    if (nest_open(&pool->common->host, &pool->plan, nest, &step, &error) != 0) {
+    if (nest_open(&pool->common->host, ceiling_mark(&pool->common->ceiling, &pool->plan), nest,
+                  &step, &error) != 0) {
         free(nest);
         pool_failed(pool, &error);
         return;

@@ -113,8 +113,10 @@ struct run *run_make(struct common *common, const struct run_maker *maker,
     run->warm = order->warm;
     run->one_shot = order->one_shot;
     int made = 0;
+    shares_look(order->plan, run->shares);
     if (order->nest == NULL) {
-        made = sandbox_start(&common->host, order->plan, true, &run->sandbox, &step, err);
+        made = sandbox_start(&common->host, ceiling_mark(&common->ceiling, order->plan), true,
+                             &run->sandbox, &step, err);
     } else {
         run->memory_held = order->nest->zygote.held_bytes;
         made = nest_build(order->nest, run->id, &run->sandbox, &run->program, &step, err);

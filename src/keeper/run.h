@@ -14,6 +14,7 @@
 #include "isolate/init/protocol.h"
 #include "isolate/native/nest.h"
 #include "isolate/native/sandbox.h"
+#include "isolate/native/shares.h"
 #include "keeper/common.h"
 #include "keeper/watch.h"
 
@@ -41,7 +42,8 @@ struct run {
     struct limits limits;
     uint64_t waived; /* protections, by the plan */
     struct sandbox sandbox;
-    struct init_report report; /* the last of init's that carried figures */
+    struct share_sign shares[PLAN_WRITABLE_MAX]; /* of one made ahead: what it shows */
+    struct init_report report;                   /* the last of init's that carried figures */
     struct watch watches[WATCH_OF_RUN];
     int timer;
     int fork_events;              /* -1: none */

@@ -99,6 +99,17 @@ static inline bool plan_has_workspace(const struct plan *plan)
     return false;
 }
 
+/* Whether a mount lies over the workspace that nobody may write to. */
+static inline bool plan_reads_workspace(const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->mount_count && i < PLAN_MOUNTS_MAX; i++) {
+        if (strcmp(plan->mounts[i].target, PLAN_WORKSPACE) == 0) {
+            return (plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) == 0;
+        }
+    }
+    return false;
+}
+
 /* How many of the plan's mounts the run may write to. */
 static inline uint32_t plan_writable_count(const struct plan *plan)
 {

@@ -307,7 +307,7 @@ def place():
 class Sandbox:
     """What packaging/start_local_sandbox starts, on a port of its own."""
 
-    def __init__(self, who, place, output):
+    def __init__(self, who, place, output, pools="0"):
         self.port = free_port()
         self.log = place / "log"
         words = [str(ROOT / "packaging" / "start_local_sandbox"), "test-sandbox", str(output)]
@@ -319,7 +319,7 @@ class Sandbox:
         self.process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=self.log.open("w"), stderr=subprocess.STDOUT,
             env={"PATH": os.environ["PATH"], "CELLA": str(CELLA), "SANDBOX_PORT": str(self.port),
-                 "CELLA_STATE": str(place / "state"), "CELLA_POOL_MEMORY": "0",
+                 "CELLA_STATE": str(place / "state"), "CELLA_POOL_MEMORY": pools,
                  "HOME": str(place)})
 
     def is_ready(self):
@@ -367,6 +367,21 @@ def test_start_local_sandbox(place, who, exists):
         assert result["mechanisms"]["disk_bytes"] == "tmpfs, and supervision of writable mounts"
         assert told(call(sandbox, "import os; os.symlink('/etc/passwd', 'l')"))[0] == "error"
     assert sorted(path.name for path in output.iterdir()) == ["a.txt", "by the operator"]
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="a mount for each sandbox is root's to make")
+def test_calls_in_a_workspace_are_warm(place):
+    output = place / "output"
+    output.mkdir()
+    with Sandbox("root", place, output, "1g") as sandbox:
+        def is_warm():
+            assert told(call(sandbox, "open('n', 'a').write('x')")) == ("completed", "", "")
+            run_id = sandbox.ask("GET", "/v1/runs?limit=1")[2]["runs"][0]["id"]
+            return sandbox.ask("GET", f"/v1/runs/{run_id}")[2]["start"] == "warm"
+
+        wait_until(is_warm, 60)
+        assert call(sandbox, "print(len(open('n').read()))")["stdout"] == f"{(output / 'n').stat().st_size}\n"
+        assert (output / "n").stat().st_uid == 0
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="what root is given goes into the ceiling")

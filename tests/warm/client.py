@@ -25,10 +25,10 @@ def zygotes(keeper):
 
 
 class Client:
-    def __init__(self, user, start, environment=None):
+    def __init__(self, user, start, environment=None, wrap=lambda words: words):
         self.start = start
         self.process = subprocess.Popen(
-            [*USERS[user], str(BUILD / "warm_client"), start], text=True, bufsize=1,
+            wrap([*USERS[user], str(BUILD / "warm_client"), start]), text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", **(environment or {})})
 

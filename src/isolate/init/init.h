@@ -107,9 +107,6 @@ void init_resize_terminal(const struct terminal *terminal, uint16_t rows, uint16
 /* Nobody of the sandbox has it any more: the rest of what was shown. */
 void init_drain_terminal(struct terminal *terminal);
 
-/* Loads the filter of modes.c into the calling process.  -1 with errno when the kernel refuses. */
-int init_guard_modes(void) MUST_CHECK;
-
 /* Answers what is waiting on INIT_FD_LISTENER. */
 void init_answer_refused(struct init *init);
 

@@ -7,6 +7,7 @@
  */
 #include "base/error.h"
 #include "isolate/init/init.h"
+#include "isolate/modes.h"
 #include "isolate/native/sys.h"
 #include "isolate/protections.h"
 #include "isolate/rlimits.h"
@@ -57,7 +58,7 @@ static int be_born(void *argument)
     birth->step = STEP_MODES;
     const bool guarded =
         start->guard_modes != 0 && (start->waived & protection_bit(PROTECTION_SECCOMP)) == 0;
-    if (start->fault_step == STEP_MODES || (guarded && init_guard_modes() != 0)) {
+    if (start->fault_step == STEP_MODES || (guarded && modes_guard() != 0)) {
         birth->error_number = start->fault_step == STEP_MODES ? EIO : errno;
         _exit(1);
     }

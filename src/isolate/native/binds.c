@@ -142,6 +142,40 @@ static int bind_one(struct child *child, const struct plan_mount *mount, struct 
     return result;
 }
 
+/* Where a sandbox in the nest has a writable mount: nothing. */
+static int make_place(const struct plan_mount *mount, struct cella_error *err)
+{
+    const char *name = NULL;
+    const int parent = open_parent(mount->target, &name);
+    const int cover = parent < 0 ? -1 : open_cover(parent, name, true);
+    const int result = cover < 0 ? failed(err, "make", mount->target) : 0;
+    if (cover >= 0) {
+        (void)close(cover); /* a directory, like the other */
+    }
+    if (parent >= 0) {
+        (void)close(parent);
+    }
+    return result;
+}
+
+static bool is_share(const struct plan_mount *mount)
+{
+    return mount->kind == PLAN_MOUNT_BIND && (mount->flags & PLAN_MOUNT_WRITABLE) != 0;
+}
+
+/* What runs may write to is no zygote's to see: an interpreter may believe what it finds, and would
+ * bring it to the runs of others.  So each sandbox mounts it for itself. */
+int child_bind_shares(struct child *child, struct cella_error *err)
+{
+    for (uint32_t i = 0; i < child->plan->mount_count; i++) {
+        if (is_share(&child->plan->mounts[i]) &&
+            bind_one(child, &child->plan->mounts[i], err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* ---- the host's network ---- */
 
 /* A copy and no bind: these files are often links to places that no run sees. */
@@ -187,8 +221,10 @@ int child_bind_files(struct child *child, struct cella_error *err)
         return -1;
     }
     for (uint32_t i = 0; i < child->plan->mount_count; i++) {
-        if (child->plan->mounts[i].kind != PLAN_MOUNT_HIDE &&
-            bind_one(child, &child->plan->mounts[i], err) != 0) {
+        const struct plan_mount *mount = &child->plan->mounts[i];
+        const bool is_place = child->kind == CHILD_NEST && is_share(mount);
+        if (mount->kind != PLAN_MOUNT_HIDE &&
+            (is_place ? make_place(mount, err) : bind_one(child, mount, err)) != 0) {
             return -1;
         }
     }

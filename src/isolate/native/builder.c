@@ -86,13 +86,19 @@ static NORETURN void enter_sandbox(const struct child *nest, const struct order 
         .lease = -1, /* the nest holds it for all */
         .held = nest->held & SHARED,
     };
+    const size_t entry_count = order->build.entry_count < ZYGOTE_ENTRIES_MAX
+                                   ? order->build.entry_count
+                                   : ZYGOTE_ENTRIES_MAX;
     char written = 0;
-    if (order->build.entry_count > 0) {
-        memcpy(cgroup.entries, order->descriptors + NEST_BUILD_ENTRIES, sizeof(cgroup.entries));
+    if (entry_count > 0) {
+        memcpy(cgroup.entries, order->descriptors + NEST_BUILD_ENTRIES,
+               entry_count * sizeof(cgroup.entries[0]));
         child.cgroup = &cgroup;
     }
     for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
-        child.shares[i] = -1;
+        child.shares[i] = i < order->build.share_count
+                              ? order->descriptors[NEST_BUILD_ENTRIES + entry_count + i]
+                              : -1;
     }
     sys_reset_signals();                            /* it waits for the maker of its network */
     IGNORE(sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); /* would be seen at the first write there */

@@ -81,6 +81,7 @@ static const struct child_step {
     {STEP_UTS, EVERY, set_host_name},
     {STEP_TERMINAL, OUTER, child_make_terminal},
     {STEP_BINDS, OUTER, child_bind_files},
+    {STEP_BINDS, CHILD_NESTED, child_bind_shares},
     {STEP_HIDE_PLACES, OUTER, child_hide_places},
     {STEP_SCRATCH, EVERY, child_mount_scratch},
     {STEP_PIVOT, OUTER, child_pivot},

@@ -102,6 +102,7 @@ int child_enter_network(struct child *child, struct cella_error *err) MUST_CHECK
 int child_set_loopback(struct child *child, struct cella_error *err) MUST_CHECK;
 /* binds.c */
 int child_bind_files(struct child *child, struct cella_error *err) MUST_CHECK;
+int child_bind_shares(struct child *child, struct cella_error *err) MUST_CHECK;
 int child_hide_places(struct child *child, struct cella_error *err) MUST_CHECK;
 /* lockdown.c: nothing shared with others on a core, no speculation, where the kernel can */
 void child_separate(struct child *child);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "isolate/native/child.h"
+#include "isolate/native/shares.h"
 #include "isolate/native/sys.h"
 #include "isolate/uids.h"
 
@@ -92,7 +93,8 @@ struct asking {
     struct sandbox sandbox;
     int inside[SANDBOX_INSIDE];
     int control_inside;
-    int park[2]; /* init's end, the program's */
+    int park[2];                   /* init's end, the program's */
+    int shares[PLAN_WRITABLE_MAX]; /* trees of writable mounts; -1: none */
 };
 
 static int take_slot(struct asking *asking, struct cella_error *err)
@@ -151,6 +153,15 @@ static int choose_processor(struct asking *asking, struct cella_error *err)
     return sandbox_choose_processor(asking->nest->host, &asking->nest->plan, &asking->sandbox, err);
 }
 
+static int open_shares(struct asking *asking, struct cella_error *err)
+{
+    const struct nest *nest = asking->nest;
+    return plan_writable_count(&nest->plan) == 0
+               ? 0
+               : shares_open(&nest->plan, nest->base.lease.uid + inner_uid(&asking->sandbox),
+                             asking->shares, err);
+}
+
 static int ask_for_it(struct asking *asking, struct cella_error *err)
 {
     struct sandbox *sandbox = &asking->sandbox;
@@ -170,8 +181,11 @@ static int ask_for_it(struct asking *asking, struct cella_error *err)
         build.entry_count =
             (uint32_t)cgroup_entries(&sandbox->cgroup, descriptors + NEST_BUILD_ENTRIES);
     }
-    if (sys_send(asking->nest->base.control, &build, sizeof(build), descriptors,
-                 NEST_BUILD_ENTRIES + build.entry_count) != 0) {
+    uint32_t count = NEST_BUILD_ENTRIES + build.entry_count;
+    while (build.share_count < PLAN_WRITABLE_MAX && asking->shares[build.share_count] >= 0) {
+        descriptors[count++] = asking->shares[build.share_count++];
+    }
+    if (sys_send(asking->nest->base.control, &build, sizeof(build), descriptors, count) != 0) {
         return error_set(err, CELLA_ERROR_HOST, errno, "the nest has died");
     }
     return sandbox_send_start(asking->nest->host, &asking->nest->plan, true, sandbox, err);
@@ -182,8 +196,9 @@ static const struct {
     enum step step;
     int (*run)(struct asking *asking, struct cella_error *err);
 } asking_steps[] = {
-    {STEP_LEASE, take_slot}, {STEP_PIPES, make_pipes},           {STEP_CGROUP, make_cgroup},
-    {STEP_LIMITS, limit},    {STEP_PROCESSOR, choose_processor}, {STEP_CLONE, ask_for_it},
+    {STEP_LEASE, take_slot},  {STEP_PIPES, make_pipes},           {STEP_CGROUP, make_cgroup},
+    {STEP_LIMITS, limit},     {STEP_PROCESSOR, choose_processor}, {STEP_SHARES, open_shares},
+    {STEP_CLONE, ask_for_it},
 };
 
 int nest_build(struct nest *nest, uint64_t number, struct sandbox *ret_sandbox,
@@ -194,6 +209,9 @@ int nest_build(struct nest *nest, uint64_t number, struct sandbox *ret_sandbox,
                             .inside = {-1, -1, -1, -1},
                             .control_inside = -1,
                             .park = {-1, -1}};
+    for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
+        asking.shares[i] = -1;
+    }
     sandbox_blank(&asking.sandbox);
     int result = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(asking_steps) && result == 0; i++) {
@@ -205,6 +223,9 @@ int nest_build(struct nest *nest, uint64_t number, struct sandbox *ret_sandbox,
     fd_close(&asking.control_inside);
     fd_close(&asking.inside[SANDBOX_COLLECTED]);
     fd_close(&asking.park[0]);
+    for (size_t i = 0; i < PLAN_WRITABLE_MAX; i++) {
+        fd_close(&asking.shares[i]); /* the sandbox has its own */
+    }
     struct nest_program program = {
         .streams = {asking.inside[SANDBOX_STDIN], asking.inside[SANDBOX_STDOUT],
                     asking.inside[SANDBOX_STDERR]},

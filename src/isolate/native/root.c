@@ -232,16 +232,19 @@ int child_mount_proc(struct child *child, struct cella_error *err)
 }
 
 /* The directories of the scratch file system, at their places.  What a mount lies over already, by
- * the policy's will, is not covered. */
-static int bind_scratch(const struct plan *plan)
+ * the policy's will, is not covered.  In a nest a writable one does not: its zygote has a workspace
+ * of its own. */
+static int bind_scratch(const struct child *child)
 {
+    const struct plan *plan = child->plan;
+    const bool has_workspace =
+        child->kind == CHILD_NEST ? plan_reads_workspace(plan) : plan_has_workspace(plan);
     if (plan->files_apart != 0 && (mkdir("tmp/program", 0755) != 0 ||
                                    sys_mount("tmp/program", "program", NULL, MS_BIND, NULL) != 0)) {
         return -1;
     }
-    if (!plan_has_workspace(plan) &&
-        (mkdir("tmp/workspace", 0755) != 0 ||
-         sys_mount("tmp/workspace", "workspace", NULL, MS_BIND, NULL) != 0)) {
+    if (!has_workspace && (mkdir("tmp/workspace", 0755) != 0 ||
+                           sys_mount("tmp/workspace", "workspace", NULL, MS_BIND, NULL) != 0)) {
         return -1;
     }
     return mkdir("tmp/tmp", 0700) != 0 || chmod("tmp/tmp", 01777) != 0 ||
@@ -266,7 +269,7 @@ int child_mount_scratch(struct child *child, struct cella_error *err)
     if (sys_mount("scratch", "tmp", "tmpfs", flags, options) != 0) {
         return failed(err, "mount", "a file system for the workspace");
     }
-    if (bind_scratch(child->plan) != 0) {
+    if (bind_scratch(child) != 0) {
         return failed(err, "make", "workspace and /tmp");
     }
     if (limited) {

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -208,4 +209,34 @@ int shares_open(const struct plan *plan, uid_t run_uid, int ret_trees[PLAN_WRITA
         ret_trees[i] = trees[i];
     }
     return 0;
+}
+
+/* ---- what lies there ---- */
+
+void shares_look(const struct plan *plan, struct share_sign ret_signs[PLAN_WRITABLE_MAX])
+{
+    size_t count = 0;
+    memset(ret_signs, 0, PLAN_WRITABLE_MAX * sizeof(ret_signs[0]));
+    for (uint32_t i = 0; i < plan->mount_count && count < PLAN_WRITABLE_MAX; i++) {
+        struct stat found;
+        if ((plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) != 0) {
+            if (stat(plan->mounts[i].source, &found) == 0) {
+                ret_signs[count] =
+                    (struct share_sign){found.st_dev, found.st_ino, found.st_uid, found.st_gid};
+            }
+            count++;
+        }
+    }
+}
+
+bool shares_are_same(const struct plan *plan, const struct share_sign signs[PLAN_WRITABLE_MAX])
+{
+    struct share_sign now[PLAN_WRITABLE_MAX];
+    bool same = true;
+    shares_look(plan, now);
+    for (size_t i = 0; i < PLAN_WRITABLE_MAX && same; i++) {
+        same = now[i].device == signs[i].device && now[i].inode == signs[i].inode &&
+               now[i].uid == signs[i].uid && now[i].gid == signs[i].gid;
+    }
+    return same;
 }

@@ -13,9 +13,23 @@
 #include "policy/plan.h"
 
 #include <cella/error.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define SHARE_MISSING (-2) /* a source that may be missing, and is */
+
+/* Which directory it is that a writable mount shows, and whose.  All zero: none. */
+struct share_sign {
+    dev_t device;
+    ino_t inode;
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Of the plan's writable mounts, in their order, as they are now; behind them none. */
+void shares_look(const struct plan *plan, struct share_sign ret_signs[PLAN_WRITABLE_MAX]);
+/* Whether they are as they were. */
+bool shares_are_same(const struct plan *plan, const struct share_sign signs[PLAN_WRITABLE_MAX]);
 
 /* A copy of what is mounted at a bind's source, attached nowhere.  CELLA_ERROR_HOST when a part of
  * the path is a link, it is one of the kernel's file systems, or others are mounted below it and

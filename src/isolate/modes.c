@@ -8,7 +8,7 @@
  * another way when these do not exist.  Init uses openat2() itself: that is why this is loaded by
  * the process that becomes the program, and not together with the other filter.
  */
-#include "isolate/init/init.h"
+#include "isolate/modes.h"
 
 #include <asm/unistd.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@
         LOAD(ARGUMENT(argument)), IF_SOME(S_ISUID | S_ISGID, 0, 1),                                \
         RETURN(SECCOMP_RET_ERRNO | EPERM), RETURN(SECCOMP_RET_ALLOW)
 
-int init_guard_modes(void)
+int modes_guard(void)
 {
     static const struct sock_filter code[] = {
         LOAD(offsetof(struct seccomp_data, nr)),
