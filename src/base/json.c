@@ -153,6 +153,9 @@ int json_text_parse_values(const char *text, size_t size, size_t max, size_t val
     }
     (void)error_set(err, CELLA_ERROR_CALLER, 0, "not valid JSON: line %d, column %d: %s",
                     problem.line, problem.column, problem.text);
+    if (json_error_code(&problem) == json_error_premature_end_of_input) {
+        return -1; /* whatever stands last is not what is wrong */
+    }
     struct scan scan = {.values_max = values_max};
     size_t position = problem.position > 0 ? (size_t)problem.position : 0;
     if (scan_text(&scan, text, position < size ? position : size) == SCAN_DONE) {

@@ -29,7 +29,7 @@
 void json_text_done(json_t **value);
 
 /* CELLA_ERROR_CALLER with line, column and, inside the value, the path when the text is not good
- * JSON or larger than `max` bytes. */
+ * JSON or larger than `max` bytes; without a path when it only ends too early. */
 int json_text_parse(const char *text, size_t size, size_t max, json_t **ret_value,
                     struct cella_error *err) MUST_CHECK;
 /* Likewise with another bound of values than JSON_TEXT_VALUES_MAX. */

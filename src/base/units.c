@@ -8,7 +8,10 @@
 #define FRACTION_DIGITS_MAX 9
 #define WHOLE_DIGITS_MAX    18
 
-static const char not_a_number[] = "is not a number";
+static const char not_a_time[] = "is not a duration such as 10s, 1m30s or 250ms";
+static const char not_a_size[] = "is not a size such as 64k, 256m or 1.5g";
+static const char not_a_count[] = "is not a whole number";
+static const char not_a_fraction[] = "is not a number such as 2 or 0.5";
 
 /* A decimal number: whole + fraction / scale. */
 struct decimal {
@@ -22,13 +25,14 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Reads digits, perhaps a point and digits, and moves *text behind them. */
-static const char *parse_decimal(const char **text, struct decimal *ret_number)
+/* Reads digits, perhaps a point and digits, and moves *text behind them.  `wrong` is said of what
+ * does not begin like that. */
+static const char *parse_decimal(const char **text, const char *wrong, struct decimal *ret_number)
 {
     struct decimal number = {.scale = 1};
     const char *at = *text;
     if (!is_digit(*at)) {
-        return not_a_number;
+        return wrong;
     }
     for (size_t digits = 0; is_digit(*at); at++, digits++) {
         if (digits == WHOLE_DIGITS_MAX) {
@@ -39,7 +43,7 @@ static const char *parse_decimal(const char **text, struct decimal *ret_number)
     if (*at == '.') {
         at++;
         if (!is_digit(*at)) {
-            return not_a_number;
+            return wrong;
         }
         for (size_t digits = 0; is_digit(*at); at++, digits++) {
             if (digits == FRACTION_DIGITS_MAX) {
@@ -80,7 +84,7 @@ const char *units_parse_time(const char *text, uint64_t *ret_us)
     size_t next_unit = 0; /* "1m30s", never "30s1m" */
     do {
         struct decimal number;
-        const char *problem = parse_decimal(&text, &number);
+        const char *problem = parse_decimal(&text, not_a_time, &number);
         if (problem != NULL) {
             return problem;
         }
@@ -96,7 +100,7 @@ const char *units_parse_time(const char *text, uint64_t *ret_us)
             i++;
         }
         if (i == ARRAY_LENGTH(units)) {
-            return "is not a duration such as 10s, 1m30s or 250ms";
+            return not_a_time;
         }
         if (!scale_decimal(&number, units[i].us, UNITS_TIME_MAX_US, &us) ||
             total + us > UNITS_TIME_MAX_US) {
@@ -113,7 +117,7 @@ const char *units_parse_time(const char *text, uint64_t *ret_us)
 const char *units_parse_size(const char *text, uint64_t *ret_bytes)
 {
     struct decimal number;
-    const char *problem = parse_decimal(&text, &number);
+    const char *problem = parse_decimal(&text, not_a_size, &number);
     if (problem != NULL) {
         return problem;
     }
@@ -128,7 +132,7 @@ const char *units_parse_size(const char *text, uint64_t *ret_bytes)
             !(*rest == '\0' ||
               (letter != 'b' && (strcmp(rest, "b") == 0 || strcmp(rest, "B") == 0 ||
                                  strcmp(rest, "ib") == 0 || strcmp(rest, "iB") == 0)))) {
-            return "is not a size such as 64k, 256m or 1.5g";
+            return not_a_size;
         }
         unit = UINT64_C(1) << (10 * (found - letters));
     }
@@ -141,12 +145,12 @@ const char *units_parse_size(const char *text, uint64_t *ret_bytes)
 const char *units_parse_count(const char *text, uint64_t *ret_count)
 {
     struct decimal number;
-    const char *problem = parse_decimal(&text, &number);
+    const char *problem = parse_decimal(&text, not_a_count, &number);
     if (problem != NULL) {
         return problem;
     }
     if (*text != '\0' || number.scale != 1) {
-        return "is not a whole number";
+        return not_a_count;
     }
     return scale_decimal(&number, 1, UNITS_COUNT_MAX, ret_count) ? NULL : UNITS_COUNT_TOO_MUCH;
 }
@@ -154,12 +158,12 @@ const char *units_parse_count(const char *text, uint64_t *ret_count)
 const char *units_parse_cpus(const char *text, uint64_t *ret_thousandths)
 {
     struct decimal number;
-    const char *problem = parse_decimal(&text, &number);
+    const char *problem = parse_decimal(&text, not_a_fraction, &number);
     if (problem != NULL) {
         return problem;
     }
     if (*text != '\0') {
-        return not_a_number;
+        return not_a_fraction;
     }
     return scale_decimal(&number, 1000, UNITS_CPUS_MAX, ret_thousandths) ? NULL
                                                                          : UNITS_CPUS_TOO_MUCH;

@@ -156,6 +156,8 @@ struct level { /* an open mapping or sequence */
     char path[PATH_SIZE];
     char key[YAML_TEXT_KEY_MAX + 1]; /* of the member whose value comes next; "" when a key does */
     yaml_mark_t key_mark;
+    yaml_mark_t begin;
+    bool is_flow; /* in brackets */
 };
 
 struct reader {
@@ -163,6 +165,7 @@ struct reader {
     struct level levels[YAML_TEXT_DEPTH_MAX];
     size_t depth;
     size_t nodes;
+    yaml_mark_t quote, quote_end; /* of the last text in quotes */
     struct cella_error *err;
 };
 
@@ -270,6 +273,8 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event)
         return read_key(reader, level, event);
     }
     if (event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE) {
+        reader->quote = event->start_mark;
+        reader->quote_end = event->end_mark;
         return add_value(reader, json_stringn(text, size), event->start_mark);
     }
     const char *problem;
@@ -303,7 +308,11 @@ static int open_level(struct reader *reader, const yaml_event_t *event)
         return -1;
     }
     struct level *level = &reader->levels[reader->depth++];
-    *level = (struct level){.container = container};
+    *level = (struct level){
+        .container = container,
+        .begin = event->start_mark,
+        .is_flow = is_mapping ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+                              : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE};
     memcpy(level->path, reader->yaml->places[reader->yaml->place_count - 1].path, PATH_SIZE);
     return 0;
 }
@@ -339,6 +348,36 @@ static int read_event(struct reader *reader, const yaml_event_t *event)
 
 /* ---- the text ---- */
 
+/* What is not closed goes wrong somewhere behind it: then where it was opened is what helps. */
+static int fail_open(const struct reader *reader, const yaml_parser_t *parser)
+{
+    const struct level *level = reader->depth > 0 ? &reader->levels[reader->depth - 1] : NULL;
+    const yaml_mark_t mark = parser->problem_mark;
+    char problem[160];
+    if (parser->error == YAML_SCANNER_ERROR && parser->context != NULL &&
+        strcmp(parser->context, "while scanning a quoted scalar") == 0 &&
+        parser->context_mark.line < mark.line) {
+        return fail_at(reader, parser->context_mark, "the quoted text that begins here has no end");
+    }
+    if (parser->error == YAML_PARSER_ERROR && reader->quote.line < mark.line &&
+        reader->quote_end.line == mark.line) { /* by the beginning of the next one */
+        (void)snprintf(
+            problem, sizeof(problem),
+            "the quoted text that begins here ends at line %zu, column %zu, and there %s",
+            mark.line + 1, reader->quote_end.column, parser->problem); /* a cut is fine */
+        return fail_at(reader, reader->quote, problem);
+    }
+    if (parser->error == YAML_PARSER_ERROR && level != NULL && level->is_flow &&
+        level->begin.line < mark.line) {
+        (void)snprintf(problem, sizeof(problem),
+                       "what '%c' opens here goes wrong at line %zu, column %zu: %s",
+                       json_is_object(level->container) ? '{' : '[', mark.line + 1, mark.column + 1,
+                       parser->problem); /* a cut is fine */
+        return fail_at(reader, level->begin, problem);
+    }
+    return fail_at(reader, mark, parser->problem);
+}
+
 static int fail_parser(const struct reader *reader, const yaml_parser_t *parser)
 {
     if (parser->error == YAML_MEMORY_ERROR) {
@@ -348,7 +387,7 @@ static int fail_parser(const struct reader *reader, const yaml_parser_t *parser)
         return error_set(reader->err, CELLA_ERROR_HOST, 0, "%s: byte %zu: %s", reader->yaml->file,
                          parser->problem_offset, parser->problem);
     }
-    return fail_at(reader, parser->problem_mark, parser->problem);
+    return fail_open(reader, parser);
 }
 
 static int read_all(struct reader *reader, yaml_parser_t *parser)

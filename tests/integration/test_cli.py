@@ -66,6 +66,16 @@ def error_lines(done):
             "--file: the name is too long",
             None,
         ),
+        (
+            ["run", "-l", "python", "-c", "1", "--memory", "lots"],
+            "--memory 'lots' is not a size such as 64k, 256m or 1.5g",
+            None,
+        ),
+        (
+            ["run", "-l", "python", "-c", "1", "--cpus", "1g"],
+            "--cpus '1g' is not a number such as 2 or 0.5",
+            None,
+        ),
         (["run", "--json=1", "x"], "--json takes no value", None),
         (["run"], "nothing to run", "give a FILE, - for standard input, or -l LANG -c CODE"),
         (
@@ -123,7 +133,7 @@ def test_refused_command_line(args, text, hint, tmp_path):
 
 def test_a_time_needs_its_unit():
     done = cella("run", "--time", "2", "-l", "bash", "-c", ":")
-    assert error_lines(done) == ["cella: wall_ms '2' has no unit", "  field: limits.wall_ms",
+    assert error_lines(done) == ["cella: --time '2' has no unit",
                                  "  hint: 10s is ten seconds, 10ms are milliseconds"]
     assert done.returncode == 126
 

@@ -37,6 +37,10 @@ static void test_refuses(void **state)
     (void)state;
     refused_text("", "", "not valid JSON: line 1, column 0");
     refused_text("{", "", "line 1, column 1");
+    refused_text("{\"a\": 1,\n \"b\": \"x\"", "",
+                 "line 2, column 9: '}' expected near end of file");
+    refused_text("{\"a\": \"x", "", "line 1, column 8: premature end of input");
+    refused_text("{\"a\": [1, ", "", "near end of file");
     refused_text("{}x", "", "end of file expected");
     refused_text("{} {}", "", "end of file expected");
     refused_text("{\n \"a\": 1,\n \"b\": tru\n}", "b", "line 3, column 9");

@@ -443,7 +443,7 @@ static void test_setters(void **state)
     assert_int_equal(spec->limits.value[LIMIT_MEMORY], 256 * LIMIT_MIB);
     assert_int_equal(spec_set_limit(spec, LIMIT_MEMORY, "lots", &err), -1);
     assert_string_equal(err.field, "limits.memory_bytes");
-    assert_string_equal(err.text, "memory_bytes 'lots' is not a number");
+    assert_string_equal(err.text, "memory_bytes 'lots' is not a size such as 64k, 256m or 1.5g");
     assert_int_equal(spec->limits.value[LIMIT_MEMORY], 256 * LIMIT_MIB);
     assert_int_equal(spec_set_compile_limit(spec, LIMIT_WALL, "0", &err), -1);
     assert_string_equal(err.field, "compile.limits.wall_ms");

@@ -260,7 +260,7 @@ static void test_what_is_no_result_is_refused(void **state)
          "files"},
         {"{\"status\": \"ok\", \"diagnosis\": {}}", "this is no result of Cella", "diagnosis"},
         {"{\"status\": ", "not valid JSON: line 1, column 11: unexpected token near end of file",
-         "status"},
+         ""},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct cella_result *result = NULL;

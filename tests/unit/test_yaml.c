@@ -40,6 +40,26 @@ static void refused(const char *text, const char *message)
     refused_bytes(text, strlen(text), message);
 }
 
+/* Far behind it: the place is where it was opened. */
+static void test_what_is_not_closed(void **state)
+{
+    (void)state;
+    refused("a: [1, 2\nb: 3\nc: 4\n",
+            "test.yaml:1:4: what '[' opens here goes wrong at line 2, column 2: did not find "
+            "expected ',' or ']'");
+    refused("a: 1\nb: {c: 1\nd: 2\n", "test.yaml:2:4: what '{' opens here goes wrong at line 3");
+    refused("a: [\n", "test.yaml:1:4: what '[' opens here goes wrong at line 2, column 1: did not "
+                      "find expected node content");
+    refused("a: [[1],\n [2\nb: 3\n", "test.yaml:2:2: what '[' opens here");
+    refused("a: 1\nb: \"x\nc: y\n", "test.yaml:2:4: the quoted text that begins here has no end");
+    refused("a: 'x\nb: y\n", "test.yaml:1:4: the quoted text that begins here has no end");
+    refused(
+        "a: \"x\nb: \"y\"\nc: 3\n",
+        "test.yaml:1:4: the quoted text that begins here ends at line 2, column 4, and there did "
+        "not find expected key");
+    refused("a: [1}\n", "test.yaml:1:6: did not find expected ',' or ']'");
+}
+
 /* The value of `k: TEXT` as JSON. */
 static void becomes(const char *text, const char *json)
 {
@@ -273,6 +293,7 @@ static void test_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_not_closed),
         cmocka_unit_test(test_core_schema),
         cmocka_unit_test(test_numbers_without_value),
         cmocka_unit_test(test_point_in_any_locale),

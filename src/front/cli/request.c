@@ -108,6 +108,19 @@ static int add_file(const struct invocation *invocation, struct cella_request *r
                                   bytes.executable ? CELLA_FILE_EXECUTABLE : 0, err);
 }
 
+/* Who has given --memory may not know that the field is memory_bytes. */
+static int name_option(const struct option *option, struct cella_error *err)
+{
+    char rest[sizeof(err->text)];
+    const size_t size = strlen(option->limit.name);
+    if (strncmp(err->text, option->limit.name, size) == 0) {
+        (void)snprintf(rest, sizeof(rest), "%s", err->text + size);
+        (void)snprintf(err->text, sizeof(err->text), "--%s%.360s", option->name, rest);
+        err->field[0] = '\0';
+    }
+    return -1;
+}
+
 /* What an option is in the request, by the table. */
 static int take_field(const struct invocation *invocation, const struct option *option,
                       const char *value, struct cella_request *request, struct cella_error *err)
@@ -125,7 +138,7 @@ static int take_field(const struct invocation *invocation, const struct option *
         return cella_request_set(request, option->field, value, err);
     }
     (void)snprintf(field, sizeof(field), "limits.%s", option->limit.name);
-    return cella_request_set(request, field, value, err);
+    return cella_request_set(request, field, value, err) < 0 ? name_option(option, err) : 0;
 }
 
 static int take_fields(const struct invocation *invocation, struct cella_request *request,
