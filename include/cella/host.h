@@ -27,6 +27,9 @@ struct cella_limit {
 };
 CELLA_API int cella_limit(size_t index, struct cella_limit *ret_limit);
 
+/* Each word that cella_result_status() can give; NULL behind the last. */
+CELLA_API const char *cella_status_name(size_t index);
+
 /* The exit code of `cella run` for a run that did not take place because of such an error. */
 CELLA_API int cella_error_exit_code(enum cella_error_kind kind);
 

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "request/limit_value.h"
 #include "request/limits.h"
+#include "result/status.h"
 
 #include <cella/host.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@ int cella_limit(size_t index, struct cella_limit *ret_limit)
         (void)snprintf(ret_limit->default_value, sizeof(ret_limit->default_value), "%s", text);
     }
     return 1;
+}
+
+const char *cella_status_name(size_t index)
+{
+    return index < STATUS_COUNT ? status_table[index].word : NULL;
 }
 
 int cella_error_exit_code(enum cella_error_kind kind)

@@ -78,7 +78,8 @@ static int refuse_above_cap(const struct policy *policy, enum limit limit, enum 
                     stage == POLICY_STAGE_COMPILE ? " when compiling" : "", asked_text);
     (void)refuse(limit, stage, err);
     return error_set_hint(err, "ask for less, or run it under a policy that allows more; "
-                               "`cella policy show NAME` has the limits of one");
+                               "`cella policy show NAME` has the limits of one, GET /v1/policies "
+                               "the names of a server's");
 }
 
 static int check_asked(const struct policy *policy, enum limit limit, enum policy_stage stage,
