@@ -176,8 +176,18 @@ def test_a_zygote_is_replaced_after_its_children(server):
     assert after["zygotes_dead"] == before["zygotes_dead"]
 
 
-def test_without_a_server_there_is_no_pool(tmp_path):
-    done = subprocess.run([CELLA, "pool"], capture_output=True, text=True, timeout=60, check=False,
-                          env={"PATH": "/usr/bin:/bin", "CELLA_SOCKET": str(tmp_path / "none")})
+def test_the_socket_by_its_option(server):
+    wrong = {"PATH": "/usr/bin:/bin", "CELLA_SOCKET": "/nowhere"}
+    done = subprocess.run([*USERS[server.user], CELLA, "pool", "--json", "--socket", server.socket], timeout=60,
+                          capture_output=True, check=True, env=wrong)
+    assert "pools" in json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("how", ["variable", "option"])
+def test_without_a_server_there_is_no_pool(tmp_path, how):
+    place = str(tmp_path / "none")
+    options = ["--socket", place] if how == "option" else []
+    done = subprocess.run([CELLA, "pool", *options], capture_output=True, text=True, timeout=60, check=False,
+                          env={"PATH": "/usr/bin:/bin", "CELLA_SOCKET": "/nowhere" if options else place})
     assert (done.returncode, done.stdout) == (125, "")
-    assert "cella serve" in done.stderr
+    assert f"answers at {place}," in done.stderr and "cella serve" in done.stderr and "--socket" in done.stderr

@@ -30,7 +30,8 @@ static const struct manual_row environment[] = {
     {"XDG_CACHE_HOME", "where the versions of interpreters are remembered (~/.cache)"},
     {"XDG_RUNTIME_DIR", "where the socket of an ordinary user's server is, in cella/serve.sock"},
     {"XDG_STATE_HOME", "where an ordinary user's server keeps its state (~/.local/state)"},
-    {"CELLA_SOCKET", "path of the server's socket, for 'cella serve' and for 'cella run'"},
+    {"CELLA_SOCKET",
+     "path of the server's socket, for 'cella serve', 'cella run' and 'cella pool'"},
     {"CELLA_LISTEN, CELLA_STATE, CELLA_LOG, CELLA_POOL_MEMORY, CELLA_COMPILE_CACHE, "
      "CELLA_HISTORY, CELLA_HISTORY_DAYS, CELLA_SESSION_MEMORY, CELLA_SESSION_IDLE",
      "what 'cella serve' is not told by its options; several addresses with commas between them"},

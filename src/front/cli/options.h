@@ -111,6 +111,8 @@ enum option_use { OPTION_OWN, OPTION_SETS, OPTION_ADDS };
     SETTINGS(OPTION_OF_SETTING, X)                                                                 \
     X(KEY_STATE, "state", 0, "DIR", DIRECTORY, ON(KEY), OPTION_OWN, "",                            \
       "the server's state directory (that which 'cella serve' would have by its configuration)")   \
+    X(POOL_SOCKET, "socket", 0, "PATH", FILE, ON(POOL), OPTION_OWN, "",                            \
+      "the server's socket ($CELLA_SOCKET, else where this user's server has it)")                 \
     X(KEY_POLICY, "key-policy", 0, "NAME", POLICY, ON(KEY), OPTION_OWN, "",                        \
       "a policy that the key may use; the first is its default (default; repeatable)")             \
     X(RATE, "rate", 0, "COUNT", NONE, ON(KEY), OPTION_OWN, "",                                     \

@@ -30,23 +30,28 @@ static void print_pool(void *context, const struct cella_pool *pool)
     }
 }
 
-static int connect_to_server(struct remote_server *server, struct cella_error *err)
+static int connect_to_server(const struct invocation *invocation, struct remote_server *server,
+                             struct cella_error *err)
 {
-    char path[PATH_MAX] = "";
-    const char *named = getenv("CELLA_SOCKET");
-    if (named != NULL && named[0] != '\0') {
-        remote_connect(named, server);
-    } else if (place_of_socket(path)) {
+    char place[PATH_MAX] = "";
+    const char *path = invocation_value(invocation, OPTION_POOL_SOCKET);
+    if (path == NULL) {
+        path = getenv("CELLA_SOCKET");
+    }
+    if (path == NULL || path[0] == '\0') {
+        path = place_of_socket(place) ? place : "";
+    }
+    server->fd = -1;
+    if (path[0] != '\0') {
         remote_connect(path, server);
-    } else {
-        server->fd = -1;
     }
     return server->fd >= 0
                ? 0
-               : cli_fail(err, CELLA_ERROR_HOST, "start one with 'cella serve'",
+               : cli_fail(err, CELLA_ERROR_HOST,
+                          "start one with 'cella serve', or say where it is with --socket",
                           "no server of this user answers at %s, and without one nothing is made "
                           "ahead",
-                          named != NULL && named[0] != '\0' ? named : path);
+                          path);
 }
 
 int command_pool(const struct invocation *invocation)
@@ -55,7 +60,7 @@ int command_pool(const struct invocation *invocation)
     struct remote_server server;
     char *json = NULL;
     size_t size = 0, count = 0;
-    if (connect_to_server(&server, &err) < 0) {
+    if (connect_to_server(invocation, &server, &err) < 0) {
         return report_error(&err);
     }
     int result = remote_get(&server, "/v1/pools", &json, &size, &err);
