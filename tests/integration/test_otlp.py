@@ -6,10 +6,12 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
 import pytest
+from program import CELLA
 from pypi import pypi_modules
 from server import Server, wait_until
 from test_tls import make_certificate
@@ -178,6 +180,33 @@ def test_the_last_ones_are_not_lost():
             id_ = server.run(language="bash", code=":")[2]["id"]
             assert server.stop() == 0
         assert "run" in collector.of_run(id_)
+
+
+def test_headers_are_sent_along():
+    given = " authorization = Bearer%20a%2Cb%3D ,x-tenant=7,, "
+    with Collector() as collector:
+        with Server("--otlp-endpoint", collector.endpoint,
+                    environment={"OTEL_EXPORTER_OTLP_HEADERS": given}) as server:
+            collector.of_run(server.run(language="bash", code=":")[2]["id"])
+            assert not server.logged("a,b=")
+        headers = collector.requests[0][1]
+        assert (headers["authorization"], headers["x-tenant"]) == ("Bearer a,b=", "7")
+        assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("headers, text", [
+    ("x", "something without '='"), ("=x", "a name that no header of ours can have"),
+    ("a b=x", "a name that no header of ours can have"), ("Host=x", "a name that no header of ours can have"),
+    ("a=%0d%0ab: c", "a value that is not percent-encoded text"), ("a=%4", "a value that is not percent-encoded text"),
+    ("a=" + "x" * 4096, "more than there is room for")])
+def test_headers_that_make_no_sense(headers, text, tmp_path):
+    done = subprocess.run([CELLA, "serve", "--listen", "none", "--socket", tmp_path / "s", "--state", tmp_path / "t",
+                           "--otlp-endpoint", "http://127.0.0.1:1"], capture_output=True, text=True, timeout=30,
+                          env={"PATH": "/usr/bin:/bin", "OTEL_EXPORTER_OTLP_HEADERS": headers})
+    assert done.returncode == 126
+    assert done.stderr.splitlines()[:2] == [
+        f"cella: OTEL_EXPORTER_OTLP_HEADERS has {text}",
+        "  hint: give it as NAME=VALUE,NAME=VALUE with percent-encoded values"]
 
 
 def test_a_collector_that_is_busy_is_asked_again():

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWER_MAX   8192U
-#define CLOSE_MS     500 /* for the last batch */
-#define TRACES_PATH  "/v1/traces"
-#define DEFAULT_PORT "4318"
-#define SECURE_PORT  "443"
+#define ANSWER_MAX 8192U
+#define CLOSE_MS   500 /* for the last batch */
 
 struct otlp {
     struct loop *loop;
@@ -52,79 +48,6 @@ static void send_batch(struct otlp *otlp);
 static void end_attempt(struct otlp *otlp);
 
 /* ---- opening and closing ---- */
-
-static int bad_endpoint(const char *endpoint, struct cella_error *err)
-{
-    (void)serve_fail(err, CELLA_ERROR_CALLER, "--otlp-endpoint %.100s is no address of a collector",
-                     endpoint);
-    return serve_hint(err, "give it as http://127.0.0.1:4318, or https://NAME");
-}
-
-/* "HOST[:PORT]" or "[HOST][:PORT]".  Looks the host up. */
-static int look_up(const char *authority, const char *endpoint, struct otlp_address *address,
-                   struct cella_error *err)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    char host[OTLP_HOST_MAX];
-    (void)snprintf(host, sizeof(host), "%s", authority); /* fits */
-    char *name = host;
-    char *port = strrchr(host, ':');
-    if (host[0] == '[') {
-        char *end = strchr(host, ']');
-        if (end == NULL) {
-            return bad_endpoint(endpoint, err);
-        }
-        *end = '\0';
-        name = host + 1;
-        port = end[1] == ':' ? end + 1 : NULL;
-    }
-    if (port != NULL) {
-        *port++ = '\0';
-    }
-    (void)snprintf(address->name, sizeof(address->name), "%s", name); /* fits */
-    const int failed = getaddrinfo(name,
-                                   port != NULL         ? port
-                                   : address->is_secure ? SECURE_PORT
-                                                        : DEFAULT_PORT,
-                                   &hints, &found);
-    if (failed != 0) {
-        (void)serve_fail(err, CELLA_ERROR_CALLER, "--otlp-endpoint %.100s: %s", endpoint,
-                         gai_strerror(failed));
-        return serve_hint(err, "give it as http://127.0.0.1:4318, or https://NAME");
-    }
-    memcpy(&address->address, found->ai_addr, found->ai_addrlen);
-    address->size = found->ai_addrlen;
-    freeaddrinfo(found);
-    return 0;
-}
-
-int otlp_find(const char *endpoint, struct otlp_address *ret_address, struct cella_error *err)
-{
-    static const char scheme[] = "http://", secure[] = "https://";
-    struct otlp_address address = {.is_secure = strncmp(endpoint, secure, strlen(secure)) == 0};
-    if (!address.is_secure && strncmp(endpoint, scheme, strlen(scheme)) != 0) {
-        return bad_endpoint(endpoint, err);
-    }
-    const char *authority = endpoint + strlen(address.is_secure ? secure : scheme);
-    const size_t size = strcspn(authority, "/");
-    const char *path = authority + size;
-    size_t path_size = strlen(path);
-    while (path_size > 0 && path[path_size - 1] == '/') {
-        path_size--;
-    }
-    if (size == 0 || size >= sizeof(address.host) || strpbrk(authority, "?#@ \r\n") != NULL ||
-        path_size + sizeof(TRACES_PATH) > sizeof(address.path)) {
-        return bad_endpoint(endpoint, err);
-    }
-    (void)snprintf(address.host, sizeof(address.host), "%.*s", (int)size, authority);
-    (void)snprintf(address.path, sizeof(address.path), "%.*s" TRACES_PATH, (int)path_size, path);
-    if (look_up(address.host, endpoint, &address, err) < 0) {
-        return -1;
-    }
-    *ret_address = address;
-    return 0;
-}
 
 static void on_clock(void *context)
 {
@@ -297,8 +220,9 @@ static int make_batch(struct otlp *otlp)
     struct buffer *batch = &otlp->batch;
     if (buffer_add_format(batch,
                           "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                          "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                          otlp->address.path, otlp->address.host, size) < 0 ||
+                          "Content-Length: %zu\r\nConnection: close\r\n%s\r\n",
+                          otlp->address.path, otlp->address.host, size,
+                          otlp->address.headers) < 0 ||
         buffer_add_string(batch, before) < 0 || buffer_add_string(batch, version) < 0 ||
         buffer_add_string(batch, between) < 0 ||
         buffer_add(batch, otlp->waiting.data, otlp->waiting.size) < 0 ||

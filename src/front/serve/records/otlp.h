@@ -23,17 +23,18 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define OTLP_HOST_MAX   256U
-#define OTLP_PATH_MAX   512U
-#define OTLP_SPANS_MAX  4096U             /* that wait */
-#define OTLP_BYTES_MAX  ((size_t)4 << 20) /* of them */
-#define OTLP_BATCH_MS   1000U             /* from a batch's first span until it is sent */
-#define OTLP_BATCH_MAX  512U              /* spans with which it is sent at once */
-#define OTLP_TIME_MS    10000U            /* for an answer */
-#define OTLP_ATTEMPTS   4U                /* of one batch */
-#define OTLP_PAUSE_MS   1000U             /* before the second; doubled with each */
-#define OTLP_VALUE_MAX  256U              /* bytes of an attribute */
-#define OTLP_ATTRIBUTES 12U
+#define OTLP_HOST_MAX    256U
+#define OTLP_PATH_MAX    512U
+#define OTLP_HEADERS_MAX 4096U
+#define OTLP_SPANS_MAX   4096U             /* that wait */
+#define OTLP_BYTES_MAX   ((size_t)4 << 20) /* of them */
+#define OTLP_BATCH_MS    1000U             /* from a batch's first span until it is sent */
+#define OTLP_BATCH_MAX   512U              /* spans with which it is sent at once */
+#define OTLP_TIME_MS     10000U            /* for an answer */
+#define OTLP_ATTEMPTS    4U                /* of one batch */
+#define OTLP_PAUSE_MS    1000U             /* before the second; doubled with each */
+#define OTLP_VALUE_MAX   256U              /* bytes of an attribute */
+#define OTLP_ATTRIBUTES  12U
 
 /* Where they go. */
 struct otlp_address {
@@ -43,9 +44,10 @@ struct otlp_address {
     char name[OTLP_HOST_MAX]; /* of the host */
     char host[OTLP_HOST_MAX]; /* with its port, as requests name it */
     char path[OTLP_PATH_MAX];
+    char headers[OTLP_HEADERS_MAX]; /* further ones, each with its line's end */
 };
-/* Of "http://127.0.0.1:4318" or "https://NAME", to which "/v1/traces" is added.  Looks the name up,
- * which may take its time. */
+/* Of "http://127.0.0.1:4318" or "https://NAME", to which "/v1/traces" is added, with the headers
+ * that OTEL_EXPORTER_OTLP_HEADERS names.  Looks the name up, which may take its time. */
 int otlp_find(const char *endpoint, struct otlp_address *ret_address, struct cella_error *err)
     __attribute__((warn_unused_result));
 
