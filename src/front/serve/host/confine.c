@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
@@ -179,7 +180,23 @@ static int allow_beside(int ruleset, const struct ruleset *rules, const char *pa
     return allow_path(ruleset, rules, directory[0] != '\0' ? directory : "/", rights, err);
 }
 
-/* What every process reads, and what interpreters do that are asked for their version. */
+/* Whatever is there of a pattern: directories that are named after a version. */
+static int allow_pattern(int ruleset, const struct ruleset *rules, const char *pattern,
+                         uint64_t rights, struct cella_error *err)
+{
+    glob_t found = {.gl_pathc = 0};
+    int result = 0;
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+        for (size_t i = 0; result == 0 && i < found.gl_pathc; i++) {
+            result = allow_path(ruleset, rules, found.gl_pathv[i], rights, err);
+        }
+    }
+    globfree(&found);
+    return result;
+}
+
+/* What every process reads, and what interpreters do that are asked for their version.  Each
+ * distribution has a part of these. */
 static int allow_system(int ruleset, const struct ruleset *rules, struct cella_error *err)
 {
     static const struct {
@@ -197,14 +214,23 @@ static int allow_system(int ruleset, const struct ruleset *rules, struct cella_e
         {"/etc/localtime", READS},
         {"/etc/passwd", READS},
         {"/etc/alternatives", READS},
-        {"/etc/java-17-openjdk", READS},
+        {"/etc/java*", READS},
         {"/etc/perl", READS},
-        {"/etc/php", READS},
-        {"/etc/python3.11", READS},
+        {"/etc/php*", READS},
+        {"/etc/python3*", READS},
         {"/etc/R", READS},
-        {"/etc/ssl/certs", READS}, /* of authorities, which a collector's is vouched for by */
         {"/etc/ssl/openssl.cnf", READS},
-        {"/var/lib/dpkg", READS}, /* by which some are known */
+        {"/etc/crypto-policies", READS}, /* which that of Fedora's includes */
+        /* of authorities, by which a collector's certificate is vouched for */
+        {"/etc/ssl/certs", READS},
+        {"/etc/ssl/cert.pem", READS},
+        {"/etc/pki/ca-trust", READS},
+        {"/etc/pki/tls/cert*", READS},
+        {"/etc/pki/tls/openssl.cnf", READS},
+        {"/etc/ca-certificates", READS},
+        {"/var/lib/ca-certificates", READS},
+        /* packages, by which some interpreters are known */
+        {"/var/lib/dpkg", READS},
         {"/proc", READS},
         {"/sys", READS},
         {"/dev/null", WRITES},
@@ -213,7 +239,7 @@ static int allow_system(int ruleset, const struct ruleset *rules, struct cella_e
         {"/dev/urandom", READS},
     };
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (allow_path(ruleset, rules, places[i].path, places[i].rights, err) < 0) {
+        if (allow_pattern(ruleset, rules, places[i].path, places[i].rights, err) < 0) {
             return -1;
         }
     }
