@@ -84,8 +84,8 @@ def test_a_file_that_says_nothing(tmp_path, file):
     ("history_days: '3'\n", "1:1: history_days must be a whole number", None),
     ("history_days: 1.5\n", "1:1: history_days must be a whole number", None),
     ("history: true\n", "1:1: history must be a string, not a boolean", None),
-    ("history: much\n", "1:1: history much is not a number", None),
-    ("history: -1\n", "1:1: history -1 is not a number", None),
+    ("history: much\n", "1:1: history much is not a size such as 64k, 256m or 1.5g", None),
+    ("history: -1\n", "1:1: history -1 is not a size such as 64k, 256m or 1.5g", None),
     ("drain_time: 25h\n", "1:1: drain_time 25h must be from 0 ms to 24 h", None),
     ("log: a/b\n", "1:1: log must be an absolute path", None),
     ("log: ''\n", "1:1: log must not be empty", None),
@@ -100,7 +100,8 @@ def test_a_file_that_says_nothing(tmp_path, file):
     ("log_format: tex\n", "1:1: log_format tex is none of text|json", None),
     ("- history\n", "1:1: the file must be a mapping of names to values", None),
     ("history: &a 1g\n", "1:10: anchors and tags are not allowed", None),
-    ("history: [\n", "2:1: did not find expected node content", None),
+    ("history: [\n", "1:10: what '[' opens here goes wrong at line 2, column 1: did not find "
+     "expected node content", None),
     ("history: 1g\n---\nhistory: 2g\n", "2:1: the file must have one document only", None),
     (b"\xff\n", ": byte 0: invalid leading UTF-8 octet", None),
     ("#" + "x" * 65536, " has 65537 bytes, at most 65536 are allowed", None),
@@ -116,16 +117,16 @@ def test_what_is_overridden_is_checked_all_the_same(tmp_path):
     code, _, lines = check("--history", "1g", file="history: much\n", tmp_path=tmp_path)
     assert code == 125 and "history much" in lines[0]
     code, _, lines = check("--history", "1g", CELLA_HISTORY="much")
-    assert (code, lines) == (126, ["cella: CELLA_HISTORY=much is not a number"])
+    assert (code, lines) == (126, ["cella: CELLA_HISTORY=much is not a size such as 64k, 256m or 1.5g"])
 
 
 def test_an_empty_variable_is_none():
     assert check(CELLA_HISTORY="")[1]["history"] == ('"256m"', "default")
-    assert check("--history", "")[::2] == (126, ["cella: --history  is not a number"])
+    assert check("--history", "")[::2] == (126, ["cella: --history  is not a size such as 64k, 256m or 1.5g"])
 
 
 @pytest.mark.parametrize("value, problem", [
-    ("0", None), ("1048576g", None), ("1048577g", "is more than 1 PiB"), ("-1", "is not a number")])
+    ("0", None), ("1048576g", None), ("1048577g", "is more than 1 PiB"), ("-1", "is not a size such as 64k, 256m or 1.5g")])
 def test_sizes_at_their_bounds(value, problem):
     code, _, lines = check(f"--history={value}")
     assert (code, lines) == ((126, [f"cella: --history {value} {problem}"]) if problem else (0, []))
@@ -150,11 +151,21 @@ def test_files_that_cannot_be_trusted(tmp_path):
 
 
 @pytest.mark.parametrize("path, text", [
-    ("/nonexistent", "cannot open /nonexistent: No such file or directory"),
+    ("/nonexistent", "cannot open /nonexistent: No such file or directory\n"
+     "  hint: give --config a file that this user can read, or 'none'"),
     ("/dev/null", "/dev/null is not a regular file"),
     ("/etc", "/etc is not a regular file")])
 def test_places_of_no_file(path, text):
-    assert check("--config", path)[::2] == (125, [f"cella: {text}"])
+    assert check("--config", path)[::2] == (125, f"cella: {text}".splitlines())
+
+
+def test_a_file_from_where_the_command_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, lines = check("--config", "x.yaml")
+    assert code == 125 and lines[0] == f"cella: cannot open {tmp_path}/x.yaml: No such file or directory"
+    (tmp_path / "x.yaml").write_text("history_days: 3\n")
+    assert check("--config", "x.yaml")[1]["history_days"] == ("3", "file")
+    assert check(CELLA_CONFIG="./x.yaml")[1]["history_days"] == ("3", "file")
 
 
 def test_a_pipe_keeps_nobody_waiting(tmp_path):
@@ -204,12 +215,12 @@ def test_reading_again_changes_what_can_change(tmp_path):
         told = reload(server, file, "history_days: 4\nhistory: 2m\ncompile_cache: 2m\n"
                       "log_format: json\n")
         assert json.loads(running.getresponse().read())["stdout"] == "through\n"
-        assert "history-days is now 4" in told and "history is now 2m" in told
-        assert "compile-cache stays as it is until the server is started again" in told
+        assert "history_days is now 4" in told and "history is now 2m" in told
+        assert "compile_cache stays as it is until the server is started again" in told
         assert '"message":"has read its configuration again"' in told
         told = reload(server, file, "history: 0\n")
-        assert "history stays as it is" in told and "history-days is now 30" in told
-        assert "log-format is now text" in told and "compile-cache is now" not in told
+        assert "history stays as it is" in told and "history_days is now 30" in told
+        assert "log_format is now text" in told and "compile_cache is now" not in told
         assert server.run(language="bash", code="echo 1")[2]["stdout"] == "1\n"
 
 
@@ -218,13 +229,16 @@ def test_a_wrong_file_changes_nothing(tmp_path):
     file.write_text("history_days: 3\n")
     with Server("--config", str(file), directory=tmp_path) as server:
         for text in ("history_days: 4\nhistory_day: 5\n", "history_days: 4\nlog_format: x\n", "\0"):
-            told = reload(server, file, text, "the configuration stays as it was")
+            told = reload(server, file, text, "has read its languages again")
             assert "now" not in told and str(file) in told
+            assert 0 < told.index("the configuration stays as it was") < told.index("has read its languages again")
+            assert "in a new file" not in told  # its log lies where it lay
+            assert ("history_day is not a field; did you mean 'history_days'?" in told) == ("history_day:" in text)
         file.unlink()
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.logged(f"cannot open {file}"))
         told = reload(server, file, "history_days: 4\n")
-        assert "history-days is now 4" in told  # from 3
+        assert "history_days is now 4" in told  # from 3
 
 
 def test_another_log(tmp_path):

@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of one line: what a message may have, and with what it is about, escaped. */
@@ -22,15 +24,23 @@
 static int log_fd = STDERR_FILENO;
 static enum log_format log_format = LOG_FORMAT_TEXT;
 
+static bool is_same(int one, int other)
+{
+    struct stat a, b;
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 int log_open(const char *path, struct cella_error *err)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (fd < 0) {
         return serve_fail_errno(err, CELLA_ERROR_CALLER, "cannot open the log %s", path);
     }
+    const bool moves = !is_same(fd, log_fd);
     log_close();
     log_fd = fd;
-    return 0;
+    return moves ? 1 : 0;
 }
 
 void log_close(void)

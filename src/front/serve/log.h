@@ -25,7 +25,7 @@ struct log_about {
 };
 
 /* Appends to `path`, which is made when it is not there; on failure lines go where they went
- * before, at first to standard error. */
+ * before, at first to standard error.  1 when that is another file than before, else 0. */
 int log_open(const char *path, struct cella_error *err) __attribute__((warn_unused_result));
 /* Back to standard error. */
 void log_close(void);

@@ -88,7 +88,9 @@ int tls_host_open(const char *certificate, const char *key, struct tls_host **re
     }
     if (result < 0) {
         tls_host_close(host);
-        return -1;
+        return serve_hint(err,
+                          "each must be a file in PEM that the server's user can read, and the "
+                          "key that of the certificate");
     }
     *ret_host = host;
     return 0;

@@ -56,7 +56,8 @@ int config_open(const char *path, bool optional, struct yaml_text **ret_yaml,
         return 0;
     }
     if (fd < 0) {
-        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot open %s", path);
+        (void)serve_fail_errno(err, CELLA_ERROR_HOST, "cannot open %s", path);
+        return serve_hint(err, "give --config a file that this user can read, or 'none'");
     }
     if (check_file(fd, path, err) < 0) {
         return -1;

@@ -9,13 +9,13 @@
 
 #include <cella/host.h>
 
-static void tell(const char *name, const char *text, bool changed)
+static void tell(const char *key, const char *text, bool changed)
 {
     if (changed) {
-        log_line("%s is now %s", name, text[0] != '\0' ? text : "what it is by default");
+        log_line("%s is now %s", key, text[0] != '\0' ? text : "what it is by default");
     } else {
         log_write(LOG_LEVEL_WARNING, NULL, "%s stays as it is until the server is started again",
-                  name);
+                  key);
     }
 }
 
@@ -36,11 +36,11 @@ static int open_log(const struct settings *settings, struct cella_error *err)
         log_close();
         return 0;
     }
-    if (log_open(settings->log, err) < 0) {
-        return -1;
+    const int opened = log_open(settings->log, err);
+    if (opened > 0) {
+        log_line("goes on in a new file");
     }
-    log_line("goes on in a new file");
-    return 0;
+    return opened < 0 ? -1 : 0;
 }
 
 static void apply(struct server *server)
@@ -58,7 +58,8 @@ static void read_languages(struct server *server)
         return; /* the next one reads them */
     }
     if (cella_engine_read_languages(server->engine, &err) < 0) {
-        log_write(LOG_LEVEL_ERROR, NULL, "the languages stay as they were: %s", err.text);
+        log_write(LOG_LEVEL_ERROR, NULL, "the languages stay as they were: %s%s%s", err.text,
+                  err.hint[0] != '\0' ? "; " : "", err.hint);
         return;
     }
     piston_names_destroy(server->piston); /* made of them, at the next request */
@@ -91,27 +92,32 @@ static int take_fresh(struct server *server, struct cella_error *err)
     return result;
 }
 
+/* What was there goes on, in files of the same names. */
+static void keep(struct server *server, const struct cella_error *why)
+{
+    struct cella_error err;
+    if (open_log(server->settings, &err) < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "goes on in this file: %s", err.text);
+    }
+    if (open_audit(&server->audit, server->settings, &err) < 0) {
+        log_write(LOG_LEVEL_ERROR, NULL, "%s; the one before goes on", err.text);
+    }
+    log_write(LOG_LEVEL_ERROR, NULL, "the configuration stays as it was: %s%s%s", why->text,
+              why->hint[0] != '\0' ? "; " : "", why->hint);
+}
+
 void reload(struct server *server)
 {
     struct cella_error err;
-    struct cella_error log_err;
     const bool was_ready = server->state == SERVER_READY;
     if (was_ready) {
         notify_reloading(&server->notify);
     }
-    const int result = take_fresh(server, &err);
+    if (take_fresh(server, &err) < 0) {
+        keep(server, &err);
+    }
     read_languages(server);
     if (was_ready) {
         notify_send(&server->notify, "READY=1", NULL);
     }
-    if (result == 0) {
-        return;
-    }
-    if (open_log(server->settings, &log_err) < 0) {
-        log_write(LOG_LEVEL_ERROR, NULL, "goes on in this file: %s", log_err.text);
-    }
-    if (open_audit(&server->audit, server->settings, &log_err) < 0) {
-        log_write(LOG_LEVEL_ERROR, NULL, "%s; the one before goes on", log_err.text);
-    }
-    log_write(LOG_LEVEL_ERROR, NULL, "the configuration stays as it was: %s", err.text);
 }

@@ -20,6 +20,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAME_SIZE   40U /* of a setting, its variable or its key, with its NUL */
 #define NUMBER_SIZE 24U
@@ -274,6 +275,16 @@ static int read_option(struct settings *settings, const char *word, struct cella
 
 /* ---- all of it ---- */
 
+/* From where the command was given, which errors and the second reading then name in full. */
+static int read_named_file(const char *path, struct settings *settings, struct cella_error *err)
+{
+    char here[PATH_MAX], full[PATH_MAX];
+    if (path[0] == '/' || getcwd(here, sizeof(here)) == NULL || !place_beneath(here, path, full)) {
+        return read_file(path, false, settings, err);
+    }
+    return read_file(full, false, settings, err);
+}
+
 /* The last --config, else the variable, else where it is by default, if it is there. */
 static int read_config(char *const *words, struct settings *settings, struct cella_error *err)
 {
@@ -286,7 +297,7 @@ static int read_config(char *const *words, struct settings *settings, struct cel
     if (path == NULL || path[0] == '\0') {
         return place_of_config(standard) ? read_file(standard, true, settings, err) : 0;
     }
-    return strcmp(path, "none") == 0 ? 0 : read_file(path, false, settings, err);
+    return strcmp(path, "none") == 0 ? 0 : read_named_file(path, settings, err);
 }
 
 static int read_words(char *const *words, struct settings *settings, struct cella_error *err)
@@ -368,15 +379,17 @@ static bool can_change(struct settings *settings, struct settings *fresh, size_t
 }
 
 void settings_take(struct settings *settings, struct settings *fresh,
-                   void (*tell)(const char *name, const char *text, bool changed))
+                   void (*tell)(const char *key, const char *text, bool changed))
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         struct settings_said *old = &settings->said[i];
         struct settings_said *new = &fresh->said[i];
         const bool differs = strcmp(text_or_none(old), text_or_none(new)) != 0;
         const bool changes = !differs || can_change(settings, fresh, i);
-        if (differs) {
-            tell(rows[i].name, text_or_none(new), changes);
+        if (differs) { /* it is the file that does: the rest stays as it was */
+            char key[NAME_SIZE];
+            make_key(rows[i].name, key);
+            tell(key, text_or_none(new), changes);
         }
         if (changes) { /* also where only the source is another */
             swap(field_of(settings, i), field_of(fresh, i), rows[i].size);

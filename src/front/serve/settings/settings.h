@@ -47,10 +47,10 @@ int settings_read(char *const *words, struct settings *ret_settings, struct cell
 void settings_done(struct settings *settings);
 
 /* Puts into `settings` what `fresh` says otherwise, of what can change without another start; then
- * `fresh` has what was there before.  `tell` is called for each difference, `changed` being false
- * for those that cannot; an empty text is that nothing is said. */
+ * `fresh` has what was there before.  `tell` is called for each difference, by its key
+ * in the file, `changed` being false for those that cannot; an empty text: nothing is said. */
 void settings_take(struct settings *settings, struct settings *fresh,
-                   void (*tell)(const char *name, const char *text, bool changed));
+                   void (*tell)(const char *key, const char *text, bool changed));
 
 /* Those in force, as a configuration file.  -1 when it cannot be written. */
 int settings_print(const struct settings *settings, FILE *file) __attribute__((warn_unused_result));
