@@ -63,7 +63,15 @@ static int read_name(char ret_name[KEY_NAME_SIZE], json_t *value, const struct j
 static int read_key_name(void *target, json_t *value, const struct json_where *where,
                          struct cella_error *err)
 {
-    return read_name(((struct key *)target)->name, value, where, err);
+    struct key *key = target;
+    if (read_name(key->name, value, where, err) < 0) {
+        return -1;
+    }
+    return strcmp(key->name, KEY_NAME_RESERVED) != 0
+               ? 0
+               : json_text_fail(err, where,
+                                "is '" KEY_NAME_RESERVED "', which is whoever comes by the Unix "
+                                "socket; give the key another name");
 }
 
 static int read_digest(void *target, json_t *value, const struct json_where *where,

@@ -25,9 +25,11 @@
 #define KEY_NAME_SIZE 65U /* with its NUL, as of a policy */
 #define KEY_NAME_TEXT                                                                              \
     "a name has up to 64 of a-z, 0-9, '-', '_', '+', '.', and begins with a-z or 0-9"
-#define KEY_POLICY_MAX  16U
-#define KEY_DIGEST_SIZE 32U
-#define KEY_TIME_SIZE   24U
+/* Who comes by the Unix socket is this tenant. */
+#define KEY_NAME_RESERVED "local"
+#define KEY_POLICY_MAX    16U
+#define KEY_DIGEST_SIZE   32U
+#define KEY_TIME_SIZE     24U
 /* What a key begins with, and all of it: with 64 digits and the NUL. */
 #define KEY_PREFIX    "cella_"
 #define KEY_TEXT_SIZE (sizeof(KEY_PREFIX) + 64U)

@@ -1,6 +1,6 @@
 /*
- * Where a server's socket, its state and its configuration are when nobody says: for whoever starts
- * one, and for whoever looks for one.
+ * Where a server's socket, its state and its configuration are when nobody says, and what it makes
+ * there: for whoever starts one, and for whoever looks for one.
  */
 #ifndef FRONT_PLACES_H
 #define FRONT_PLACES_H
@@ -12,6 +12,8 @@
 #define SERVER_SOCKET_OF_ROOT "/run/cella/serve.sock"
 #define SERVER_STATE_OF_ROOT  "/var/lib/cella"
 #define SERVER_CONFIG_OF_ROOT "/etc/cella/serve.yaml"
+/* A policy that a server with --workspace makes for itself when it starts. */
+#define SERVER_WORKSPACE_POLICY "execute-workspace"
 
 /* Each is false when the environment does not tell, or the path is too long. */
 bool place_of_socket(char ret_path[PATH_MAX]);

@@ -217,7 +217,7 @@ def test_names_are_unique_and_methods_there(server, document):
 
 
 def test_every_parameter_behind_the_question_mark_is_known(server, document):
-    values = {"since": "2026-01-01", "until": "2026-01-02", "limit": "5"}
+    values = {"status": "ok", "since": "2026-01-01", "until": "2026-01-02", "limit": "5"}
     for method, path, operation in operations(document).values():
         for parameter in operation["parameters"]:
             if parameter["in"] == "query" and method == "GET" and "{" not in path:
@@ -292,6 +292,17 @@ def test_contracts_refuse_as_the_document_says(prism, path, body, headers, wante
     status, data = prism.ask(prism.lenient, "POST", path, body, headers)
     assert VIOLATIONS.encode() not in data, data
     assert (status, set(json.loads(data))) == (wanted, told), data
+
+
+def test_what_is_forbidden_has_the_status_that_the_document_says(document):
+    """By contracts it is the request's fault, and 403 is only for who may not ask at all."""
+    for _, path, operation in operations(document).values():
+        is_contract = operation["tags"][0] in ("execute", "piston")
+        told = {status: answer["description"] for status, answer in operation["responses"].items()}
+        assert ("the policy forbids it" in told["400"]) == is_contract, path
+        assert ("the policy forbids it" in told["403"]) != is_contract, path
+        assert "this client may not ask" in told["403"]
+        assert path != "/execute" or "415" not in told  # but 400
 
 
 @pytest.mark.parametrize("body", [{"language": "python", "code": 1}, {"code": "print(1)"},

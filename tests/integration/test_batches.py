@@ -444,7 +444,7 @@ def test_it_keeps_to_the_bounds_of_its_key(tmp_path):
         ran = [test["stdout"].split() for test in result["tests"] if test["verdict"] == "accepted"]
         assert all(first[1] <= second[0] for first, second in zip(ran, ran[1:]))  # one after the other
         assert verdicts(result)[-1] == "refused" and len(ran) < 20
-        assert "processor seconds a day" in result["tests"][-1]["message"]
+        assert "is for 1 processor second a day" in result["tests"][-1]["message"]
 
 
 # ---- fetched later ----

@@ -184,7 +184,9 @@ def test_a_list_goes_on_where_it_stopped(server, some):
 
 @pytest.mark.parametrize("query, text", [
     ("?nonesuch=1", "'nonesuch' is not known behind the '?'"),
-    ("?tag", "'tag' is not known behind the '?'"),
+    ("?tag", "'tag' has no value behind the '?'"),
+    ("?status=okk", "status 'okk' is none of: ok exit signal compile_error wall_time cpu_time memory processes "
+     "output file_size disk cancelled refused internal"),
     ("?tag=a&tag=b", "'tag' comes twice behind the '?'"),
     ("?tag=%zz", "the value of 'tag' is not percent-encoded text of at most 511 bytes"),
     ("?tag=%00", "the value of 'tag' is not percent-encoded text of at most 511 bytes"),
@@ -197,6 +199,16 @@ def test_a_list_goes_on_where_it_stopped(server, some):
 ])
 def test_queries_that_make_no_sense(server, query, text):
     assert server.problem("GET", "/v1/runs" + query)[:2] == (400, text)
+
+
+@pytest.mark.parametrize("path, hint", [
+    ("/v1/runs?status=okk", "did you mean 'ok'?"), ("/v1/runs/export?status=compile", "did you mean 'compile_error'?"),
+    ("/v1/runs?status=nonesuch", None), ("/v1/runs?langauge=python", "did you mean 'language'?"),
+    ("/v1/stats?sinze=2026", "did you mean 'since'?"), ("/v1/stats?nonesuch=1", "these are: since, until"),
+    ("/v1/runs?tag", "give it as tag=VALUE"),
+])
+def test_what_was_meant(server, path, hint):
+    assert server.problem("GET", path)[::2] == (400, hint)
 
 
 def test_who_asked_for_it_and_what_for(server):
@@ -520,7 +532,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path):
         assert (lost["id"], lost["status"]) == (path.rpartition("/")[2], "internal")
         assert lost["error"]["text"] == "the server ended while the run was on its way"
         assert ids(second, "?status=internal") == [lost["id"]]
-        assert second.logged("1 runs were lost with the server before") == 1
+        assert second.logged("the server before has lost 1 run") == 1
 
 
 def test_a_server_that_ends_waits_for_them(tmp_path):

@@ -396,7 +396,7 @@ def test_a_server_that_ends_tells_so_and_answers():
         stream = client.run(language="bash", code="read line; sleep 1; echo bye")
         wait_until(lambda: not server.is_idle())
         server.process.terminate()
-        wait_until(lambda: server.logged("ends: 1 runs"))
+        wait_until(lambda: server.logged("ends: 1 run on the way"))
         assert json.loads(client.wait(stream)[2])["stdout"] == "bye\n"
         while client.hear():
             pass

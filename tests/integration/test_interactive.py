@@ -429,7 +429,7 @@ def test_a_server_that_ends_lets_it_end():
         begin(client, language="bash", code="read line; echo $line")
         connect(server)  # asks for nothing, and is not waited for
         server.process.terminate()
-        wait_until(lambda: server.logged("ends: 1 runs"))
+        wait_until(lambda: server.logged("ends: 1 run on the way"))
         tell(client, type="stdin", data="bye\n")
         frames, code = hear_all(client)
         assert (text_of(frames), code) == ("bye\n", 1000)
@@ -441,7 +441,7 @@ def test_a_server_that_ends_begins_nothing():
         client, late = connect(server), connect(server)
         begin(client, language="bash", code="read line")
         server.process.terminate()
-        wait_until(lambda: server.logged("ends: 1 runs"))
+        wait_until(lambda: server.logged("ends: 1 run on the way"))
         tell(late, language="bash", code="sleep 60")
         assert hear(late)["problem"]["detail"] == "the server is about to end"
         tell(client, type="eof")

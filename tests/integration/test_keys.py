@@ -115,6 +115,10 @@ def test_keys_are_made_listed_and_revoked(keys):
     (["create", "b", "--concurrency", "-1"], "--concurrency -1 is no whole number", ""),
     (["create", "b", "--cpu-seconds-per-day", "1.5"], "--cpu-seconds-per-day 1.5 is no whole", ""),
     (["create", "b", "--key-policy", "a/b"], "--key-policy 'a/b' is no policy's name", "cella policy"),
+    (["create", "b", "--key-policy", "strict.yaml"], "--key-policy 'strict.yaml' is no policy's name",
+     "cella policy"),
+    (["create", "b", "--key-policy", "default", "--key-policy", "strikt"],
+     "unknown policy 'strikt'; there are data, default, ", "did you mean 'strict'?"),
     (["create", "b"] + ["--key-policy", "default"] * 17, "a key has at most 16 policies", ""),
     (["create"], "it is 'cella key create NAME'", "'cella help key'"),
     (["list", "more"], "it is 'cella key create NAME'", "'cella help key'"),
@@ -218,6 +222,10 @@ def test_a_key_is_demanded(shared):
         assert (status, text) == (401, "this server demands a key")
         assert hint == "send it as 'Authorization: Bearer KEY'"
         assert headers["WWW-Authenticate"] == 'Bearer realm="cella"'
+    connection = server.connect()
+    connection.request("GET", "/version")
+    response = connection.getresponse()
+    assert (response.reason, json.load(response)["title"]) == ("Unauthorized", "Unauthorized")
     assert server.ask("GET", "/healthz")[0] == server.ask("GET", "/readyz")[0] == 200
     assert run(server, shared.key["alice"], **LINE)[2]["stdout"] == "hello\n"
     assert server.ask("GET", "/version", headers={"Authorization": "bEARER  " + shared.key["bob"]})[0] == 200
@@ -276,8 +284,12 @@ def test_no_keys_and_then_one():
         cella_key(server.directory, "revoke", "alice")
         assert refused(server, "GET", "/version", headers=bearer(key))[0] == 401
         assert refused(server, "GET", "/version")[0] == 401  # nobody gets in by the last one's end
+        assert server.logged("there are no keys: every user") == 1
         (server.directory / "state" / "keys.json").unlink()
         assert server.ask("GET", "/version")[0] == 200
+        assert server.logged("there are no keys: every user") == 2
+        told = server.text()
+        assert told.index("listens on 127.0.0.1:") < told.index("there are no keys")
 
 
 def test_a_file_that_cannot_be_read_lets_nobody_in(keys):
@@ -286,10 +298,11 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(keys):
     good = file.read_text()
     with keys.serve() as server:
         for bad in ("", "{", "[]", '{"keys": [{"name": "alice"}]}', good.replace('"alice"', '"a b"'),
-                    good.replace('"default"', ""), good.replace("[{", "[{},{"), "x" * (5 << 20)):
+                    good.replace('"alice"', '"local"'), good.replace('"default"', ""), good.replace("[{", "[{},{"), "x" * (5 << 20)):
             file.write_text(bad)
             assert refused(server, "GET", "/version", headers=bearer(key))[0] == 401
-        assert server.logged("nobody gets in with a key: keys.json") >= 8
+        assert server.logged("nobody gets in with a key: keys.json") >= 9
+        assert server.logged("keys[0].name is 'local', which is whoever comes by the Unix socket")
         file.write_text(good)
         assert server.ask("GET", "/version", headers=bearer(key))[0] == 200
         file.chmod(0o644)
@@ -302,13 +315,17 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(keys):
 def test_a_server_does_not_start_with_such_a_file(keys):
     keys.create("alice")
     (keys.path / "state" / "keys.json").write_text("{")
-    done = subprocess.run([CELLA, "serve", "--listen", "127.0.0.1:0", "--socket", str(keys.path / "s"), "--state",
-                           str(keys.path / "state")], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 125 and "cella: keys.json: " in done.stderr
+    for words in (["127.0.0.1:0"], ["0.0.0.0:0", "--check"]):
+        done = subprocess.run([CELLA, "serve", "--socket", str(keys.path / "s"), "--state",
+                               str(keys.path / "state"), "--listen", *words], capture_output=True, text=True,
+                              timeout=30)
+        assert done.returncode == 125 and "cella: keys.json: " in done.stderr
 
 
 def test_other_addresses_with_keys(keys):
     key = keys.create("alice")
+    subprocess.run([CELLA, "serve", "--check", "--listen", "0.0.0.0:0", "--socket", str(keys.path / "s"), "--state",
+                    str(keys.path / "state")], check=True, timeout=30, stdout=subprocess.DEVNULL)
     with keys.serve("--listen", "0.0.0.0:0") as server:
         assert server.logged("can read keys and programs: there is no TLS")
         server.port = int(re.findall(r"listens on 0\.0\.0\.0:(\d+)", server.text())[-1])
@@ -417,6 +434,29 @@ def test_policies(shared):
     assert run(server, shared.key["alice"], **LINE)[2]["policy"]["name"] == "default"
 
 
+def test_a_key_whose_policy_is_not_there(tmp_path, keys):
+    """It was when the key was made; what is wrong is not the client's, who has named none."""
+    policy = tmp_path / "cella" / "policies" / "lab.yaml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text("extends: default\n")
+    environment = {"PATH": "/usr/bin:/bin", "XDG_CONFIG_HOME": str(tmp_path)}
+    key = subprocess.run([CELLA, "key", "create", "alice", "--key-policy", "lab", "--state",
+                          str(keys.path / "state")], capture_output=True, text=True, timeout=30, check=True,
+                         env=environment).stdout.strip()
+    policy.unlink()
+    batch = {"program": LINE, "tests": [{"stdin": ""}]}
+    with Server(directory=keys.path, environment=environment) as server:
+        missing = "the key of alice is for the policy 'lab', which this server does not have"
+        assert missing in json.dumps(server.ask("POST", "/v1/batches", batch, bearer(key))[2])
+        for body in (LINE, {**LINE, "policy": "lab"}):
+            status, _, problem = server.ask("POST", "/v1/runs", body, bearer(key))
+            assert (status, problem["detail"], problem["field"]) == (403, missing, None)
+            assert problem["hint"].startswith("the operator must add that policy, or make another key")
+            assert "strict" not in json.dumps(problem)
+        policy.write_text("extends: default\n")
+        assert run(server, key, **LINE)[2]["policy"]["name"] == "lab"
+
+
 def test_rates(keys):
     key, free = keys.create("slow", "--rate", "3/h"), keys.create("free")
     with keys.serve() as server:
@@ -510,7 +550,7 @@ def test_processor_seconds_of_a_day(keys):
         def is_used_up():
             status, headers, problem = run(server, key, **LINE)
             assert status == 429
-            assert problem["detail"] == "the key of alice is for 1 processor seconds a day, which are used"
+            assert problem["detail"] == "the key of alice is for 1 processor second a day, and no more is left"
             assert problem["hint"] == "come again tomorrow, UTC"
             assert 0 < int(headers["Retry-After"]) <= 86400
             assert re.fullmatch(r'"cpu";r=0;t=\d+', headers["RateLimit"])
@@ -555,7 +595,7 @@ def test_a_killed_server_gives_no_seconds(keys, history):
     with keys.serve("--history", history) as server:
         left = seconds_left(server, key)
         assert left <= 99  # it has used a second, and counts with all that it may have used
-        assert server.logged("1 runs of tenants had no end") == 1
+        assert server.logged("1 run of tenants had no end") == 1
         held = begin_long(server, key, LONG)
         time.sleep(1.6)
         server.stop(signal.SIGKILL)
@@ -580,7 +620,7 @@ def test_seconds_are_used_up_by_crashes(keys):
             time.sleep(1.6)
             server.stop(signal.SIGKILL)
     assert (status, times) == (429, 2)
-    assert problem["detail"] == "the key of alice is for 2 processor seconds a day, which are used"
+    assert problem["detail"] == "the key of alice is for 2 processor seconds a day, and no more is left"
 
 
 def test_a_killed_keeper_gives_no_seconds(keys):

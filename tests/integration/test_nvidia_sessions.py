@@ -345,7 +345,7 @@ def test_tenants():
         busy = second.send("import time; time.sleep(1)")
         time.sleep(0.3)
         status, answer = first.ask("1")
-        assert status == 429 and "1 runs at one time" in answer["stderr"]
+        assert status == 429 and "1 run at one time" in answer["stderr"]
         assert answer_of(busy)["process_status"] == "completed"
         # A key that is for another policy has none.
         made = subprocess.run([CELLA, "key", "create", "other", "--state", server.directory / "state",

@@ -630,9 +630,10 @@ def serve(*options, **more):
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8420", "[::]:8420", "192.0.2.1:80", "[2001:db8::1]:80"])
 def test_addresses_that_others_could_reach_are_refused(address):
-    assert serve("--listen", address) == (126, [
-        f"cella: {address} is for others than this host too, and there are no keys",
-        "  hint: make one with 'cella key create NAME', or listen on 127.0.0.1 or [::1]"])
+    for words in ((), ("--check",)):
+        assert serve("--listen", address, *words) == (126, [
+            f"cella: {address} is for others than this host too, and there are no keys",
+            "  hint: make one with 'cella key create NAME', or listen on 127.0.0.1 or [::1]"])
 
 
 @pytest.mark.parametrize("address", ["", "8420", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
@@ -722,7 +723,7 @@ def test_a_signal_lets_runs_end():
         events = events_of(response)
         assert [next(events)[0], next(events)[0]] == ["started", "stdout"]
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: server.logged("ends: 1 runs are on their way"))
+        wait_until(lambda: server.logged("ends: 1 run on the way"))
         status, headers, problem = server.ask("GET", "/readyz", connection=waiting)
         assert (status, problem["detail"]) == (503, "the server is about to end")
         assert headers["Connection"] == "close"
@@ -738,7 +739,7 @@ def test_a_second_signal_ends_at_once():
     with Server() as server:
         response, events = start_sleeping(server)
         server.process.send_signal(signal.SIGINT)
-        wait_until(lambda: server.logged("ends: 1 runs are on their way"))
+        wait_until(lambda: server.logged("ends: 1 run on the way"))
         server.process.send_signal(signal.SIGTERM)
         [(name, result)] = list(events)
         assert (name, result["status"], result["stdout"]) == ("result", "cancelled", "up\n")
@@ -751,7 +752,7 @@ def test_who_waits_for_a_result_gets_it_at_a_second_signal():
         connection.request("POST", "/v1/runs", json.dumps(SLEEP), {"Content-Type": "application/json"})
         wait_until(lambda: not server.is_idle())
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: server.logged("ends: 1 runs are on their way"))
+        wait_until(lambda: server.logged("ends: 1 run on the way"))
         server.process.send_signal(signal.SIGTERM)
         response = connection.getresponse()
         assert (response.status, json.load(response)["status"]) == (200, "cancelled")

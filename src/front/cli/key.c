@@ -9,14 +9,14 @@
 #include "front/keys.h"
 #include "front/places.h"
 
+#include <cella/policy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_POLICY "default"
-/* Who comes by the Unix socket is this tenant. */
-#define RESERVED_NAME "local"
 
 /* ---- what is asked for ---- */
 
@@ -53,7 +53,7 @@ static int read_rate(const char *text, struct key *key, struct cella_error *err)
 
 static int add_policy(struct key *key, const char *name, struct cella_error *err)
 {
-    if (!key_name_is_good(name)) {
+    if (!key_name_is_good(name) || strstr(name, ".yaml") != NULL) { /* that would be a file's */
         return cli_fail(err, CELLA_ERROR_CALLER, "'cella policy list' prints those that there are",
                         "--key-policy '%s' is no policy's name", name);
     }
@@ -99,9 +99,9 @@ static int read_bounds(const struct invocation *invocation, struct key *key,
 
 static int read_name(const char *name, struct key *key, struct cella_error *err)
 {
-    if (!key_name_is_good(name) || strcmp(name, RESERVED_NAME) == 0) {
+    if (!key_name_is_good(name) || strcmp(name, KEY_NAME_RESERVED) == 0) {
         return cli_fail(err, CELLA_ERROR_CALLER,
-                        KEY_NAME_TEXT "; '" RESERVED_NAME "' is the operator's",
+                        KEY_NAME_TEXT "; '" KEY_NAME_RESERVED "' is the operator's",
                         "a key cannot be of '%s'", name);
     }
     (void)snprintf(key->name, sizeof(key->name), "%s", name);
@@ -126,10 +126,35 @@ static int find_state(const struct invocation *invocation, char ret_path[PATH_MA
 
 /* ---- what is done ---- */
 
+/* One that nobody knows would refuse every run.  Of a policy that is there and wrong `cella policy
+ * check` tells; and those of a server that is another user's cannot be seen from here. */
+static int check_policies(int directory, const struct key *key, struct cella_error *err)
+{
+    struct stat status;
+    if (fstat(directory, &status) < 0 || status.st_uid != geteuid()) {
+        return 0;
+    }
+    for (size_t i = 0; i < key->policy_count; i++) {
+        char *text = NULL;
+        const char *name = key->policies[i];
+        const bool is_made = strcmp(name, SERVER_WORKSPACE_POLICY) == 0; /* when it starts */
+        if (!is_made && cella_policy_show(NULL, name, CELLA_POLICY_YAML, &text, err) < 0 &&
+            err->kind == CELLA_ERROR_POLICY) {
+            err->field[0] = '\0'; /* it is an option's */
+            return -1;
+        }
+        free(text);
+    }
+    return 0;
+}
+
 static int create_key(int directory, const struct key *key, struct cella_error *err)
 {
     struct keys keys = {.items = NULL};
     char text[KEY_TEXT_SIZE];
+    if (check_policies(directory, key, err) < 0) {
+        return -1;
+    }
     int result = keys_read(directory, &keys, err);
     if (result == 0) {
         result = keys_add(&keys, key, text, err);

@@ -61,6 +61,15 @@ static int print_document(const struct document *document)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int check(const struct settings *settings)
+{
+    struct cella_error err;
+    if (server_check(settings, &err) < 0) {
+        return report(&err);
+    }
+    return settings_print(settings, stdout) < 0 ? EXIT_FAILURE : 0;
+}
+
 int main(int argc, char **argv)
 {
     for (size_t i = 0; argc == 2 && i < sizeof(documents) / sizeof(documents[0]); i++) {
@@ -75,9 +84,9 @@ int main(int argc, char **argv)
         return report(&err);
     }
     if (settings.check) {
-        int printed = settings_print(&settings, stdout);
+        const int code = check(&settings);
         settings_done(&settings);
-        return printed < 0 ? EXIT_FAILURE : 0;
+        return code;
     }
     if (settings.tell_state) {
         const bool told = fputs(settings.state, stdout) >= 0 && fflush(stdout) == 0;

@@ -3,6 +3,7 @@
  */
 #include "front/serve/server.h"
 
+#include "base/fd.h"
 #include "front/serve/api/asyncapi.h"
 #include "front/serve/api/languages.h"
 #include "front/serve/api/openapi.h"
@@ -90,6 +91,35 @@ static int find_collector(const struct settings *settings, struct otlp_address *
         return 0;
     }
     return otlp_find(endpoint, ret_address, err);
+}
+
+static int check_keys(const struct settings *settings, struct cella_error *err)
+{
+    const struct activation none = {.count = 0};
+    const char *remote = activation_remote(&none, &settings->listen);
+    struct keys keys = {.demanded = false};
+    AUTO_CLOSE int state =
+        remote != NULL ? open(settings->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (remote != NULL && state < 0 && errno != ENOENT) {
+        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot look for keys in %s",
+                                settings->state);
+    }
+    if (state >= 0 && keys_read(state, &keys, err) < 0) {
+        return -1;
+    }
+    const int result = tenants_check_keys(&keys, remote, err);
+    keys_done(&keys);
+    return result;
+}
+
+int server_check(const struct settings *settings, struct cella_error *err)
+{
+    struct tls_host *tls = NULL;
+    if (tls_host_open(settings->tls_certificate, settings->tls_key, &tls, err) < 0) {
+        return -1;
+    }
+    tls_host_close(tls);
+    return check_keys(settings, err);
 }
 
 void server_init(struct settings *settings, struct server *server)
@@ -336,8 +366,11 @@ static int open_own(struct server *server, bool local, bool tcp, struct cella_er
 static int open_listeners(struct server *server, struct cella_error *err)
 {
     struct activation activation;
-    if (activation_take(&activation, err) < 0 ||
-        tenants_open(server, activation_remote(&activation, &server->settings->listen), err) < 0) {
+    if (activation_take(&activation, err) < 0) {
+        return -1;
+    }
+    const char *remote = activation_remote(&activation, &server->settings->listen);
+    if (tenants_open(server, remote, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < activation.count; i++) {
@@ -347,8 +380,12 @@ static int open_listeners(struct server *server, struct cella_error *err)
         }
         log_line("listens on %s, which was passed to it", passed->text);
     }
-    return open_own(server, !activation_has(&activation, true), !activation_has(&activation, false),
-                    err);
+    if (open_own(server, !activation_has(&activation, true), !activation_has(&activation, false),
+                 err) < 0) {
+        return -1;
+    }
+    tenants_tell(server, remote);
+    return 0;
 }
 
 /* ---- signals and the end ---- */
@@ -369,7 +406,7 @@ static void cancel_runs(struct server *server)
 
 static void begin_end(struct server *server)
 {
-    log_line("ends: %u runs are on their way", server->job_count);
+    log_line("ends: %u run%s on the way", server->job_count, serve_plural(server->job_count));
     server_set_state(server, SERVER_DRAINING, "lets runs end");
     close_listeners(server);
     job_give_up_all(server);
@@ -401,7 +438,8 @@ static void on_signal(void *context)
 static void on_drain_over(void *context)
 {
     struct server *server = context;
-    log_line("%u runs have not ended in time", server->job_count);
+    log_line("has waited long enough for %u run%s to end", server->job_count,
+             serve_plural(server->job_count));
     cancel_runs(server);
 }
 

@@ -129,6 +129,10 @@ struct server {
     bool cancels;               /* runs that were still going on have been told to end */
 };
 
+/* What a start would refuse of settings that are good each by itself: addresses for which keys are
+ * missing, a certificate that cannot be used. */
+int server_check(const struct settings *settings, struct cella_error *err)
+    __attribute__((warn_unused_result));
 /* As it is before it is opened. */
 void server_init(struct settings *settings, struct server *server);
 /* Holds the state directory, opens the engine and the sockets. */

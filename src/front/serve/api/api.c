@@ -16,8 +16,8 @@
 
 static const struct api_parameter run_id = {"id", API_PATH, API_TEXT, "of the run", 0, 0};
 static const struct api_parameter batch_id = {"id", API_PATH, API_TEXT, "of the batch", 0, 0};
-static const struct api_parameter status = {"status", API_QUERY, API_TEXT, "runs with that verdict",
-                                            WORD_MAX, 0};
+static const struct api_parameter status = {
+    "status", API_QUERY, API_VERDICT, "runs with that verdict", 0, 0};
 static const struct api_parameter language = {
     "language", API_QUERY, API_TEXT, "runs in that language", WORD_MAX, 0};
 static const struct api_parameter policy = {"policy", API_QUERY, API_TEXT, "runs under that policy",
@@ -135,7 +135,8 @@ static const struct api_answer wrong = {
     "the request is wrong (`caller`), or its language is not to be had (`runtime`)",
     {NULL}};
 static const struct api_answer forbidden = {
-    0, CELLA_ERROR_POLICY, PROBLEM, "the policy forbids it, or this client may not ask", {NULL}};
+    0, CELLA_ERROR_POLICY, PROBLEM, "the policy forbids it, or the key is not for it", {NULL}};
+static const struct api_answer stranger = {403, 0, PROBLEM, "this client may not ask", {NULL}};
 static const struct api_answer busy = {0,
                                        CELLA_ERROR_BUSY,
                                        PROBLEM,
@@ -178,14 +179,14 @@ const struct api_answer api_not_ready = {
 static const struct api_answer too_late = {
     408, 0, PROBLEM, "the request was not there in time", {NULL}};
 static const struct api_answer too_large = {413, 0, PROBLEM, "the body is too large", {NULL}};
-static const struct api_answer wrong_type = {
+const struct api_answer api_wrong_type = {
     415, 0, PROBLEM, "the body is not said to be JSON", {NULL}};
 static const struct api_answer head_too_large = {
     431, 0, PROBLEM, "the head of the request is too large", {NULL}};
 
-const struct api_answer *const api_common_answers[] = {&wrong,          &forbidden, &too_late,
-                                                       &head_too_large, &failed,    NULL};
-const struct api_answer *const api_body_answers[] = {&too_large, &wrong_type, NULL};
+const struct api_answer *const api_common_answers[] = {
+    &wrong, &forbidden, &stranger, &too_late, &head_too_large, &failed, NULL};
+const struct api_answer *const api_body_answers[] = {&too_large, NULL};
 const struct api_answer *const api_key_answers[] = {&unauthorized, &busy, NULL};
 
 /* ---- the routes ---- */
@@ -211,7 +212,7 @@ const struct api_route api_routes[] = {
      .parameters = {&prefer, &idempotency_key},
      .body = &request,
      .answers = {&result, &events, &accepted, &under_way_still, &other_request, &not_kept,
-                 &api_not_ready}},
+                 &api_wrong_type, &api_not_ready}},
     {.method = "POST",
      .path = BATCHES,
      HANDLED_BY(batches_post),
@@ -221,7 +222,7 @@ const struct api_route api_routes[] = {
      .parameters = {&prefer, &idempotency_key},
      .body = &batch,
      .answers = {GOOD("BatchResult", "what became of each test"), &batch_events, &accepted,
-                 &under_way_still, &other_request, &batch_gone, &api_not_ready}},
+                 &under_way_still, &other_request, &batch_gone, &api_wrong_type, &api_not_ready}},
     {.method = "GET",
      .path = BATCHES "/{id}",
      HANDLED_BY(batches_get),

@@ -20,7 +20,7 @@ struct exchange;
 #define API_HEADERS_MAX    3U
 
 enum api_place { API_PATH, API_QUERY, API_HEADER };
-enum api_type { API_TEXT, API_MOMENT, API_COUNT };
+enum api_type { API_TEXT, API_MOMENT, API_COUNT, API_VERDICT };
 
 struct api_parameter { /* of a request; or, a header, of an answer */
     const char *name;
@@ -81,8 +81,8 @@ extern const size_t api_group_count;
 extern const struct api_answer *const api_common_answers[];
 extern const struct api_answer *const api_body_answers[];
 extern const struct api_answer *const api_key_answers[];
-/* And what those may that need runs to be taken, or a WebSocket. */
-extern const struct api_answer api_not_ready, api_switched, api_no_websocket;
+/* And what those may that need JSON, runs to be taken, or a WebSocket. */
+extern const struct api_answer api_wrong_type, api_not_ready, api_switched, api_no_websocket;
 
 /* The body that tells of an error, but for contracts. */
 #define API_PROBLEM "Problem"

@@ -5,8 +5,10 @@
 #include "front/serve/api/document.h"
 #include "front/serve/contracts/contract.h"
 
+#include <cella/host.h>
 #include <cella/wire.h>
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,6 +51,13 @@ static json_t *make_type(struct document *document, const struct api_parameter *
     if (parameter->type == API_COUNT) {
         document_set(document, schema, "minimum", json_integer(1));
     }
+    if (parameter->type == API_VERDICT) {
+        json_t *words = json_array();
+        for (size_t i = 0; cella_status_name(i) != NULL; i++) {
+            document_append(document, words, json_string(cella_status_name(i)));
+        }
+        document_set(document, schema, "enum", words);
+    }
     if (parameter->max > 0) {
         document_set(document, schema, parameter->type == API_COUNT ? "maximum" : "maxLength",
                      json_integer(parameter->max));
@@ -83,6 +92,16 @@ static void set_media(struct document *document, json_t *content, const struct a
                  json_pack("{s:o}", "schema", document_reference(body->schema)));
 }
 
+static int status_of(const struct api_answer *answer, bool of_contract)
+{
+    if (answer->status != 0) {
+        return answer->status;
+    }
+    return of_contract && answer->kind == CELLA_ERROR_POLICY
+               ? CONTRACT_FORBIDDEN
+               : cella_error_http_status(answer->kind);
+}
+
 /* Two of the same status are one with two meanings.  `problem`: what errors are told by; NULL: as
  * the answer says. */
 static void add_answer(struct document *document, json_t *responses,
@@ -93,8 +112,7 @@ static void add_answer(struct document *document, json_t *responses,
         body = problem;
     }
     char status[8];
-    (void)snprintf(status, sizeof(status), "%d",
-                   answer->status != 0 ? answer->status : cella_error_http_status(answer->kind));
+    (void)snprintf(status, sizeof(status), "%d", status_of(answer, problem != NULL));
     json_t *response = document_object(document, responses, status);
     const char *before = json_string_value(json_object_get(response, "description"));
     document_set(document, response, "description",

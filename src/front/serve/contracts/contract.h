@@ -28,9 +28,9 @@ struct contract {
     const char *below; /* paths below this one are its own, also those that do not exist; or NULL */
     const char *fields; /* of the head of each of its answers, "Name: value\r\n"; "" for none */
     struct api_body problem; /* what tells of an error; the document says so */
-    /* Writes the body of an answer that tells of an error, and changes *status where the contract
-     * has another one for it. */
-    void (*refuse)(const struct cella_error *error, int *status, struct buffer *body);
+    /* Writes the body of an answer that tells of an error, which is `text`.  Returns its status:
+     * the one given, or another that the contract has for it. */
+    int (*refuse)(const char *text, int status, struct buffer *body);
     /* Tells of it by the WebSocket that the exchange has become, and closes it.  NULL: there are
      * none. */
     void (*refuse_message)(struct exchange *exchange, const struct cella_error *error);
@@ -42,6 +42,10 @@ struct contract {
 
 extern const struct contract contract_execute;
 extern const struct contract contract_piston;
+
+/* What a policy forbids is the request's fault there, since there is nobody who could be asked for
+ * leave: the status of such an error in the place of its own. */
+#define CONTRACT_FORBIDDEN 400
 
 /* All of them, NULL behind the last. */
 extern const struct contract *const contracts[];

@@ -2,6 +2,7 @@
 #include "front/serve/contracts/execute.h"
 
 #include "base/json_write.h"
+#include "front/places.h"
 #include "front/serve/contracts/contract.h"
 #include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/contracts/piston.h"
@@ -23,15 +24,12 @@
 
 /* ---- errors ---- */
 
-static void refuse(const struct cella_error *error, int *status, struct buffer *body)
+static int refuse(const char *text, int status, struct buffer *body)
 {
-    char text[sizeof(error->text) + sizeof(error->hint) + 4];
-    const char *between = error->hint[0] != '\0' ? ": " : "";
-    (void)snprintf(text, sizeof(text), "%s%s%s", error->text, between, error->hint);
-    *status = error->kind == CELLA_ERROR_POLICY ? 400 : *status;
     if (execute_error_write(text, body) < 0) {
         buffer_done(body); /* the status says enough */
     }
+    return status;
 }
 
 static void fail(struct exchange *exchange, int status, const char *text)
@@ -66,6 +64,7 @@ static void get_root(struct exchange *exchange)
     contract_answer(exchange, 200, &body, written < 0);
 }
 
+/* The original has the number of a worker of its own there, or that word. */
 static void get_health(struct exchange *exchange)
 {
     struct cella_error err;
@@ -228,7 +227,7 @@ static void post(struct exchange *exchange)
         return;
     }
     const char *name =
-        exchange->server->settings->workspace != NULL ? WORKSPACE_POLICY : EXECUTE_POLICY;
+        exchange->server->settings->workspace != NULL ? SERVER_WORKSPACE_POLICY : EXECUTE_POLICY;
     if (contract_read_policy(exchange->server, name, &policy, &err) < 0) {
         answer_problem(exchange, 500, &err);
         return;

@@ -30,20 +30,12 @@ static void write_message(struct buffer *body, const char *text)
     }
 }
 
-/* A path that has no such method is not there, to Piston.  What a policy forbids is the request's
- * fault, since there is nobody who could be asked for leave. */
-static void refuse(const struct cella_error *error, int *status, struct buffer *body)
+/* A path that has no such method is not there, to Piston. */
+static int refuse(const char *text, int status, struct buffer *body)
 {
-    if (*status == 404 || *status == 405) {
-        *status = 404;
-        write_message(body, "Not Found");
-        return;
-    }
-    char text[sizeof(error->text) + sizeof(error->hint) + 4];
-    const char *between = error->hint[0] != '\0' ? ": " : "";
-    (void)snprintf(text, sizeof(text), "%s%s%s", error->text, between, error->hint);
-    *status = error->kind == CELLA_ERROR_POLICY ? 400 : *status;
-    write_message(body, text);
+    const bool is_none = status == 404 || status == 405;
+    write_message(body, is_none ? "Not Found" : text);
+    return is_none ? 404 : status;
 }
 
 static void fail(struct exchange *exchange, int status, const char *format, ...)
@@ -296,7 +288,7 @@ static const struct api_answer no_package = {
          .summary = "Runs a program",                                                              \
          .body = &job,                                                                             \
          .answers = {CONTRACT_ANSWER(200, "PistonResult", "the program ran, however it ended"),    \
-                     &api_not_ready}},                                                             \
+                     &api_wrong_type, &api_not_ready}},                                            \
         {.method = "GET",                                                                          \
          .path = base "/packages",                                                                 \
          .name = prefix "_packages",                                                               \
@@ -312,7 +304,7 @@ static const struct api_answer no_package = {
          .group = "piston",                                                                        \
          .summary = "Installs nothing: what there is belongs to the host",                         \
          .body = &package,                                                                         \
-         .answers = {&no_package, &api_not_ready}},                                                \
+         .answers = {&no_package, &api_wrong_type, &api_not_ready}},                               \
     {                                                                                              \
         .method = "DELETE", .path = base "/packages", .name = prefix "_remove",                    \
         .handle = remove_one, .check = check_post, .group = "piston",                              \

@@ -15,10 +15,10 @@
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/http/websocket.h"
+#include "front/serve/runs/interactive.h"
 #include "front/serve/runs/job.h"
 
 #include <cella/wire.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,18 +255,6 @@ static void init(struct exchange *exchange, const json_t *message)
     buffer_done(&request);
 }
 
-/* By its whole name; 0: there is none. */
-static int signal_of(const char *name)
-{
-    for (int number = 1; name != NULL && number < NSIG; number++) {
-        const char *known = sigabbrev_np(number);
-        if (known != NULL && strncmp(name, "SIG", 3) == 0 && strcmp(name + 3, known) == 0) {
-            return number;
-        }
-    }
-    return 0;
-}
-
 static void take_data(struct exchange *exchange, const json_t *message)
 {
     const char *stream = json_string_value(json_object_get(message, "stream"));
@@ -284,7 +272,9 @@ static void take_data(struct exchange *exchange, const json_t *message)
 
 static void take_signal(struct exchange *exchange, const json_t *message)
 {
-    const int number = signal_of(json_string_value(json_object_get(message, "signal")));
+    const char *name = json_string_value(json_object_get(message, "signal"));
+    const bool is_whole = name != NULL && strncmp(name, "SIG", 3) == 0;
+    const int number = is_whole ? interactive_signal(name) : 0;
     struct cella_error err;
     if (number == 0) {
         websocket_close(exchange, CLOSE_INVALID_SIGNAL, "Invalid signal");

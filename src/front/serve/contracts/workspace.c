@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/json_write.h"
 #include "base/paths.h"
+#include "front/places.h"
 #include "front/serve/contracts/execute.h"
 #include "front/serve/fail.h"
 #include "front/serve/server.h"
@@ -19,7 +20,7 @@
 #define DIRECTORY "policies" /* in the state directory */
 /* Covered before a sandbox without privilege looks for what it is to show. */
 #define BUILD_PLACE "/tmp/"
-#define FILE_NAME   WORKSPACE_POLICY ".yaml"
+#define FILE_NAME   SERVER_WORKSPACE_POLICY ".yaml"
 
 /* JSON, which YAML is a superset of, and which has an escape for whatever a path may hold. */
 static int write_text(const char *directory, struct buffer *ret_text)

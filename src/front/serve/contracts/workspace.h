@@ -9,8 +9,6 @@
 
 struct server;
 
-#define WORKSPACE_POLICY "execute-workspace"
-
 /* Makes the policy, and has server->policies_dir say where it is looked for.  Without a workspace
  * there is nothing to do. */
 int workspace_open(struct server *server, struct cella_error *err)

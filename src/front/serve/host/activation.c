@@ -2,8 +2,8 @@
 #include "front/serve/host/activation.h"
 
 #include "front/serve/fail.h"
+#include "front/serve/host/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,13 +39,10 @@ static bool has_option(int fd, int option, int wanted)
 /* "127.0.0.1:8420", "[::1]:8420", a path, or "@name". */
 static void describe(const union any_address *address, socklen_t size, char *text, size_t capacity)
 {
-    char host[INET6_ADDRSTRLEN] = "?";
-    if (address->any.sa_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof(host));
-        (void)snprintf(text, capacity, "%s:%u", host, ntohs(address->v4.sin_port));
-    } else if (address->any.sa_family == AF_INET6) {
-        (void)inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
-        (void)snprintf(text, capacity, "[%s]:%u", host, ntohs(address->v6.sin6_port));
+    if (address->any.sa_family != AF_UNIX) {
+        char written[VALUES_ADDRESS_SIZE];
+        listen_write_address(&address->any, written);
+        (void)snprintf(text, capacity, "%s", written);
     } else {
         const size_t length = size - offsetof(struct sockaddr_un, sun_path);
         const bool abstract = length > 1 && address->local.sun_path[0] == '\0';

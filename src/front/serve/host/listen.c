@@ -4,6 +4,7 @@
 #include "front/places.h"
 #include "front/serve/fail.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -176,6 +177,22 @@ bool listen_peer_is_ours(int socket)
 }
 
 /* ---- TCP ---- */
+
+void listen_write_address(const struct sockaddr *address, char ret_text[VALUES_ADDRESS_SIZE])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof(v6));
+        (void)inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host)); /* it fits */
+        (void)snprintf(ret_text, VALUES_ADDRESS_SIZE, "[%s]:%u", host, ntohs(v6.sin6_port));
+    } else {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof(v4));
+        (void)inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host)); /* likewise */
+        (void)snprintf(ret_text, VALUES_ADDRESS_SIZE, "%s:%u", host, ntohs(v4.sin_port));
+    }
+}
 
 int listen_tcp(const struct values_address *address, struct cella_error *err)
 {

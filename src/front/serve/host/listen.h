@@ -20,6 +20,8 @@ int listen_unix(const char *path, int state, struct cella_error *err)
     __attribute__((warn_unused_result));
 int listen_tcp(const struct values_address *address, struct cella_error *err)
     __attribute__((warn_unused_result));
+/* "127.0.0.1:8420" or "[::1]:8420". */
+void listen_write_address(const struct sockaddr *address, char ret_text[VALUES_ADDRESS_SIZE]);
 
 /* Whether the other end of a Unix socket is our own user or root. */
 bool listen_peer_is_ours(int socket);

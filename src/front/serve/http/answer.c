@@ -139,13 +139,17 @@ static const char *make_problem(const struct exchange *exchange, const struct ce
                                 int *status, struct buffer *ret_body)
 {
     struct cella_error failure;
+    char text[sizeof(error->text) + sizeof(error->hint) + sizeof(": ")];
     const char *title = *status == 0 ? NULL : http_reason(*status);
     buffer_init(ret_body, 0);
     if (*status == 0) {
         *status = cella_error_http_status(error->kind);
     }
     if (exchange->contract != NULL) {
-        exchange->contract->refuse(error, status, ret_body);
+        const char *between = error->hint[0] != '\0' ? ": " : "";
+        (void)snprintf(text, sizeof(text), "%s%s%s", error->text, between, error->hint); /* fits */
+        *status = error->kind == CELLA_ERROR_POLICY ? CONTRACT_FORBIDDEN : *status;
+        *status = exchange->contract->refuse(text, *status, ret_body);
         return "application/json";
     }
     (void)cella_problem_json(error, title, *status, &ret_body->data, &ret_body->size, &failure);

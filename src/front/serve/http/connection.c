@@ -11,7 +11,6 @@
 #include "front/serve/http/http2.h"
 #include "front/serve/http/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -271,7 +270,6 @@ void connection_client(const struct connection *connection, char ret_client[RECO
     struct sockaddr_storage address;
     memset(&address, 0, sizeof(address));
     struct ucred peer = {.uid = 0};
-    char host[INET6_ADDRSTRLEN] = "";
     socklen_t size = sizeof(address), peer_size = sizeof(peer);
     const int fd = loop_socket(connection->watch);
     ret_client[0] = '\0';
@@ -284,16 +282,9 @@ void connection_client(const struct connection *connection, char ret_client[RECO
     if (getpeername(fd, (struct sockaddr *)&address, &size) < 0) {
         return; /* it has gone */
     }
-    if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
-        (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)); /* it fits */
-        (void)snprintf(ret_client, RECORD_CLIENT_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-        (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)); /* it fits */
-        (void)snprintf(ret_client, RECORD_CLIENT_SIZE, "%s:%u", host, ntohs(v4->sin_port));
-    }
+    listen_write_address((const struct sockaddr *)&address, ret_client);
 }
+_Static_assert(RECORD_CLIENT_SIZE >= VALUES_ADDRESS_SIZE, "an address fits");
 
 /* ---- what the loop says ---- */
 

@@ -131,7 +131,7 @@ static inline bool exchange_is_resumed(const struct exchange *exchange)
 static inline const char *exchange_tenant(const struct exchange *exchange)
 {
     return exchange->tenant != NULL         ? exchange->tenant->key.name
-           : exchange->connection->is_local ? "local"
+           : exchange->connection->is_local ? KEY_NAME_RESERVED
                                             : "";
 }
 /* Whose runs it may see; NULL: everybody's. */

@@ -2,9 +2,11 @@
 #include "front/serve/http/query.h"
 
 #include "base/hex.h"
+#include "base/names.h"
 #include "front/serve/fail.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Whether it is rightly encoded and fits. */
@@ -33,15 +35,41 @@ static bool decode(const char *text, size_t size, char ret_value[QUERY_VALUE_MAX
     return true;
 }
 
+static int fail_unknown(const char *text, size_t size, const struct query_field *fields,
+                        size_t count, struct cella_error *err)
+{
+    char name[NAMES_LENGTH_MAX + 2]; /* a longer one is near to none */
+    char known[sizeof(err->hint)] = "";
+    struct names_guess guess;
+    size_t at = 0;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(size < 64 ? size : 64), text);
+    names_guess_init(&guess, name);
+    for (size_t i = 0; i < count; i++) {
+        names_guess_offer_shortened(&guess, fields[i].name);
+        at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i > 0 ? ", " : "",
+                               fields[i].name); /* fits */
+    }
+    (void)serve_fail(err, CELLA_ERROR_CALLER, "'%s' is not known behind the '?'", name);
+    if (guess.best != NULL) {
+        return serve_hint(err, "did you mean '%s'?", guess.best);
+    }
+    return count == 0 ? -1 : serve_hint(err, "these are: %s", known);
+}
+
 static int read_one(const char *text, size_t size, struct query_field *fields, size_t count,
                     struct cella_error *err)
 {
     const char *equals = memchr(text, '=', size);
     const size_t name_size = equals != NULL ? (size_t)(equals - text) : size;
-    for (size_t i = 0; equals != NULL && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct query_field *field = &fields[i];
         if (strlen(field->name) != name_size || memcmp(field->name, text, name_size) != 0) {
             continue;
+        }
+        if (equals == NULL) {
+            (void)serve_fail(err, CELLA_ERROR_CALLER, "'%s' has no value behind the '?'",
+                             field->name);
+            return serve_hint(err, "give it as %s=VALUE", field->name);
         }
         if (field->value[0] != '\0') {
             return serve_fail(err, CELLA_ERROR_CALLER, "'%s' comes twice behind the '?'",
@@ -53,9 +81,7 @@ static int read_one(const char *text, size_t size, struct query_field *fields, s
                                 "the value of '%s' is not percent-encoded text of at most %u bytes",
                                 field->name, QUERY_VALUE_MAX - 1);
     }
-    (void)serve_fail(err, CELLA_ERROR_CALLER, "'%.*s' is not known behind the '?'",
-                     (int)(name_size < 64 ? name_size : 64), text);
-    return -1;
+    return fail_unknown(text, name_size, fields, count, err);
 }
 
 int query_read(const char *query, struct query_field *fields, size_t count, struct cella_error *err)

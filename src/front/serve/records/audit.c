@@ -198,8 +198,8 @@ int audit_write(struct audit *audit, enum audit_event event, const struct audit_
     } else {
         if (audit->is_failing) {
             log_write(LOG_LEVEL_WARNING, NULL,
-                      "the audit log is written again; it lacks %llu lines",
-                      (unsigned long long)audit->failures);
+                      "the audit log is written again; it lacks %llu line%s",
+                      (unsigned long long)audit->failures, serve_plural(audit->failures));
         }
         if (event == AUDIT_REQUEST_DENIED) {
             audit->unwritten = 0;

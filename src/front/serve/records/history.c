@@ -265,7 +265,7 @@ static int tell_lost(struct history *history, struct cella_error *err)
     }
     const int lost = sqlite3_changes(history->database);
     if (code == 0 && lost > 0) {
-        log_line("%d runs were lost with the server before", lost);
+        log_line("the server before has lost %d run%s", lost, serve_plural((uint64_t)lost));
     }
     free(summary);
     free(json);

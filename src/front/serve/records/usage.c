@@ -242,8 +242,8 @@ static int count_lost(struct usage *usage, int64_t day, struct cella_error *err)
         sum_us += us;
     }
     if (count > 0) {
-        log_line("%u runs of tenants had no end: they count with %.1f processor seconds", count,
-                 (double)sum_us / 1e6);
+        log_line("%u run%s of tenants had no end: counted with %.1f processor seconds", count,
+                 serve_plural(count), (double)sum_us / 1e6);
     }
     return 0;
 }

@@ -175,7 +175,7 @@ static int accept_later(struct batch *batch, const char *key_name, struct cella_
                                 key_name != NULL ? &key : NULL, err);
 }
 
-int batch_start(struct exchange *exchange, const char *json, size_t size, enum batch_way way,
+int batch_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
                 char ret_id[ID_SIZE], struct cella_error *err)
 {
     struct server *server = exchange->server;
@@ -196,7 +196,7 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
         .bytes = size,
         .is_resumed = true,
         .is_pumping = true,
-        .is_accepted = way == BATCH_STAYS || exchange->idempotency_key != NULL,
+        .is_accepted = way == JOB_STAYS || exchange->idempotency_key != NULL,
     };
     record_init(&batch->record, exchange_tenant(exchange), &exchange->trace, json, size);
     connection_client(exchange->connection, batch->record.client);
@@ -211,8 +211,9 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum b
         destroy(batch);
         return -1;
     }
-    log_line("%s is a batch of %zu tests", batch->id, batch->test_count);
-    if (way != BATCH_STAYS) {
+    log_line("%s is a batch of %zu test%s", batch->id, batch->test_count,
+             serve_plural(batch->test_count));
+    if (way != JOB_STAYS) {
         batch->exchange = exchange;
         exchange->batch = batch;
     }
@@ -281,11 +282,11 @@ static void finish(struct batch *batch)
     if (batch->is_accepted) {
         remember(batch);
     }
-    if (batch->way == BATCH_STREAMS) {
+    if (batch->way == JOB_STREAMS) {
         exchange_resume(batch->exchange);
         return;
     }
-    if (batch->way == BATCH_ANSWERS) {
+    if (batch->way == JOB_ANSWERS) {
         answer(batch);
     }
     destroy(batch);
@@ -301,7 +302,7 @@ void batch_leave(struct batch *batch)
     if (batch->is_accepted && !batch->is_over) { /* who comes again with its key finds it */
         batch->exchange->batch = NULL;
         batch->exchange = NULL;
-        batch->way = BATCH_STAYS;
+        batch->way = JOB_STAYS;
         return;
     }
     if (!batch->is_over) {

@@ -13,6 +13,7 @@
 #include "front/serve/records/record.h"
 #include "front/serve/runs/batch_fields.h"
 #include "front/serve/runs/batch_request.h"
+#include "front/serve/runs/job.h"
 
 #include <cella/cella.h>
 #include <stdbool.h>
@@ -30,8 +31,6 @@ struct exchange;
 struct job;
 struct server;
 struct tenant;
-
-enum batch_way { BATCH_ANSWERS, BATCH_STREAMS, BATCH_STAYS };
 
 #define BATCH_MESSAGE_MAX 384U
 
@@ -80,7 +79,7 @@ struct batch {
     struct server *server;
     struct exchange *exchange; /* NULL: nobody waits */
     struct tenant *tenant;     /* whose it is; NULL: nobody's with a key */
-    enum batch_way way;
+    enum job_way way;          /* JOB_ANSWERS, JOB_STREAMS or JOB_STAYS */
     struct record record;
     char id[ID_SIZE];
     size_t bytes; /* counted in the server's batch_bytes */
@@ -108,9 +107,9 @@ struct batch {
     char *compile; /* JSON of the stage; NULL: there was none */
 };
 
-/* Begins one that the exchange asks for.  With BATCH_STAYS nobody waits for it; then, and with an
+/* Begins one that the exchange asks for.  With JOB_STAYS nobody waits for it; then, and with an
  * Idempotency-Key, it is accepted: the history has it when this returns 0. */
-int batch_start(struct exchange *exchange, const char *json, size_t size, enum batch_way way,
+int batch_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
                 char ret_id[ID_SIZE], struct cella_error *err) __attribute__((warn_unused_result));
 /* Its exchange waits no more: one that was accepted goes on, else its runs are told to end.
  * NULL is fine. */

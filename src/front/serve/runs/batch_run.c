@@ -250,7 +250,7 @@ void batch_end_test(struct batch_slot *slot)
     if (failed && batch->request->stop_on_failure) {
         batch_leave_all(batch, BATCH_SKIPPED, BATCH_SKIPPED_TEXT);
     }
-    if (batch->way == BATCH_STREAMS) {
+    if (batch->way == JOB_STREAMS) {
         exchange_resume(batch->exchange);
     }
 }

@@ -13,19 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum batch_way way_of(const struct http_head *head)
-{
-    if (http_header_has(head, "Prefer", "respond-async")) { /* RFC 7240 */
-        return BATCH_STAYS;
-    }
-    return http_header_has(head, "Accept", "text/event-stream") ? BATCH_STREAMS : BATCH_ANSWERS;
-}
-
 void batches_post(struct exchange *exchange)
 {
     struct cella_error error;
     char id[ID_SIZE];
-    const enum batch_way way = way_of(&exchange->head);
+    const enum job_way way = job_way_of(&exchange->head);
     if (exchange->body_size == 0) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request has no body");
         (void)serve_hint(&error, "send {\"program\": {...}, \"tests\": [...]}");
@@ -41,9 +33,9 @@ void batches_post(struct exchange *exchange)
     }
     if (batch_start(exchange, exchange->body, exchange->body_size, way, id, &error) < 0) {
         answer_problem(exchange, 0, &error);
-    } else if (way == BATCH_STREAMS) {
+    } else if (way == JOB_STREAMS) {
         answer_events(exchange);
-    } else if (way == BATCH_STAYS) {
+    } else if (way == JOB_STAYS) {
         answer_accepted(exchange, BATCHES "/", id);
     }
 }

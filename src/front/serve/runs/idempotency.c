@@ -161,7 +161,7 @@ static size_t count_tests(const char *json, size_t size)
                : 0; /* it is ours: memory is short */
 }
 
-static void answer_batch(struct exchange *exchange, const char *id, enum batch_way way)
+static void answer_batch(struct exchange *exchange, const char *id, enum job_way way)
 {
     struct server *server = exchange->server;
     struct cella_error error;
@@ -169,7 +169,7 @@ static void answer_batch(struct exchange *exchange, const char *id, enum batch_w
     char *json = NULL;
     size_t size = 0;
     bool found;
-    if (way == BATCH_STAYS) {
+    if (way == JOB_STAYS) {
         answer_accepted(exchange, BATCHES "/", id);
     } else if (history_find_batch(server->history, id, exchange_tenant(exchange), &found, &json,
                                   &size, &error) < 0) {
@@ -181,7 +181,7 @@ static void answer_batch(struct exchange *exchange, const char *id, enum batch_w
     } else if (job_check_room(exchange, size, &error) < 0) {
         free(json);
         answer_problem(exchange, 0, &error);
-    } else if (way == BATCH_STREAMS) {
+    } else if (way == JOB_STREAMS) {
         (void)snprintf(more, sizeof(more), ",\"tests\":%zu", count_tests(json, size));
         answer_as_events(exchange, id, more, json, size);
     } else {
@@ -226,7 +226,7 @@ bool idempotency_answer(struct exchange *exchange, enum job_way way)
     return was_used;
 }
 
-bool idempotency_answer_batch(struct exchange *exchange, enum batch_way way)
+bool idempotency_answer_batch(struct exchange *exchange, enum job_way way)
 {
     char id[HISTORY_ID_SIZE];
     bool is_same;

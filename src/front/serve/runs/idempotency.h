@@ -26,6 +26,6 @@ int idempotency_key(const struct http_head *head, char **ret_key, struct cella_e
 /* Whether the exchange's key was used before; then this has answered. */
 bool idempotency_answer(struct exchange *exchange, enum job_way way);
 /* Likewise of a batch. */
-bool idempotency_answer_batch(struct exchange *exchange, enum batch_way way);
+bool idempotency_answer_batch(struct exchange *exchange, enum job_way way);
 
 #endif

@@ -89,8 +89,7 @@ static int read_columns(void *target, json_t *value, const struct json_where *wh
     return read_size(value, where, &((struct input *)target)->columns, err);
 }
 
-/* "SIGINT" or "INT"; 0: none has that name. */
-static int signal_of(const char *name)
+int interactive_signal(const char *name)
 {
     name += strncmp(name, "SIG", 3) == 0 ? 3 : 0;
     for (int number = 1; number < NSIG; number++) {
@@ -104,7 +103,7 @@ static int signal_of(const char *name)
 
 static int take_signal(struct job *job, const char *name, struct cella_error *err)
 {
-    const int number = name != NULL ? signal_of(name) : 0;
+    const int number = name != NULL ? interactive_signal(name) : 0;
     if (number == 0) {
         (void)serve_fail(err, CELLA_ERROR_CALLER, "'%.16s' is the name of no signal",
                          name != NULL ? name : "");

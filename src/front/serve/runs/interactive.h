@@ -24,6 +24,8 @@ struct exchange;
 #define INTERACTIVE_FIRST_MS 10000U
 
 void interactive_get(struct exchange *exchange);
+/* Of "SIGINT" or "INT"; 0: no signal has that name. */
+int interactive_signal(const char *name);
 /* Tells of the error and closes: there is nothing more that its client could ask for. */
 void interactive_refuse(struct exchange *exchange, const struct cella_error *error);
 

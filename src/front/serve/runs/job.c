@@ -74,10 +74,13 @@ int job_begin(struct job *job, const struct cella_request *request, const struct
 static int start(struct job *job, struct cella_request *request, size_t size,
                  const struct cella_run *first, struct cella_error *err)
 {
-    const int code = tenant_take_request(job->server, job->tenant, request, err) < 0 ||
-                             job_take_past(job, request, err) < 0
-                         ? -1
-                         : job_begin(job, request, first, err);
+    int code = tenant_take_request(job->server, job->tenant, request, err);
+    if (code == 0) {
+        code = job_take_past(job, request, err) < 0 ? -1 : job_begin(job, request, first, err);
+        if (code < 0) {
+            tenant_explain(job->tenant, request, err);
+        }
+    }
     if (code == 0 && size <= REPEATED_REQUEST_MAX && cella_run_is_repeatable(job->run)) {
         job->again = request;
     } else {
@@ -105,6 +108,14 @@ static void free_job(struct job *job)
     free(job->request);
     free(job->input);
     free(job);
+}
+
+enum job_way job_way_of(const struct http_head *head)
+{
+    if (http_header_has(head, "Prefer", "respond-async")) { /* RFC 7240 */
+        return JOB_STAYS;
+    }
+    return http_header_has(head, "Accept", "text/event-stream") ? JOB_STREAMS : JOB_ANSWERS;
 }
 
 int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err)

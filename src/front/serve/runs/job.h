@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct exchange;
+struct http_head;
 struct record;
 struct server;
 struct tenant;
@@ -26,6 +27,9 @@ enum job_way {
     JOB_STAYS,   /* nobody waits: the result goes into the history */
     JOB_PART,    /* its owner is told: see job_start_part() */
 };
+
+/* By which of them the client of a request wants it: JOB_ANSWERS, JOB_STREAMS or JOB_STAYS. */
+enum job_way job_way_of(const struct http_head *head);
 
 /* What is told in another form than Cella's own: of JOB_ANSWERS the answer, of JOB_TALKS the
  * rest. */

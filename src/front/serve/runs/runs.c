@@ -1,6 +1,7 @@
 /* See runs.h. */
 #include "front/serve/runs/runs.h"
 
+#include "base/names.h"
 #include "front/serve/api/api.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
@@ -12,6 +13,8 @@
 #include "front/serve/runs/job.h"
 #include "front/serve/server.h"
 
+#include <cella/host.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -42,19 +45,11 @@ int runs_check_post(struct exchange *exchange)
     return 0;
 }
 
-static enum job_way way_of(const struct http_head *head)
-{
-    if (http_header_has(head, "Prefer", "respond-async")) { /* RFC 7240 */
-        return JOB_STAYS;
-    }
-    return http_header_has(head, "Accept", "text/event-stream") ? JOB_STREAMS : JOB_ANSWERS;
-}
-
 void runs_post(struct exchange *exchange)
 {
     struct cella_error error;
     const char *id = NULL;
-    const enum job_way way = way_of(&exchange->head);
+    const enum job_way way = job_way_of(&exchange->head);
     if (exchange->body_size == 0) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the request has no body");
         (void)serve_hint(&error, "send a program as {\"language\": \"python\", \"code\": \"...\"}");
@@ -146,6 +141,28 @@ static int read_count(const struct given *given, unsigned *ret_count, struct cel
     return 0;
 }
 
+/* There would be none with another word, and that would look as if there had been none. */
+static int check_status(const char *status, struct cella_error *err)
+{
+    struct names_guess guess;
+    char words[sizeof(err->text)] = "";
+    size_t size = 0;
+    if (status == NULL) {
+        return 0;
+    }
+    names_guess_init(&guess, status);
+    for (size_t i = 0; cella_status_name(i) != NULL; i++) {
+        const char *word = cella_status_name(i);
+        if (strcmp(word, status) == 0) {
+            return 0;
+        }
+        names_guess_offer_shortened(&guess, word);
+        size += (size_t)snprintf(words + size, sizeof(words) - size, " %s", word); /* fits */
+    }
+    (void)serve_fail(err, CELLA_ERROR_CALLER, "status '%.64s' is none of:%s", status, words);
+    return names_guess_hint(&guess, err);
+}
+
 /* Which runs are asked for.  The texts lie in `given`. */
 static int read_filters(const struct exchange *exchange, struct given *ret_given,
                         struct history_query *ret_query, struct cella_error *err)
@@ -157,6 +174,9 @@ static int read_filters(const struct exchange *exchange, struct given *ret_given
         return -1;
     }
     query.status = value_of(ret_given, "status");
+    if (check_status(query.status, err) < 0) {
+        return -1;
+    }
     query.language = value_of(ret_given, "language");
     query.policy = value_of(ret_given, "policy");
     query.tag = value_of(ret_given, "tag");

@@ -94,11 +94,22 @@ static void compare(struct server *server)
     }
 }
 
+static void tell_of_none(const struct tenants *tenants)
+{
+    if (tenants->demanded) {
+        log_line(
+            "there are no keys: nobody may use it by TCP, since it listens for other hosts too");
+    } else {
+        log_line("there are no keys: every user of this host may use it by TCP, and nobody else");
+    }
+}
+
 /* What cannot be read lets nobody in. */
 static void read_again(struct server *server)
 {
     struct tenants *tenants = &server->tenants;
     struct keys keys = {.demanded = true};
+    const bool were_demanded = tenants->keys.demanded;
     struct cella_error err;
     if (keys_read(server->state_fd, &keys, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, NULL, "nobody gets in with a key: %s", err.text);
@@ -108,6 +119,9 @@ static void read_again(struct server *server)
     keys_done(&tenants->keys);
     tenants->keys = keys;
     compare(server);
+    if (were_demanded && !keys.demanded) {
+        tell_of_none(tenants);
+    }
 }
 
 /* Whatever the kernel has to tell of the directory. */
@@ -150,32 +164,45 @@ static int watch_directory(struct server *server, struct cella_error *err)
                : serve_fail(err, CELLA_ERROR_HOST, "cannot watch the state directory");
 }
 
+int tenants_check_keys(const struct keys *keys, const char *remote, struct cella_error *err)
+{
+    if (remote == NULL || keys->demanded) {
+        return 0;
+    }
+    (void)serve_fail(err, CELLA_ERROR_CALLER,
+                     "%s is for others than this host too, and there are no keys", remote);
+    return serve_hint(err, "make one with 'cella key create NAME', or listen on 127.0.0.1 or "
+                           "[::1]");
+}
+
 int tenants_open(struct server *server, const char *remote, struct cella_error *err)
 {
     struct tenants *tenants = &server->tenants;
     TAILQ_INIT(&tenants->list);
-    if (watch_directory(server, err) < 0 || keys_read(server->state_fd, &tenants->keys, err) < 0 ||
-        usage_open(server->settings->state, today(), &tenants->usage, err) < 0) {
-        return -1; /* watched first: so no change is missed */
-    }
     tenants->demanded = remote != NULL;
-    if (remote != NULL && !tenants->keys.demanded) {
-        (void)serve_fail(err, CELLA_ERROR_CALLER,
-                         "%s is for others than this host too, and there are no keys", remote);
-        return serve_hint(err, "make one with 'cella key create NAME', or listen on 127.0.0.1 or "
-                               "[::1]");
-    }
+    return watch_directory(server, err) < 0 || /* first: so no change is missed */
+                   keys_read(server->state_fd, &tenants->keys, err) < 0 ||
+                   usage_open(server->settings->state, today(), &tenants->usage, err) < 0 ||
+                   tenants_check_keys(&tenants->keys, remote, err) < 0
+               ? -1
+               : 0;
+}
+
+void tenants_tell(const struct server *server, const char *remote)
+{
+    const struct tenants *tenants = &server->tenants;
+    const size_t count = tenants->keys.count;
     if (tenants->keys.demanded) {
-        log_line("there are %zu keys, and by TCP one is demanded", tenants->keys.count);
+        log_line("there %s %zu key%s, and by TCP one is demanded", count == 1 ? "is" : "are", count,
+                 serve_plural(count));
         if (remote != NULL && server->settings->tls_certificate == NULL) {
             log_write(LOG_LEVEL_WARNING, NULL,
                       "whoever is on the way to %s can read keys and programs: there is no TLS",
                       remote);
         }
     } else if (server->settings->listen.count > 0) {
-        log_line("there are no keys: every user of this host may use it by TCP, and nobody else");
+        tell_of_none(tenants);
     }
-    return 0;
 }
 
 void tenants_close(struct server *server)
@@ -320,8 +347,8 @@ int tenant_check_rate(struct exchange *exchange, struct cella_error *err)
     if (bucket_take(&tenant->bucket, rate, now)) {
         return 0;
     }
-    (void)serve_fail(err, CELLA_ERROR_BUSY, "the key of %s is for %llu requests in %llu s",
-                     tenant->key.name, (unsigned long long)rate.count,
+    (void)serve_fail(err, CELLA_ERROR_BUSY, "the key of %s is for %llu request%s in %llu s",
+                     tenant->key.name, (unsigned long long)rate.count, serve_plural(rate.count),
                      (unsigned long long)rate.seconds);
     return refuse(exchange, REFUSAL_RATE, bucket_next_seconds(&tenant->bucket, rate, now), err);
 }
@@ -337,8 +364,8 @@ int tenant_check_cpu(struct server *server, struct tenant *tenant, struct cella_
         return 0;
     }
     (void)serve_fail(err, CELLA_ERROR_BUSY,
-                     "the key of %s is for %llu processor seconds a day, which are used",
-                     tenant->key.name, (unsigned long long)most);
+                     "the key of %s is for %llu processor second%s a day, and no more is left",
+                     tenant->key.name, (unsigned long long)most, serve_plural(most));
     return serve_hint(err, "come again tomorrow, UTC");
 }
 
@@ -351,8 +378,9 @@ int tenant_check_run(struct exchange *exchange, struct cella_error *err)
     }
     const uint64_t *bounds = tenant->key.bounds;
     if (bounds[KEY_CONCURRENCY] > 0 && tenant->runs >= bounds[KEY_CONCURRENCY]) {
-        (void)serve_fail(err, CELLA_ERROR_BUSY, "the key of %s is for %llu runs at one time",
-                         tenant->key.name, (unsigned long long)bounds[KEY_CONCURRENCY]);
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "the key of %s is for %llu run%s at one time",
+                         tenant->key.name, (unsigned long long)bounds[KEY_CONCURRENCY],
+                         serve_plural(bounds[KEY_CONCURRENCY]));
         (void)refuse(exchange, REFUSAL_CONCURRENCY,
                      pace_seconds(&tenant->pace, 1, clock_monotonic_ms()), err);
         return serve_hint(err, "come again when one of them has ended");
@@ -425,6 +453,22 @@ int tenant_take_request(struct server *server, const struct tenant *tenant,
         return -1;
     }
     return cella_request_set_tenant(request, key->name, err);
+}
+
+void tenant_explain(const struct tenant *tenant, const struct cella_request *request,
+                    struct cella_error *err)
+{
+    if (tenant == NULL || err->kind != CELLA_ERROR_POLICY || strcmp(err->field, "policy") != 0) {
+        return;
+    }
+    const char *name = tenant->key.name;
+    (void)serve_fail(err, CELLA_ERROR_POLICY,
+                     "the key of %s is for the policy '%s', which this server does not have", name,
+                     cella_request_policy(request));
+    (void)serve_hint(err,
+                     "the operator must add that policy, or make another key: 'cella key "
+                     "revoke %s', 'cella key create %s --key-policy NAME'",
+                     name, name);
 }
 
 /* ---- what is told of them ---- */

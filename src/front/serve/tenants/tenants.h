@@ -61,6 +61,11 @@ struct tenants {
 int tenants_open(struct server *server, const char *remote, struct cella_error *err)
     __attribute__((warn_unused_result));
 void tenants_close(struct server *server);
+/* Of an address like that: -1 when there are no keys. */
+int tenants_check_keys(const struct keys *keys, const char *remote, struct cella_error *err)
+    __attribute__((warn_unused_result));
+/* Tells the log who gets in, when it has told where the server listens. */
+void tenants_tell(const struct server *server, const char *remote);
 
 /* Whether who comes by TCP must bring a key. */
 bool tenants_are_demanded(struct server *server);
@@ -96,6 +101,10 @@ int tenant_check_policy(struct server *server, const struct tenant *tenant, cons
 int tenant_take_request(struct server *server, const struct tenant *tenant,
                         struct cella_request *request, struct cella_error *err)
     __attribute__((warn_unused_result));
+/* The engine has refused a request that was taken so: of a policy that the server does not have,
+ * and which only the operator can have given to the key, that is told in the place of its error. */
+void tenant_explain(const struct tenant *tenant, const struct cella_request *request,
+                    struct cella_error *err);
 
 /* There is room for a run, and no more need of it, with the result, or NULL where it has none. */
 void tenant_begin_run(struct server *server, struct tenant *tenant, const struct cella_run *run);
