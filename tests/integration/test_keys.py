@@ -728,6 +728,7 @@ def test_who_has_nothing_else_goes_first_for_a_moment(keys):
             wait_until(server.is_idle)
             pytest.skip("this host has no control groups that can be idle")
         says = lambda files: {file.read_text().strip() for file in files if file.exists()}
+        assert says(others) == {"0"}  # there is nobody else, and the trial at the start was nobody
         seen, over = set(), threading.Event()
 
         def look():
