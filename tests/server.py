@@ -18,7 +18,7 @@ START_SECONDS = 30
 
 
 def descendants(pid):
-    """The processes below one: of an idle server, its keeper."""
+    """The processes below one."""
     parents = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -107,7 +107,11 @@ class Server:
         return descendants(self.process.pid)
 
     def is_idle(self):
-        return len(self.keeper_and_runs) == 2  # the keeper, and what starts one
+        return len(self.keeper_and_runs) == 3
+
+    def has_processes(self, count):
+        """Of runs: beside the keeper, what starts one, and what does checkpoints."""
+        return len(self.keeper_and_runs) >= 3 + count
 
     def stop(self, number=signal.SIGTERM, seconds=30):
         if self.process.poll() is None:

@@ -134,7 +134,7 @@ def test_what_was_lost_is_begun_again():
         waiting = started(server, code="sleep 1; echo done")
         later = server.ask("POST", "/v1/runs", {"language": "bash", "code": "sleep 1; echo later"},
                            {"Prefer": "respond-async"})[1]["Location"]
-        wait_until(lambda: len(server.keeper_and_runs) >= 5)
+        wait_until(lambda: server.has_processes(3))
         os.kill(server.keeper(), signal.SIGKILL)
         result = valid(json.load(waiting.getresponse()))
         assert (result["status"], result["stdout"], result["attempts"]) == ("ok", "done\n", 2)
@@ -177,7 +177,7 @@ def test_not_more_than_three_times_more():
 def test_not_for_who_has_gone():
     with Server() as server:
         waiting = started(server, code="sleep 60")
-        wait_until(lambda: len(server.keeper_and_runs) >= 3)
+        wait_until(lambda: server.has_processes(1))
         waiting.sock.close()
         os.kill(server.keeper(), signal.SIGKILL)
         wait_until(lambda: server.logged(" ready") == 2, 30)
@@ -197,7 +197,7 @@ def test_a_cancelled_one_is_not_begun_again():
     with Server() as server:
         later = server.ask("POST", "/v1/runs", {"language": "bash", "code": "sleep 60"},
                            {"Prefer": "respond-async"})[1]["Location"]
-        wait_until(lambda: len(server.keeper_and_runs) >= 3)
+        wait_until(lambda: server.has_processes(1))
         os.kill(server.keeper(), signal.SIGKILL)
         wait_until(lambda: server.logged("is begun again") == 1)
         assert server.ask("DELETE", later)[0] == 202

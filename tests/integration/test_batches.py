@@ -383,7 +383,7 @@ def test_a_killed_keeper_costs_it_nothing():
                          .replace("#include", "#include <unistd.h>\n#include", 1)},
              "tests": [{"stdin": str(i), "expected_output": str(i)} for i in range(4)], "parallel": 2}),
             {"Content-Type": "application/json"})
-        wait_until(lambda: len(server.keeper_and_runs) >= 5)
+        wait_until(lambda: server.has_processes(3))
         os.kill(server.keeper(), signal.SIGKILL)
         result = json.load(connection.getresponse())
         jsonschema.validate(result, SCHEMA)

@@ -105,11 +105,13 @@ def test_a_spawner_that_was_killed():
         assert b"starts keepers has ended" in server.process.stderr.read()
 
 
+def held_by(pid):
+    return {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2}
+
+
 def test_it_holds_nothing_of_the_server():
     with Server() as server:
-        spawner = child_named(server.process.pid, "cella-spawner")
-        held = {os.readlink(f"/proc/{spawner}/fd/{fd}") for fd in os.listdir(f"/proc/{spawner}/fd")
-                if int(fd) > 2}
+        held = held_by(child_named(server.process.pid, "cella-spawner"))
         assert {name.split(":")[0] for name in held} == {"socket", "anon_inode"}  # the keeper's pidfd
         assert len(held) == 2
         before = server.keeper()

@@ -821,7 +821,7 @@ def test_a_killed_keeper_is_replaced():
         waiting = server.connect()
         twice = {"language": "bash", "code": "sleep 2; echo done"}
         waiting.request("POST", "/v1/runs", json.dumps(twice), {"Content-Type": "application/json"})
-        wait_until(lambda: len(server.keeper_and_runs) >= 6)  # two of each, keeper and spawner
+        wait_until(lambda: server.has_processes(4))  # two of each
         [keeper] = [pid for pid in server.keeper_and_runs
                     if open(f"/proc/{pid}/comm").read() == "cella-keeper\n"
                     and int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])

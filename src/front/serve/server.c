@@ -124,8 +124,11 @@ int server_check(const struct settings *settings, struct cella_error *err)
 
 void server_init(struct settings *settings, struct server *server)
 {
-    *server = (struct server){
-        .settings = settings, .state_fd = -1, .notify.socket = -1, .spawner.socket = -1};
+    *server = (struct server){.settings = settings,
+                              .state_fd = -1,
+                              .notify.socket = -1,
+                              .spawner.socket = -1,
+                              .checkpoints.socket = -1};
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->busy);
     TAILQ_INIT(&server->jobs);
@@ -148,14 +151,15 @@ int server_open(struct settings *settings, struct server *server, struct cella_e
         return -1;
     }
     server->state_fd = listen_hold_state(settings->state, err);
-    if (server->state_fd < 0 || workspace_open(server, err) < 0 ||
+    if (server->state_fd < 0 || checkpoints_open(settings, &server->checkpoints, err) < 0 ||
+        workspace_open(server, err) < 0 ||
         (settings->audit != NULL && audit_open(&server->audit, settings->audit, err) < 0) ||
         notify_open(&server->notify, err) < 0 ||
         tls_host_open(settings->tls_certificate, settings->tls_key, &server->tls, err) < 0 ||
         make_documents(server, err) < 0 ||
         loop_create(server->connections_max + OTHER_WATCHES_MAX, &server->loop, err) < 0 ||
-        history_open(settings->state, settings->history_bytes, (unsigned)settings->history_days,
-                     &server->history, err) < 0 ||
+        history_open(settings->state, &server->checkpoints, settings->history_bytes,
+                     (unsigned)settings->history_days, &server->history, err) < 0 ||
         (collector.size > 0 &&
          otlp_open(server->loop, &collector, &server->spawner, &server->otlp, err) < 0) ||
         watch_signals(server, err) < 0 || queue_open(server, err) < 0 ||
@@ -194,6 +198,7 @@ void server_close(struct server *server)
     }
     keepers_close(server);
     queue_close(server);
+    checkpoints_close(&server->checkpoints); /* the last who has a database brings it to its end */
     tenants_close(server);
     report_server(server, AUDIT_SERVER_ENDED, NULL);
     audit_close(&server->audit);

@@ -13,6 +13,7 @@
 #include "front/serve/host/notify.h"
 #include "front/serve/host/spawner.h"
 #include "front/serve/records/audit.h"
+#include "front/serve/records/checkpoints.h"
 #include "front/serve/records/metrics.h"
 #include "front/serve/records/otlp.h"
 #include "front/serve/records/report.h"
@@ -80,7 +81,8 @@ struct server {
     struct loop *loop;
     struct loop_watch *signals;
     struct spawner spawner;
-    bool confined[CONFINE_COUNT]; /* which layers hold */
+    struct checkpoints checkpoints; /* of the history and of what tenants use */
+    bool confined[CONFINE_COUNT];   /* which layers hold */
     struct notify notify;
     struct loop_watch *life; /* the timer of its signs; NULL: nobody wants any */
     struct listener listeners[VALUES_ADDRESSES_MAX + ACTIVATION_SOCKETS_MAX + 1];

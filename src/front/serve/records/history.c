@@ -189,8 +189,7 @@ static int run_text(struct history *history, const char *sql)
     return sqlite3_exec(history->database, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
-static int read_format(struct history *history, const char *path, int *ret_format,
-                       struct cella_error *err)
+static int read_format(struct history *history, int *ret_format, struct cella_error *err)
 {
     sqlite3_stmt *statement = NULL;
     int format = -1;
@@ -204,7 +203,8 @@ static int read_format(struct history *history, const char *path, int *ret_forma
         return history_failed(history, "be read", err);
     }
     if (format > FORMAT) {
-        (void)serve_fail(err, CELLA_ERROR_HOST, "%s was written by another version of Cella", path);
+        (void)serve_fail(err, CELLA_ERROR_HOST, "%s was written by another version of Cella",
+                         sqlite3_db_filename(history->database, "main"));
         return serve_hint(err, "move it away, or choose another state directory");
     }
     *ret_format = format;
@@ -281,31 +281,27 @@ static void count_bytes(struct history *history)
     (void)sqlite3_reset(statement);
 }
 
-int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
-                 struct history **ret_history, struct cella_error *err)
+int history_open(const char *directory, const struct checkpoints *checkpoints, uint64_t max_bytes,
+                 unsigned max_days, struct history **ret_history, struct cella_error *err)
 {
-    char *path = NULL;
     int format = 0;
     if (max_bytes == 0) {
         *ret_history = NULL;
         return 0;
     }
     struct history *history = calloc(1, sizeof(*history));
-    if (history == NULL || asprintf(&path, "%s/history.db", directory) < 0) {
-        free(history);
+    if (history == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     history->max_bytes = max_bytes;
     history->max_days = max_days;
     const mode_t mask = umask(077); /* what programs wrote is nobody else's */
-    int code = sqlite3_open_v2(path, &history->database,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                                   SQLITE_OPEN_NOFOLLOW,
-                               NULL) == SQLITE_OK
-                   ? 0
-                   : history_failed(history, "be opened", err);
+    int code = checkpoints_connect(checkpoints, directory, CHECKPOINT_HISTORY, &history->log,
+                                   &history->database) < 0
+                   ? history_failed(history, "be opened", err)
+                   : 0;
     if (code == 0) {
-        code = read_format(history, path, &format, err);
+        code = read_format(history, &format, err);
     }
     if (code == 0) {
         code = prepare(history, format, err);
@@ -314,11 +310,11 @@ int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
         code = tell_lost(history, err);
     }
     (void)umask(mask);
-    free(path);
     if (code < 0) {
         history_close(history);
         return -1;
     }
+    checkpoints_connected(history->database);
     count_bytes(history);
     *ret_history = history;
     return 0;

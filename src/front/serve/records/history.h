@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <time.h>
 
+struct checkpoints;
 struct history;
 
 /* Runs in one list, at most and when nobody says. */
@@ -23,8 +24,8 @@ struct history;
 #define HISTORY_LIST_DEFAULT 50U
 
 /* `max_bytes` of requests and results together; 0 for no history at all: *ret_history is NULL. */
-int history_open(const char *directory, uint64_t max_bytes, unsigned max_days,
-                 struct history **ret_history, struct cella_error *err)
+int history_open(const char *directory, const struct checkpoints *checkpoints, uint64_t max_bytes,
+                 unsigned max_days, struct history **ret_history, struct cella_error *err)
     __attribute__((warn_unused_result));
 /* Holds from the next run on.  NULL is fine, here and below: nothing is remembered then, and
  * nothing found. */

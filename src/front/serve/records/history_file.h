@@ -2,6 +2,7 @@
 #ifndef SERVE_HISTORY_FILE_H
 #define SERVE_HISTORY_FILE_H
 
+#include "front/serve/records/checkpoints.h"
 #include "front/serve/records/history.h"
 
 #include <sqlite3.h>
@@ -44,6 +45,7 @@ enum statement {
 
 struct history {
     sqlite3 *database;
+    struct checkpoint_log log;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     uint64_t max_bytes;
     uint64_t bytes;

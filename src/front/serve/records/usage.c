@@ -56,6 +56,7 @@ static const char *const statements[USAGE_STATEMENTS] = {
 
 struct usage {
     sqlite3 *database;
+    struct checkpoint_log log;
     sqlite3_stmt *statements[USAGE_STATEMENTS];
     uint64_t processors;
 };
@@ -88,33 +89,29 @@ static int prepare(struct usage *usage, struct cella_error *err)
     return 0;
 }
 
-int usage_open(const char *directory, int64_t day, struct usage **ret_usage,
-               struct cella_error *err)
+int usage_open(const char *directory, const struct checkpoints *checkpoints, int64_t day,
+               struct usage **ret_usage, struct cella_error *err)
 {
-    char *path = NULL;
     struct usage *usage = calloc(1, sizeof(*usage));
-    if (usage == NULL || asprintf(&path, "%s/usage.db", directory) < 0) {
-        free(usage);
+    if (usage == NULL) {
         return serve_fail(err, CELLA_ERROR_HOST, "memory is short");
     }
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     usage->processors = processors > 0 ? (uint64_t)processors : 1;
     const mode_t mask = umask(077);
-    int code = sqlite3_open_v2(path, &usage->database,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                                   SQLITE_OPEN_NOFOLLOW,
-                               NULL) == SQLITE_OK
-                   ? prepare(usage, err)
-                   : failed(usage, "be opened", err);
+    int code = checkpoints_connect(checkpoints, directory, CHECKPOINT_USAGE, &usage->log,
+                                   &usage->database) < 0
+                   ? failed(usage, "be opened", err)
+                   : prepare(usage, err);
     if (code == 0) {
         code = count_lost(usage, day, err);
     }
     (void)umask(mask);
-    free(path);
     if (code < 0) {
         usage_close(usage);
         return -1;
     }
+    checkpoints_connected(usage->database);
     *ret_usage = usage;
     return 0;
 }

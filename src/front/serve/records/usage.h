@@ -12,14 +12,16 @@
 #include <cella/cella.h>
 #include <stdint.h>
 
+struct checkpoints;
 struct usage;
 
 /* Of a run: it is not known, and counts likewise. */
 #define USAGE_UNKNOWN UINT64_MAX
 
 /* Counts the runs that were lost on that day, which is one since 1970, UTC. */
-int usage_open(const char *directory, int64_t day, struct usage **ret_usage,
-               struct cella_error *err) __attribute__((warn_unused_result));
+int usage_open(const char *directory, const struct checkpoints *checkpoints, int64_t day,
+               struct usage **ret_usage, struct cella_error *err)
+    __attribute__((warn_unused_result));
 void usage_close(struct usage *usage);
 
 /* In microseconds, as everywhere here.  What is of earlier days may be forgotten. */

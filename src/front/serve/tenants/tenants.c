@@ -182,7 +182,8 @@ int tenants_open(struct server *server, const char *remote, struct cella_error *
     tenants->demanded = remote != NULL;
     return watch_directory(server, err) < 0 || /* first: so no change is missed */
                    keys_read(server->state_fd, &tenants->keys, err) < 0 ||
-                   usage_open(server->settings->state, today(), &tenants->usage, err) < 0 ||
+                   usage_open(server->settings->state, &server->checkpoints, today(),
+                              &tenants->usage, err) < 0 ||
                    tenants_check_keys(&tenants->keys, remote, err) < 0
                ? -1
                : 0;
