@@ -25,6 +25,12 @@ CELLA_API int cella_request_json(const struct cella_request *request, char **ret
 CELLA_API int cella_result_parse(const char *json, size_t size, struct cella_result **ret_result,
                                  struct cella_error *err);
 
+/* A result for where there is no room for all of it: the first 16 KiB of each stream, told as cut,
+ * and files without their contents, told as left behind; `notes` say so too.  One that was read
+ * from JSON stays as it is. */
+CELLA_API int cella_result_short_json(const struct cella_result *result, char **ret_json,
+                                      size_t *ret_size, struct cella_error *err);
+
 /* What a list of runs says of one: the result without output, files, diagnosis and protections. */
 CELLA_API int cella_result_summary_json(const struct cella_result *result, char **ret_json,
                                         size_t *ret_size, struct cella_error *err);

@@ -63,6 +63,17 @@ int cella_result_parse(const char *json, size_t size, struct cella_result **ret_
     return 0;
 }
 
+int cella_result_short_json(const struct cella_result *result, char **ret_json, size_t *ret_size,
+                            struct cella_error *err)
+{
+    struct buffer out;
+    if (result->json != NULL) {
+        return cella_result_json(result, ret_json, ret_size, err);
+    }
+    buffer_init(&out, 0);
+    return give(&out, result_short_to_json(result->data, &out, err), ret_json, ret_size);
+}
+
 int cella_result_summary_json(const struct cella_result *result, char **ret_json, size_t *ret_size,
                               struct cella_error *err)
 {

@@ -86,6 +86,15 @@ static bool note_attempts(const struct result *result, char note[RESULT_NOTE_MAX
     return result->attempts > 1;
 }
 
+static bool note_short(const struct result *result, char note[RESULT_NOTE_MAX])
+{
+    (void)snprintf(
+        note, RESULT_NOTE_MAX,
+        "this is the short form of a result that was too large to be kept: at most 16 KiB "
+        "of each stream, and files without their contents");
+    return result->is_short;
+}
+
 /* One that somebody else made says what it has said there. */
 static bool read_note(const struct result *result, size_t index, char ret_note[RESULT_NOTE_MAX])
 {
@@ -100,7 +109,7 @@ bool result_note(const struct result *result, size_t index, char ret_note[RESULT
 {
     static bool (*const notes[])(const struct result *result, char note[RESULT_NOTE_MAX]) = {
         note_supervision,  note_stdout_cut, note_stderr_cut, note_limits_survived,
-        note_no_diagnosis, note_pace,       note_attempts};
+        note_no_diagnosis, note_pace,       note_attempts,   note_short};
     if (result->is_read) {
         return read_note(result, index, ret_note);
     }

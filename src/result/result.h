@@ -130,6 +130,7 @@ struct result {
     int64_t queued_at_ms, started_at_ms, finished_at_ms; /* Unix time; started 0: never */
     enum spec_text_errors text_errors;
     bool interleave;
+    bool is_short; /* result_short_to_json() tells of it */
     char *tag;
     bool is_read;                   /* made by result_read(), and then: */
     struct spec_strings notes;      /* what it says besides */
@@ -146,6 +147,12 @@ void result_free_files(struct result_file *files, size_t count);
 /* Appends the result as one JSON object, without a newline, to `out`. */
 int result_to_json(const struct result *result, struct buffer *out,
                    struct cella_error *err) MUST_CHECK;
+
+/* The same for where there is no room for all of it: the beginning of each stream, and files
+ * without their contents, told as cut and as left behind, and in a note. */
+#define RESULT_SHORT_BYTES ((size_t)16 << 10) /* of a stream */
+int result_short_to_json(const struct result *result, struct buffer *out,
+                         struct cella_error *err) MUST_CHECK;
 
 /* The same for a list of runs: without output, files, diagnosis and protections. */
 int result_summary_to_json(const struct result *result, struct buffer *out,

@@ -7,6 +7,7 @@
 #include "result/fields.h"
 #include "result/result.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json_write.h"
@@ -14,6 +15,7 @@
 #include "isolate/protections.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WRITE_FIELD(name, type, value, meaning)                                                    \
@@ -465,6 +467,48 @@ int result_to_json(const struct result *result, struct buffer *out, struct cella
     json_write_open(writer, '{');
     RESULT_FIELDS(WRITE_FIELD)
     return end_result(writer, err);
+}
+
+/* ---- the short form ---- */
+
+static void shorten_stage(struct result_stage *stage)
+{
+    for (enum result_stream i = RESULT_STDOUT; i <= RESULT_STDERR; i++) {
+        struct result_stream_data *stream = &stage->streams[i];
+        if (stream->kept.size > RESULT_SHORT_BYTES) {
+            stream->kept.size = RESULT_SHORT_BYTES;
+            stream->truncated = true;
+        }
+    }
+}
+
+int result_short_to_json(const struct result *result, struct buffer *out, struct cella_error *err)
+{
+    struct result brief = *result; /* whose texts are still the result's */
+    struct result_stage compile;
+    AUTO_FREE struct result_file *files = NULL;
+    brief.is_short = true;
+    shorten_stage(&brief.run);
+    if (result->compile != NULL) {
+        compile = *result->compile;
+        shorten_stage(&compile);
+        brief.compile = &compile;
+    }
+    if (result->file_count > 0) {
+        files = calloc(result->file_count, sizeof(*files));
+        if (files == NULL) {
+            return error_set_memory(err);
+        }
+        memcpy(files, result->files, result->file_count * sizeof(*files));
+        brief.files = files;
+    }
+    for (size_t i = 0; i < result->file_count; i++) {
+        if (files[i].content.data != NULL) {
+            files[i].content = (struct spec_bytes){.data = NULL};
+            files[i].skipped = "the short form of the result has no contents of files";
+        }
+    }
+    return result_to_json(&brief, out, err);
 }
 
 int result_summary_to_json(const struct result *result, struct buffer *out, struct cella_error *err)

@@ -494,7 +494,16 @@ def test_one_that_was_lost_is_told_as_that(tmp_path):
     with Server(directory=tmp_path) as server:
         assert server.ask("GET", done)[2]["verdict"] == "accepted"
         assert server.problem("GET", lost)[:2] == (
-            410, "the server ended while the batch was on its way")
+            410, "what became of the batch was not written down: the server ended meanwhile, or could not write")
+
+
+def test_the_one_that_has_just_ended_stays():
+    """Whatever room there is: who asked for it is about to fetch it."""
+    with Server("--history", "1k") as server:
+        for _ in range(2):
+            path = later(server, [{"stdin": "x" * 2000}])
+            wait_until(lambda: server.ask("GET", path)[0] != 202)
+            assert server.ask("GET", path)[2]["verdict"] == "accepted"
 
 
 def test_without_a_history_none_is_fetched_later():

@@ -121,6 +121,46 @@ def test_a_result_too_large_to_keep(server):
     assert ids(server, "?tag=large") == [result["id"]]
 
 
+def test_a_result_too_large_for_the_history_is_cut():
+    """One that is fetched later keeps its outcome, and says what is missing; nothing else goes for it."""
+    program = ("import sys; open('made', 'w').write('m' * 300_000); print('o' * 300_000);"
+               "print('e' * 100, file=sys.stderr); sys.exit(3)")
+    with Server("--history", "128k") as server:
+        first = server.run(language="bash", code="echo first")[2]["id"]
+        path = later(server, language="python", code=program, collect=["made"], interleave=True)
+        result = valid(result_at(server, path))
+        assert (result["status"], result["exit_code"], result["stderr"]) == ("exit", 3, "e" * 100 + "\n")
+        assert (result["stdout"], result["stdout_truncated"], result["stdout_bytes"]) == ("o" * 16384, True, 300_001)
+        assert "".join(chunk["data"] for chunk in result["output"] if chunk["stream"] == "stdout") == "o" * 16384
+        assert result["files"] == [{"path": "made", "size": 300_000, "mode": result["files"][0]["mode"], "content": None,
+                                    "encoding": None, "skipped": "the short form of the result has no contents of files"}]
+        assert any("short form of a result that was too large" in note for note in result["notes"])
+        assert ids(server) == [path.rpartition("/")[2], first]
+        large = result_at(server, later(server, language="bash", code="echo kept #" + "x" * 200_000))
+        assert large["stdout"] == "kept\n" and not large["stdout_truncated"]
+        assert [run["request"] for run in exported(server) if run["id"] == large["id"]] == [None]
+
+
+def test_a_result_that_sqlite_does_not_take(tmp_path):
+    """Control characters are six bytes each in JSON: more than is kept of any result."""
+    with Server("--history", "2g", directory=tmp_path) as server:
+        path = later(server, language="python", code="import sys; sys.stdout.write('\x01' * 95_000_000)",
+                     limits={"stdout_bytes": 96 << 20, "wall_ms": 60000})
+        result = result_at(server, path)
+        assert (result["status"], result["stdout_bytes"]) == ("ok", 95_000_000)
+        assert (result["stdout"], result["stdout_truncated"]) == ("\x01" * 16384, True)
+
+
+def test_nothing_goes_for_what_is_on_its_way():
+    with Server("--history", "64k") as server:
+        slow = [later(server, language="bash", code="sleep 60 #" + "x" * 60_000) for _ in range(2)]
+        path = later(server, language="bash", code="echo small")
+        assert result_at(server, path)["stdout"] == "small\n"
+        assert path.rpartition("/")[2] in ids(server)
+        for path in slow:
+            assert server.ask("DELETE", path)[0] == 202
+
+
 @pytest.mark.parametrize("id_", ["x", "01K0000000000000000000000A", "%27", "a" * 300])
 def test_no_such_run(server, id_):
     assert server.problem("GET", f"/v1/runs/{id_}")[0] == 404
@@ -570,7 +610,12 @@ def test_room_is_counted_in_bytes(tmp_path):
     with Server(directory=tmp_path) as server:
         code = "#" + "\N{SNOWMAN}" * 5_000
         runs = [server.run(language="bash", code=code)[2]["id"],
-                result_at(server, later(server, language="bash", code=code))["id"]]
+                result_at(server, later(server, language="bash", code=code))["id"],
+                later(server, language="bash", code="sleep 60" + code).rpartition("/")[2]]
+        server.process.kill()
+        server.process.wait()
+    with Server(directory=tmp_path) as server:
+        assert result_at(server, f"/v1/runs/{runs[-1]}")["status"] == "internal"
     with sqlite3.connect(tmp_path / "state" / "history.db") as database:
         for id_ in runs:
             counted, there = database.execute(
@@ -666,6 +711,7 @@ def test_a_full_disk_stops_no_run(tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "small", state], check=True)
     try:
         with Server(directory=tmp_path) as server:
+            path = later(server, language="python", code="import time; time.sleep(2); print('y' * 300_000)")
             with open(state / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
                 while True:
                     filler.write(b"x" * 4096)
@@ -678,6 +724,10 @@ def test_a_full_disk_stops_no_run(tmp_path):
             assert (status, hint) == (500, "make room on its disk")
             assert text.startswith("the history cannot be written")
             wait_until(server.is_idle)
+            wait_until(lambda: server.ask("GET", path)[0] != 202)  # which would be for ever
+            assert server.problem("GET", path) == (
+                410, f"{path.rpartition('/')[2]} has ended, and its result could not be written down",
+                "the server's log says why; run it again")
             os.unlink(state / "filler")
             id_ = server.run(language="python", code=code)[2]["id"]
             assert id_ in ids(server)

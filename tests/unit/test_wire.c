@@ -223,6 +223,54 @@ static void test_a_result_goes_round(void **state)
     result_destroy(made.data);
 }
 
+/* The short form tells of all that it leaves out, and leaves the result as it is. */
+static void test_the_short_form_of_a_result(void **state)
+{
+    (void)state;
+    static char text[RESULT_SHORT_BYTES + 2];
+    struct cella_result made = {.data = full_result()}, *read = NULL;
+    struct result_chunk *chunks = calloc(2, sizeof(*chunks));
+    struct buffer *out = &made.data->run.streams[RESULT_STDOUT].kept;
+    struct cella_error err;
+    struct cella_file file;
+    char *whole, *json, *again, note[CELLA_NOTE_MAX];
+    size_t size, text_size;
+    memset(text, 'x', sizeof(text));
+    memcpy(text + RESULT_SHORT_BYTES - 1, "\xE2\x82\xAC", 3); /* the cut is in a character */
+    out->size = 0;
+    assert_int_equal(buffer_add(out, text, sizeof(text)), 0);
+    assert_int_equal(
+        buffer_add(&made.data->compile->streams[RESULT_STDERR].kept, text, sizeof(text)), 0);
+    chunks[0] = (struct result_chunk){.size = RESULT_SHORT_BYTES};
+    chunks[1] = (struct result_chunk){.offset = RESULT_SHORT_BYTES, .size = 2};
+    made.data->interleave = true;
+    made.data->chunks = chunks;
+    made.data->chunk_count = 2;
+    assert_int_equal(cella_result_json(&made, &whole, &size, &err), 0);
+    assert_int_equal(cella_result_short_json(&made, &json, &size, &err), 0);
+    assert_non_null(strstr(json, "\"stdout_truncated\":true"));
+    assert_null(strstr(json, "\xE2"));
+    assert_int_equal(cella_result_parse(json, size, &read, &err), 0);
+    (void)cella_result_stdout(read, &text_size);
+    assert_int_equal(text_size, RESULT_SHORT_BYTES - 1);
+    (void)cella_result_compiler_output(read, CELLA_STDERR, &text_size);
+    assert_int_equal(text_size, RESULT_SHORT_BYTES);
+    assert_true(cella_result_file(read, 0, &file) && file.content == NULL && file.size == 2);
+    assert_string_equal(file.skipped, "the short form of the result has no contents of files");
+    assert_true(cella_result_file(read, 1, &file));
+    assert_string_equal(file.skipped, "too large");
+    assert_true(cella_result_note(read, 2, note));
+    assert_string_equal(note, "this is the short form of a result that was too large to be kept: "
+                              "at most 16 KiB of each stream, and files without their contents");
+    assert_int_equal(cella_result_json(&made, &again, &size, &err), 0);
+    assert_string_equal(whole, again);
+    free(whole);
+    free(json);
+    free(again);
+    cella_result_destroy(read);
+    result_destroy(made.data);
+}
+
 static void test_a_refusal_goes_round(void **state)
 {
     (void)state;
@@ -371,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_said_is_not_said),
         cmocka_unit_test(test_code_that_is_not_text_is_refused),
         cmocka_unit_test(test_a_result_goes_round),
+        cmocka_unit_test(test_the_short_form_of_a_result),
         cmocka_unit_test(test_a_refusal_goes_round),
         cmocka_unit_test(test_what_is_no_result_is_refused),
         cmocka_unit_test(test_pieces_of_output),

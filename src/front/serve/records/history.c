@@ -22,8 +22,12 @@
 
 /* Of the code and of each stream: what is found by its words. */
 #define SEARCHED_BYTES_MAX 65536
-/* Of a result that somebody waits for.  Longer ones are remembered without it. */
+/* Of a result that somebody waits for: he has it, and others want their turn.  A longer one is not
+ * kept. */
 #define RESULT_BYTES_MAX ((size_t)4 << 20)
+/* Of one that is fetched later: of a longer one the short form is kept.  SQLite has no row of a
+ * gigabyte. */
+#define RESULT_FETCHED_MAX ((size_t)512 << 20)
 /* Rows that go in one turn: others want their turn too. */
 #define FORGOTTEN_AT_ONCE 16
 #define DAY_SECONDS       86400
@@ -108,16 +112,18 @@ static const char behind_tables[] =
 
 /* length() of a text counts characters. */
 #define REQUEST_BYTES "length(CAST(?3 AS BLOB))"
+#define LOST_RESULT   "json_set(?2, '$.id', id)"
 #define RESULT_BYTES  "length(CAST(?5 AS BLOB))"
 
 static const char *const statements[STATEMENT_COUNT] = {
     [ACCEPT] = "INSERT INTO runs(id, tenant, added_at, bytes, request, kept, record)"
-               " VALUES(?1, ?6, ?2, " REQUEST_BYTES ", ?3, ?7, ?8) RETURNING number, bytes",
+               " VALUES(?1, ?6, ?2, " REQUEST_BYTES ", ?3, ?7, ?8) RETURNING number, 0",
     [ADD] = "INSERT INTO runs(id, tenant, added_at, bytes, request, kept, record, summary, result)"
             " VALUES(?1, ?6, ?2, " REQUEST_BYTES " + " RESULT_BYTES ", ?3, ?7, ?8, ?4, ?5)"
             " RETURNING number, bytes",
-    [FINISH] = "UPDATE runs SET bytes = bytes + " RESULT_BYTES ", summary = ?4, result = ?5"
-               " WHERE id = ?1 RETURNING number, " RESULT_BYTES,
+    [FINISH] = "UPDATE runs SET summary = ?4, result = ?5, request = coalesce(?3, request),"
+               " bytes = iif(?3 IS NULL, bytes, " REQUEST_BYTES ") + " RESULT_BYTES
+               " WHERE id = ?1 RETURNING number, bytes",
     [SEARCHABLE] = "INSERT INTO texts(rowid, code, stdout, stderr) SELECT number,"
                    " substr(request ->> '$.code', 1, ?4), ?2, ?3 FROM runs WHERE number = ?1",
     [FIND] = "SELECT result, kept FROM runs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
@@ -129,9 +135,10 @@ static const char *const statements[STATEMENT_COUNT] = {
     [EXPORT_OF_TENANT] = "SELECT id, summary, record, request, result" FILTERED(OF_TENANT),
     [COUNT] = "SELECT id, status, attempts > 1, wall_ms" FILTERED(""),
     [COUNT_OF_TENANT] = "SELECT id, status, attempts > 1, wall_ms" FILTERED(OF_TENANT),
-    [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id),"
-             " result = json_set(?2, '$.id', id) WHERE result IS NULL",
-    [SIZE] = "SELECT sum(bytes) FROM runs",
+    [LOST] = "UPDATE runs SET summary = json_set(?1, '$.id', id), result = " LOST_RESULT ","
+             " bytes = bytes + length(CAST(" LOST_RESULT " AS BLOB)) WHERE result IS NULL",
+    /* Those on their way do not count: nothing goes for what cannot go itself. */
+    [SIZE] = "SELECT sum(bytes) FROM runs WHERE result IS NOT NULL",
     [OLDEST] = "SELECT number, bytes, added_at FROM runs WHERE result IS NOT NULL"
                " ORDER BY number LIMIT 1",
     [FORGET] = "DELETE FROM runs WHERE number = ?1",
@@ -151,10 +158,12 @@ static const char *const statements[STATEMENT_COUNT] = {
     [BATCH_ADD] = "INSERT INTO batches(id, tenant, added_at) VALUES(?1, ?2, ?3)",
     [BATCH_FINISH] = "UPDATE batches SET result = ?2, bytes = ?3 WHERE id = ?1",
     [BATCH_FIND] = "SELECT result FROM batches WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
-    /* The oldest, of more than there is room for; and those whose time is over. */
-    [BATCH_FORGET] = "DELETE FROM batches WHERE added_at < ?2 OR number IN (SELECT number FROM"
-                     " (SELECT number, bytes, sum(bytes) OVER (ORDER BY number DESC) AS size"
-                     " FROM batches) WHERE size > ?1 AND bytes > 0)", /* 0: it is on its way */
+    /* The oldest, of more than there is room for; and those whose time is over.  The one that has
+     * just ended stays: its client is about to fetch it. */
+    [BATCH_FORGET] = "DELETE FROM batches WHERE id <> ?3 AND (added_at < ?2 OR number IN"
+                     " (SELECT number FROM (SELECT number, bytes, sum(bytes)"
+                     " OVER (ORDER BY number DESC) AS size FROM batches)"
+                     " WHERE size > ?1 AND bytes > 0))", /* 0: it is on its way */
     [KEY_FORGET_MANY] = "DELETE FROM keys WHERE number IN (SELECT number FROM keys"
                         " WHERE tenant = ?1 ORDER BY number DESC LIMIT -1 OFFSET ?2)",
 };
@@ -378,15 +387,16 @@ static void forget_old(struct history *history)
 
 /* ---- adding ---- */
 
+static const char no_request[] = "null";
+
 /* What a row has of a run from its beginning. */
 static void bind_run(sqlite3_stmt *statement, const struct history_run *run)
 {
-    static const char none[] = "null";
     history_bind(statement, 1, run->id, strlen(run->id));
     if (!run->is_accepted) {
         (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)time(NULL));
-        history_bind(statement, 3, run->request != NULL ? run->request : none,
-                     run->request != NULL ? run->request_size : sizeof(none) - 1);
+        history_bind(statement, 3, run->request != NULL ? run->request : no_request,
+                     run->request != NULL ? run->request_size : sizeof(no_request) - 1);
         history_bind(statement, 6, run->tenant, strlen(run->tenant));
         (void)sqlite3_bind_int64(statement, 7, run->keeps);
         history_bind(statement, 8, run->record, strlen(run->record));
@@ -441,15 +451,43 @@ static void bind_searched(sqlite3_stmt *statement, int place, const char *text, 
     history_bind(statement, place, text, zero < size ? zero : size);
 }
 
-/* Whether the result may be kept; its JSON is no shorter than its output.  One that was accepted
- * for later is never too long. */
-static bool is_kept(const struct history_run *run, const struct cella_result *result)
+/* What of it is kept as it is.  What alone is more than there is room for would push out everything
+ * and then go itself. */
+static size_t result_max(const struct history *history, const struct history_run *run)
 {
+    const size_t max = run->is_accepted ? RESULT_FETCHED_MAX : RESULT_BYTES_MAX;
+    const size_t least = sizeof(no_request) - 1; /* of the row's request */
+    const uint64_t room = history->max_bytes > least ? history->max_bytes - least : 0;
+    return room < max ? (size_t)room : max;
+}
+
+/* The JSON of a result, or of its short form: NULL when it is not to be kept, or not to be had. */
+static char *take_json(const struct history *history, const struct history_run *run,
+                       const struct cella_result *result, size_t *ret_size)
+{
+    struct cella_error unused;
+    char *json = NULL;
     size_t out = 0, error = 0;
+    const size_t max = result_max(history, run);
     (void)cella_result_stdout(result, &out);
     (void)cella_result_stderr(result, &error);
-    return (run->keeps & CELLA_KEEP_OUTPUT) != 0 &&
-           (run->is_accepted || out + error <= RESULT_BYTES_MAX);
+    *ret_size = 0;
+    if ((run->keeps & CELLA_KEEP_OUTPUT) == 0) {
+        return NULL;
+    }
+    if (out + error <= max && /* its JSON is no shorter */
+        cella_result_json(result, &json, ret_size, &unused) == 0 && *ret_size <= max) {
+        return json;
+    }
+    free(json);
+    json = NULL;
+    if (run->is_accepted && cella_result_short_json(result, &json, ret_size, &unused) == 0 &&
+        *ret_size <= max) {
+        return json; /* nobody has it from elsewhere */
+    }
+    free(json);
+    *ret_size = 0;
+    return NULL;
 }
 
 /* What of the run is found by its words.  The request is there already. */
@@ -473,25 +511,23 @@ static int add(struct history *history, const struct history_run *run,
                const struct cella_result *result, struct cella_error *err)
 {
     sqlite3_stmt *statement = history->statements[run->is_accepted ? FINISH : ADD];
-    char *summary = NULL, *json = NULL;
+    char *summary = NULL;
     size_t summary_size = 0, json_size = 0;
     sqlite3_int64 number = 0;
-    int code = cella_result_summary_json(result, &summary, &summary_size, err);
-    if (code == 0 && is_kept(run, result)) {
-        code = cella_result_json(result, &json, &json_size, err);
+    if (cella_result_summary_json(result, &summary, &summary_size, err) < 0) {
+        return -1;
     }
-    if (code == 0 && !run->is_accepted && json_size > RESULT_BYTES_MAX) {
-        json_size = 0; /* somebody has it, and others want their turn */
+    char *json = take_json(history, run, result, &json_size);
+    bind_run(statement, run);
+    if (run->request_size > history->max_bytes - json_size) {
+        history_bind(statement, 3, no_request, sizeof(no_request) - 1);
     }
-    if (code == 0) {
-        bind_run(statement, run);
-        history_bind(statement, 4, summary, summary_size);
-        history_bind(statement, 5, json != NULL ? json : "", json_size);
-        code = add_row(history, statement, &number);
-        if (code < 0 || make_searchable(history, run, result, number) < 0) {
-            code = history_failed(history, "be written", err);
-        }
-    }
+    history_bind(statement, 4, summary, summary_size);
+    history_bind(statement, 5, json != NULL ? json : "", json_size);
+    const int code = add_row(history, statement, &number) < 0 ||
+                             make_searchable(history, run, result, number) < 0
+                         ? history_failed(history, "be written", err)
+                         : 0;
     free(summary);
     free(json);
     return code;

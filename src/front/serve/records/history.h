@@ -52,7 +52,7 @@ struct history_run {
     unsigned keeps;      /* CELLA_KEEP_..., of its policy: what is not to be kept never gets here */
     bool is_accepted;    /* history_accept() has had it; then the rest is there already: */
     const char *request; /* JSON; NULL: not to be kept */
-    size_t request_size;
+    size_t request_size; /* that is kept */
     const struct history_key *key; /* by which it is found, of its tenant; NULL: none */
 };
 
@@ -67,7 +67,7 @@ int history_add(struct history *history, const struct history_run *run,
 enum history_found {
     HISTORY_NONE,
     HISTORY_PENDING,   /* it is still on its way */
-    HISTORY_TOO_LARGE, /* its result was not kept for that */
+    HISTORY_TOO_LARGE, /* its result was not kept for that: one that is fetched later is cut */
     HISTORY_NOT_KEPT,  /* or because its policy wants none kept */
     HISTORY_RESULT,
 };

@@ -45,6 +45,7 @@ int history_finish_batch(struct history *history, const char *id, const char *js
     (void)sqlite3_bind_int64(forget, 1, (sqlite3_int64)(history->max_bytes / ROOM_DIVISOR));
     (void)sqlite3_bind_int64(
         forget, 2, (sqlite3_int64)time(NULL) - (sqlite3_int64)history->max_days * DAY_SECONDS);
+    history_bind(forget, 3, id, strlen(id));
     return history_step(finish) < 0 || history_step(forget) < 0
                ? history_failed(history, "be written", err)
                : 0;

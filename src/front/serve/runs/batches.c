@@ -69,7 +69,8 @@ void batches_get(struct exchange *exchange)
         answer_under_way(exchange, id_of(exchange));
     } else {
         (void)serve_fail(&error, CELLA_ERROR_HOST,
-                         "the server ended while the batch was on its way");
+                         "what became of the batch was not written down: the server ended "
+                         "meanwhile, or could not write");
         (void)serve_hint(&error, "ask for it again");
         answer_problem(exchange, 410, &error);
     }

@@ -137,7 +137,7 @@ static void answer_run(struct exchange *exchange, const char *id, enum job_way w
     } else if (history_find(exchange->server->history, id, exchange_tenant(exchange), &found, &json,
                             &size, &error) < 0) {
         answer_problem(exchange, 0, &error);
-    } else if (found == HISTORY_PENDING) {
+    } else if (found == HISTORY_PENDING && job_is_going(exchange->server, id)) {
         answer_conflict(exchange, RUNS "/", id);
     } else if (found != HISTORY_RESULT) {
         answer_gone(exchange, id);

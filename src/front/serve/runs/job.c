@@ -363,16 +363,32 @@ static void cancel(struct job *job)
     }
 }
 
-int job_cancel(struct server *server, const char *id, const char *tenant)
+/* NULL: it has ended, or there was none. */
+static struct job *find_going(const struct server *server, const char *id)
 {
-    for (struct job *job = TAILQ_FIRST(&server->jobs); job != NULL; job = TAILQ_NEXT(job, link)) {
-        if (!job->is_done && strcmp(job->id, id) == 0 &&
-            (tenant == NULL || strcmp(job->record.tenant, tenant) == 0)) {
-            cancel(job);
-            return 0;
+    struct job *job = NULL;
+    TAILQ_FOREACH(job, &server->jobs, link)
+    {
+        if (!job->is_done && strcmp(job->id, id) == 0) {
+            break;
         }
     }
-    return -1;
+    return job;
+}
+
+bool job_is_going(const struct server *server, const char *id)
+{
+    return find_going(server, id) != NULL;
+}
+
+int job_cancel(struct server *server, const char *id, const char *tenant)
+{
+    struct job *job = find_going(server, id);
+    if (job == NULL || (tenant != NULL && strcmp(job->record.tenant, tenant) != 0)) {
+        return -1;
+    }
+    cancel(job);
+    return 0;
 }
 
 void job_cancel_tenant(struct server *server, const char *tenant)

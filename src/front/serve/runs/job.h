@@ -105,6 +105,8 @@ int job_resize(struct job *job, unsigned rows, unsigned columns, struct cella_er
 /* There may be room again. */
 void job_feed_all(struct server *server);
 
+/* Whether the run of that id has not ended. */
+bool job_is_going(const struct server *server, const char *id);
 /* Asks the run of that id, and that tenant unless it is NULL, to end.  -1 when there is none. */
 int job_cancel(struct server *server, const char *id, const char *tenant)
     __attribute__((warn_unused_result));

@@ -78,10 +78,11 @@ static int remember_now(struct job *job, const char *key_name, const char *json,
         .record = record,
         .keeps = keeps,
         .request = (keeps & CELLA_KEEP_CODE) != 0 ? json : NULL,
-        .request_size = size,
+        .request_size = (keeps & CELLA_KEEP_CODE) != 0 ? size : 0,
         .key = key_name != NULL ? &key : NULL,
     };
     const int code = history_accept(job->server->history, &run, err);
+    job->request_size = run.request_size;
     free(record);
     return code;
 }

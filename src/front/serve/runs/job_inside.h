@@ -36,8 +36,8 @@ struct job {
     struct record record;
     bool is_adaptive; /* what it takes is remembered, of this code: */
     char code_digest[CELLA_DIGEST_SIZE];
-    char *request; /* for the history; NULL: not to be kept, or it has it already */
-    size_t request_size;
+    char *request;       /* for the history; NULL: not to be kept, or it has it already */
+    size_t request_size; /* that it has, or will have */
     uint64_t began_ms;
     struct tenant *tenant;    /* NULL: of nobody with a key */
     bool is_counted;          /* among his runs */

@@ -358,6 +358,10 @@ static void answer_gone(struct exchange *exchange, const char *id, enum history_
                          id);
         (void)serve_hint(&error, "begin runs whose result is to be fetched later with "
                                  "`Prefer: respond-async`");
+    } else if (found == HISTORY_PENDING) { /* its job is gone, and has left nothing */
+        (void)serve_fail(&error, CELLA_ERROR_HOST,
+                         "%.64s has ended, and its result could not be written down", id);
+        (void)serve_hint(&error, "the server's log says why; run it again");
     } else {
         (void)serve_fail(&error, CELLA_ERROR_CALLER,
                          "the result of %.64s was not kept: its policy wants no output in the "
@@ -384,7 +388,11 @@ void runs_get(struct exchange *exchange)
         answer_none(exchange, "known", id);
         break;
     case HISTORY_PENDING:
-        answer_under_way(exchange, id);
+        if (job_is_going(exchange->server, id)) {
+            answer_under_way(exchange, id);
+        } else {
+            answer_gone(exchange, id, found);
+        }
         break;
     case HISTORY_TOO_LARGE:
     case HISTORY_NOT_KEPT:
