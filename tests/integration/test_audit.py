@@ -83,6 +83,10 @@ def test_what_is_cancelled_and_exported(server):
                      {"Prefer": "respond-async"})[2]["id"]
     assert server.ask("DELETE", f"/v1/runs/{id_}", headers={"X-Request-Id": "ender"})[0] == 202
     assert server.lines("run.cancelled", run=id_, request_id="ender")
+    batch = {"program": {"language": "bash", "code": "sleep 60"}, "tests": [{}]}
+    path = server.ask("POST", "/v1/batches", batch, {"Prefer": "respond-async"})[1]["Location"]
+    assert server.ask("DELETE", path)[0] == 202
+    assert server.lines("run.cancelled", run=path.rpartition("/")[2], request=f"DELETE {path}")
     wait_until(lambda: server.lines("run.ended", run=id_, status="cancelled"))
     server.ask("GET", "/v1/runs/export?status=exit")
     assert server.lines("history.exported", detail="status=exit")

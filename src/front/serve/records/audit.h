@@ -19,7 +19,8 @@
     X(SERVER_ENDED, "server.ended", "the last line of a server that was not killed")               \
     X(SETTINGS_READ, "settings.read", "the configuration was read again")                          \
     X(RUN_CREATED, "run.created", "a run was begun")                                               \
-    X(RUN_CANCELLED, "run.cancelled", "somebody asked for the end of a run")                       \
+    X(RUN_CANCELLED, "run.cancelled",                                                              \
+      "somebody asked for the end of a run, or of a batch, whose id is `run` then")                \
     X(RUN_ENDED, "run.ended", "a run has ended, with that verdict")                                \
     X(LIMIT_HIT, "run.limit_hit", "it touched the limit `detail`, which it may have survived")     \
     X(CALLS_REFUSED, "run.calls_refused", "system calls that its filter refused, and how often")   \

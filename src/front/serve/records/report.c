@@ -46,11 +46,11 @@ void report_server(struct server *server, enum audit_event event, const char *de
     tell(server, event, &record);
 }
 
-void report_cancelled(struct exchange *exchange, const char *run_id)
+void report_cancelled(struct exchange *exchange, const char *id)
 {
     struct request_facts facts;
     struct audit_record record = record_of(exchange, &facts);
-    record.run = run_id;
+    record.run = id;
     tell(exchange->server, AUDIT_RUN_CANCELLED, &record);
 }
 

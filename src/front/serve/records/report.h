@@ -40,8 +40,8 @@ int report_created(struct server *server, const struct exchange *exchange,
 /* `run` is NULL for one that was lost before it could be begun again. */
 void report_ended(struct server *server, const struct record *record, const char *id,
                   const struct cella_run *run, const struct cella_result *result);
-/* Somebody asks for the end of a run. */
-void report_cancelled(struct exchange *exchange, const char *run_id);
+/* Somebody asks for the end of a run, or of a batch. */
+void report_cancelled(struct exchange *exchange, const char *id);
 /* The history was exported. */
 void report_exported(struct exchange *exchange);
 /* A request is over, also one that nobody has waited for to its end. */

@@ -6,6 +6,7 @@
 #include "front/serve/http/exchange.h"
 #include "front/serve/http/http.h"
 #include "front/serve/records/history.h"
+#include "front/serve/records/report.h"
 #include "front/serve/runs/batch.h"
 #include "front/serve/runs/idempotency.h"
 #include "front/serve/server.h"
@@ -82,5 +83,6 @@ void batches_delete(struct exchange *exchange)
         answer_none(exchange, "on its way");
         return;
     }
+    report_cancelled(exchange, id_of(exchange));
     answer_under_way(exchange, id_of(exchange));
 }
