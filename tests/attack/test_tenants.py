@@ -141,6 +141,17 @@ def test_batches_of_one_leave_some_for_others():
         statuses = [service.ask("heavy", "POST", "/v1/batches", batch, LATER)[0] for _ in range(17)]
         assert statuses == [202] * 16 + [429]
         assert service.ask("light", "POST", "/v1/batches", batch, LATER)[0] == 202
+
+
+@pytest.mark.heavy
+def test_large_batches_of_one_leave_some_for_others():
+    with Service(heavy=(), light=()) as service:
+        batch = {"program": SLEEP, "tests": [{"stdin": "x" * (60 * MIB)}]}
+        asked = [service.ask("heavy", "POST", "/v1/batches", batch, LATER) for _ in range(3)]
+        assert [status for status, _, _ in asked] == [202, 202, 429]
+        size = len(json.dumps(batch))
+        assert asked[2][2]["detail"] == f"heavy has {2 * size} bytes of batches, and takes no {size} more now"
+        assert service.ask("light", "POST", "/v1/batches", batch, LATER)[0] == 202
         service.key("revoke", "heavy")
         service.key("revoke", "light")
         wait_until(service.server.is_idle, 30)

@@ -94,11 +94,16 @@ static int check_load(const struct exchange *exchange, size_t size, struct cella
     const struct tenant *tenant = exchange->tenant;
     const unsigned count = tenant != NULL ? tenant->batches : 0;
     const size_t bytes = tenant != NULL ? tenant->batch_bytes : 0;
-    if (!tenant_has_share(count, 1, server->batch_count, SERVER_BATCHES_MAX) ||
-        !tenant_has_share(bytes, size, server->batch_bytes, SERVER_BATCH_BYTES_MAX)) {
-        (void)serve_fail(err, CELLA_ERROR_BUSY, "%s has %u batches, and takes no more now",
-                         count > 0 ? tenant->key.name : "the server",
+    const char *who = count > 0 ? tenant->key.name : "the server";
+    if (!tenant_has_share(count, 1, server->batch_count, SERVER_BATCHES_MAX)) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "%s has %u batches, and takes no more now", who,
                          count > 0 ? count : server->batch_count);
+        return serve_hint(err, "try again when some have ended");
+    }
+    if (!tenant_has_share(bytes, size, server->batch_bytes, SERVER_BATCH_BYTES_MAX)) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY,
+                         "%s has %zu bytes of batches, and takes no %zu more now", who,
+                         count > 0 ? bytes : server->batch_bytes, size);
         return serve_hint(err, "try again when some have ended");
     }
     return 0;
