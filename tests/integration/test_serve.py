@@ -1,5 +1,6 @@
 """The server: answers and refusals, events, limits, and how it begins and ends."""
 import base64
+import contextlib
 import json
 import os
 import re
@@ -578,15 +579,20 @@ def test_too_many_runs_are_asked_to_come_again():
     request = json.dumps({"language": "bash", "code": "sleep 60"})
     headers = {"Content-Type": "application/json"}
     with Server() as server:
-        connections = [UnixConnection(server.socket) for _ in range(1024)]
-        for connection in connections:
-            connection.request("POST", "/v1/runs", request, headers)
-        wait_until(lambda: server.problem("GET", "/nothing")[0] == 404)
-        wait_until(lambda: server.ask("POST", "/v1/runs", {"language": "nothing", "code": "1"})[0] == 429)
-        status, got, problem = server.run(language="bash", code=":")
-        assert (status, got["Retry-After"]) == (429, "1")
-        assert problem["type"] == "urn:cella:error:busy"
-        assert problem["detail"] == "the server has 1024 runs, and takes no more now"
+        own = UnixConnection(server.socket)
+        connections = []
+        for count, connect, ask in ((960, server.connect, server.connect()),
+                                    (64, lambda: UnixConnection(server.socket), own)):
+            assert server.ask("POST", "/v1/runs", {"language": "nothing", "code": "1"}, connection=own)[0] == 400
+            for _ in range(count):
+                connections.append(connect())
+                connections[-1].request("POST", "/v1/runs", request, headers)
+            wait_until(lambda: server.ask("POST", "/v1/runs", {"language": "nothing", "code": "1"},
+                                          connection=ask)[0] == 429)
+            status, got, problem = server.run(ask, language="bash", code=":")
+            assert (status, got["Retry-After"]) == (429, "1")
+            assert problem["type"] == "urn:cella:error:busy"
+            assert problem["detail"] == f"the server has {len(connections)} runs, and takes no more now"
         assert server.ask("GET", "/readyz")[0] == 200
         for connection in connections:
             connection.close()
@@ -876,7 +882,7 @@ def test_answers_that_nobody_takes_are_not_piled_up():
                           "limits": {"stdout_bytes": 128 << 20, "wall_ms": 60000}})
     with Server() as server:
         waiting = []
-        for _ in range(5):
+        for _ in range(4):
             connection = server.connect()
             connection.request("POST", "/v1/runs", request, {"Content-Type": "application/json"})
             response = connection.getresponse()
@@ -884,10 +890,24 @@ def test_answers_that_nobody_takes_are_not_piled_up():
             waiting.append((connection, response))
         assert server.problem("POST", "/v1/runs", {"language": "bash", "code": ":"}) == (
             429, "too many large results wait for their readers", None)
+        assert server.run(UnixConnection(server.socket), language="bash", code=":")[0] == 200  # which has a share
         for connection, response in waiting:
             response.close()
             connection.close()
         wait_until(lambda: server.run(language="bash", code=":")[0] == 200)
+
+
+def test_large_requests_leave_room_to_the_socket():
+    with Server() as server, contextlib.ExitStack() as stack:
+        head = b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        for _ in range(3):  # each holds 64 MiB, of 192
+            slow = stack.enter_context(server.raw())
+            slow.sendall(head + b"Content-Length: 67000000\r\n\r\n" + b" " * (33 << 20))
+        large = json.dumps({"language": "bash", "code": "wc -c", "stdin": "x" * 2_000_000})
+        wait_until(lambda: b"\ncella_body_bytes 201326592\n" in server.ask("GET", "/metrics")[2])
+        assert server.problem("POST", "/v1/runs", large) == (429, "too many large requests at one time", None)
+        own = UnixConnection(server.socket)
+        assert server.ask("POST", "/v1/runs", large, connection=own)[2]["stdout"] == "2000000\n"
 
 
 def test_answers_that_were_taken_or_left_are_not_counted():

@@ -26,22 +26,28 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Requests that are on their way or answered, at one time.  So many of them are for the Unix
- * socket: whatever comes by TCP, whoever looks after the server gets in there. */
+/* What there is for all; so much of it is for the Unix socket (..._LOCAL): whatever comes by TCP,
+ * whoever looks after the server gets in there, and finds room for a run. */
+
+/* Requests that are on their way or answered, at one time. */
 #define SERVER_EXCHANGES_MAX   4096U
 #define SERVER_EXCHANGES_LOCAL 256U
 /* Runs at one time, those that wait for room on the host included; more are refused as busy. */
-#define SERVER_JOBS_MAX 1024U
+#define SERVER_JOBS_MAX   1024U
+#define SERVER_JOBS_LOCAL 64U
 /* Requests whose runs wait for room, together; one may always wait. */
-#define SERVER_QUEUE_BYTES_MAX ((size_t)256 << 20)
+#define SERVER_QUEUE_BYTES_MAX   ((size_t)256 << 20)
+#define SERVER_QUEUE_BYTES_LOCAL ((size_t)64 << 20)
 /* Bodies that are on their way or being read, together. */
-#define SERVER_BODIES_MAX ((size_t)256 << 20)
+#define SERVER_BODIES_MAX   ((size_t)256 << 20)
+#define SERVER_BODIES_LOCAL ((size_t)64 << 20)
 /* Exports of the history at one time, each of which holds a piece of it. */
 #define SERVER_EXPORTS_MAX 16U
 /* Lists and counts of it that take more than a turn, likewise. */
 #define SERVER_SEARCHES_MAX 64U
 /* Answers that wait to be taken, together: over that nothing more is run. */
-#define SERVER_ANSWERS_MAX ((size_t)512 << 20)
+#define SERVER_ANSWERS_MAX   ((size_t)512 << 20)
+#define SERVER_ANSWERS_LOCAL ((size_t)64 << 20)
 /* Keepers that are started one after the other while none of them runs anything. */
 #define SERVER_KEEPERS_MAX 3U
 /* How long runs may take to end after the second signal. */

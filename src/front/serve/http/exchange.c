@@ -104,9 +104,10 @@ int exchange_check(struct exchange *exchange)
 static bool may_grow(const struct exchange *exchange, size_t more)
 {
     const struct tenant *tenant = exchange->tenant;
+    const size_t most = exchange_most(exchange, SERVER_BODIES_MAX, SERVER_BODIES_LOCAL);
     const size_t others = tenant != NULL ? tenant->body_bytes - exchange->body_capacity : 0;
     return exchange->body_capacity + more <= BODY_SMALL ||
-           tenant_has_share(others, more, exchange->server->body_bytes, SERVER_BODIES_MAX);
+           tenant_has_share(others, more, exchange->server->body_bytes, most);
 }
 
 char *exchange_grow(struct exchange *exchange, size_t size, struct cella_error *err)

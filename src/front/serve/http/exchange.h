@@ -140,6 +140,12 @@ static inline const char *exchange_sees(const struct exchange *exchange)
     return exchange->connection->is_local ? NULL : exchange_tenant(exchange);
 }
 
+/* Of what there is for all it may have so much: who comes by TCP leaves some to the Unix socket. */
+static inline size_t exchange_most(const struct exchange *exchange, size_t max, size_t local)
+{
+    return exchange->connection->is_local ? max : max - local;
+}
+
 /* What a line of the log is about that tells of it. */
 static inline struct log_about exchange_about(const struct exchange *exchange)
 {

@@ -40,9 +40,15 @@ static struct log_about about_job(const struct job *job)
 
 /* ---- beginning and end ---- */
 
-static int too_many_wait(struct cella_error *err)
+/* Whether results wait to be taken, and are too many for one more. */
+static bool results_wait(const struct exchange *exchange, struct cella_error *err)
 {
-    return serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+    const size_t most = exchange_most(exchange, SERVER_ANSWERS_MAX, SERVER_ANSWERS_LOCAL);
+    const bool wait = tenant_answers_wait(exchange->server, exchange->tenant, most);
+    if (wait) {
+        (void)serve_fail(err, CELLA_ERROR_BUSY, "too many large results wait for their readers");
+    }
+    return wait;
 }
 
 int job_begin(struct job *job, const struct cella_request *request, const struct cella_run *first,
@@ -123,7 +129,7 @@ int job_check(struct exchange *exchange, uint64_t bytes, struct cella_error *err
     if (tenant_check_run(exchange, err) < 0 || queue_check(exchange, bytes, err) < 0) {
         return -1;
     }
-    return tenant_answers_wait(exchange->server, exchange->tenant) ? too_many_wait(err) : 0;
+    return results_wait(exchange, err) ? -1 : 0;
 }
 
 static int fail_late(struct exchange *exchange, uint64_t seconds, struct cella_error *err)
@@ -465,9 +471,7 @@ static void on_compiler_output(void *context, struct cella_run *run, enum cella_
 
 int job_check_room(const struct exchange *exchange, size_t size, struct cella_error *err)
 {
-    const bool fits =
-        size <= TENANT_ANSWER_SMALL || !tenant_answers_wait(exchange->server, exchange->tenant);
-    return fits ? 0 : too_many_wait(err);
+    return size > TENANT_ANSWER_SMALL && results_wait(exchange, err) ? -1 : 0;
 }
 
 /* The whole result, or what went wrong on our side. */

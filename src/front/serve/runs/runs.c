@@ -190,9 +190,19 @@ static int read_filters(const struct exchange *exchange, struct given *ret_given
 struct search_out {
     struct server *server;
     struct tenant *tenant; /* NULL: nobody's with a key */
+    size_t answers_max;    /* that may wait beside it */
     struct history_search *search;
     bool is_export;
 };
+
+static struct search_out search_for(const struct exchange *exchange, bool is_export)
+{
+    return (struct search_out){
+        .server = exchange->server,
+        .tenant = exchange->tenant,
+        .answers_max = exchange_most(exchange, SERVER_ANSWERS_MAX, SERVER_ANSWERS_LOCAL),
+        .is_export = is_export};
+}
 
 /* Of those that there are, the tenant's own, or the server's. */
 static unsigned *count_of(const struct search_out *out, bool own)
@@ -212,7 +222,7 @@ static int check_answers(const struct search_out *out, struct cella_error *err)
         return serve_fail(err, CELLA_ERROR_POLICY, "the key of %s is revoked",
                           out->tenant->key.name);
     }
-    return !tenant_answers_wait(out->server, out->tenant)
+    return !tenant_answers_wait(out->server, out->tenant, out->answers_max)
                ? 0
                : serve_fail(err, CELLA_ERROR_BUSY, "too many large answers wait for their readers");
 }
@@ -278,7 +288,7 @@ static int check_count(const struct search_out *like, struct cella_error *err)
 static int search(struct exchange *exchange, enum history_form form,
                   const struct history_query *query, struct cella_error *err)
 {
-    const struct search_out like = {.server = exchange->server, .tenant = exchange->tenant};
+    const struct search_out like = search_for(exchange, false);
     struct history_search *search;
     char *json = NULL;
     size_t size = 0;
@@ -327,8 +337,7 @@ void runs_export(struct exchange *exchange)
     struct cella_error error;
     struct history_query query;
     struct history_search *search;
-    const struct search_out like = {
-        .server = exchange->server, .tenant = exchange->tenant, .is_export = true};
+    const struct search_out like = search_for(exchange, true);
     if (check_count(&like, &error) < 0 || read_filters(exchange, &given, &query, &error) < 0 ||
         check_answers(&like, &error) < 0 ||
         history_search_open(like.server->history, HISTORY_LINES, &query, &search, &error) < 0) {

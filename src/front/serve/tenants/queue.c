@@ -82,15 +82,16 @@ int queue_check(struct exchange *exchange, uint64_t bytes, struct cella_error *e
 {
     const struct server *server = exchange->server;
     const struct tenant *tenant = exchange->tenant;
-    const size_t left = server->queue.bytes < SERVER_QUEUE_BYTES_MAX
-                            ? SERVER_QUEUE_BYTES_MAX - server->queue.bytes
-                            : 0;
-    if (server->job_count >= SERVER_JOBS_MAX) {
+    const size_t jobs_max = exchange_most(exchange, SERVER_JOBS_MAX, SERVER_JOBS_LOCAL);
+    const size_t bytes_max =
+        exchange_most(exchange, SERVER_QUEUE_BYTES_MAX, SERVER_QUEUE_BYTES_LOCAL);
+    const size_t left = server->queue.bytes < bytes_max ? bytes_max - server->queue.bytes : 0;
+    if (server->job_count >= jobs_max) {
         (void)serve_fail(err, CELLA_ERROR_BUSY, "the server has %u runs, and takes no more now",
-                         SERVER_JOBS_MAX);
+                         server->job_count);
         return refuse(exchange, err);
     }
-    if (tenant != NULL && !tenant_has_share(tenant->jobs, 1, server->job_count, SERVER_JOBS_MAX)) {
+    if (tenant != NULL && !tenant_has_share(tenant->jobs, 1, server->job_count, jobs_max)) {
         (void)serve_fail(err, CELLA_ERROR_BUSY,
                          "%s has %u runs, and the server takes no more of one key now",
                          tenant->key.name, tenant->jobs);

@@ -2,9 +2,9 @@
  * The runs that have been asked for and have not begun: which are taken, and for how long they may
  * wait.
  *
- * There may be so many runs in all, and requests of those that wait have so many bytes together.
- * Of both a tenant has at most as much as is left: so one takes a half, two a third each, and there
- * is always something left for another.
+ * There may be so many runs in all, and requests of those that wait have so many bytes together,
+ * of which some are for the Unix socket.  Of both a tenant has at most as much as is left: so one
+ * takes a half, two a third each, and there is always something left for another.
  */
 #ifndef SERVE_QUEUE_H
 #define SERVE_QUEUE_H

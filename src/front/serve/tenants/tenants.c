@@ -396,12 +396,12 @@ int tenant_check_run(struct exchange *exchange, struct cella_error *err)
 }
 
 /* Whoever takes his answers is not held up by one who does not. */
-bool tenant_answers_wait(const struct server *server, const struct tenant *tenant)
+bool tenant_answers_wait(const struct server *server, const struct tenant *tenant, size_t most)
 {
     const size_t all = server->answer_bytes;
-    const size_t left = all < SERVER_ANSWERS_MAX ? SERVER_ANSWERS_MAX - all : 0;
+    const size_t left = all < most ? most - all : 0;
     return tenant == NULL
-               ? all > SERVER_ANSWERS_MAX
+               ? all > most
                : tenant->answer_bytes > left && tenant->answer_bytes > TENANT_ANSWER_SMALL;
 }
 

@@ -111,8 +111,9 @@ void tenant_begin_run(struct server *server, struct tenant *tenant, const struct
 void tenant_end_run(struct server *server, struct tenant *tenant, const char *id,
                     const struct cella_result *result);
 
-/* Whether more answers wait to be taken than may: then nothing more is run that will have one. */
-bool tenant_answers_wait(const struct server *server, const struct tenant *tenant);
+/* Whether more answers wait to be taken than the `most` that may: then nothing more is run that
+ * will have one. */
+bool tenant_answers_wait(const struct server *server, const struct tenant *tenant, size_t most);
 /* There is always room for such a one. */
 #define TENANT_ANSWER_SMALL ((size_t)1 << 20)
 
