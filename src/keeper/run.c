@@ -513,7 +513,7 @@ static void finish(struct run *run)
         return;
     }
     unwatch_all(run);
-    sandbox_end(&run->sandbox, &group, &rusage);
+    sandbox_end(&run->sandbox, run->concluded ? NULL : &group, &rusage);
     if (!run->concluded) {
         run_tell_end(run, &group, &rusage);
     }

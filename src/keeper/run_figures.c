@@ -126,13 +126,13 @@ bool run_forks_exhausted(const struct run *run)
 uint64_t run_next_check_us(const struct run *run)
 {
     const uint64_t limit = run->limits.value[LIMIT_CPU];
-    const uint64_t used = run_cpu_used_us(run);
     const uint64_t cpus = (run->limits.value[LIMIT_CPUS] + 999) / 1000;
+    const uint64_t now = clock_monotonic_us(), age = now - run->started_us;
+    /* So early it is not worth a look. */
+    const uint64_t used = age < CPU_CHECK_MIN_US ? age * cpus : run_cpu_used_us(run);
     const uint64_t left = used < limit ? (limit - used) / cpus : 0;
-    const uint64_t now = clock_monotonic_us();
     uint64_t wait = left > CPU_CHECK_MIN_US ? left : CPU_CHECK_MIN_US;
     if (run->fork_events < 0) {
-        const uint64_t age = now - run->started_us;
         const uint64_t soon =
             age / FORK_CHECK_SHARE > FORK_CHECK_MIN_US ? age / FORK_CHECK_SHARE : FORK_CHECK_MIN_US;
         wait = soon < wait ? soon : wait;

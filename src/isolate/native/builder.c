@@ -100,9 +100,10 @@ static NORETURN void enter_sandbox(const struct child *nest, const struct order 
                               ? order->descriptors[NEST_BUILD_ENTRIES + entry_count + i]
                               : -1;
     }
-    sys_reset_signals();                            /* it waits for the maker of its network */
-    IGNORE(sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); /* would be seen at the first write there */
-    (void)close(nest->control);                     /* a copy of the builder's */
+    const struct sigaction standard = {.sa_handler = SIG_DFL};
+    IGNORE(sigaction(SIGCHLD, &standard, NULL) != 0); /* the builder ignores it */
+    IGNORE(sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));   /* would be seen at the first write there */
+    (void)close(nest->control);                       /* a copy of the builder's */
     if (read(maps, &written, 1) != 1) {
         _exit(1); /* the builder could not write the id maps */
     }

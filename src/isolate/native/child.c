@@ -42,6 +42,7 @@
 /* Where descriptors wait while the low numbers are given out; above every INIT_FD_*. */
 #define DESCRIPTOR_PARKING 64
 
+static int separate(struct child *child, struct cella_error *err);
 static int enter_cgroup(struct child *child, struct cella_error *err);
 static int hide_cgroup(struct child *child, struct cella_error *err);
 static int start_clocks(struct child *child, struct cella_error *err);
@@ -59,14 +60,15 @@ static int build(struct child *child, struct cella_error *err);
 #define GUESTS (CHILD_RUN | CHILD_NESTED)
 
 /* In the order of the table of steps.  A nest keeps the host's clocks: those of a sandbox in it
- * start at zero. */
+ * start at zero.  Priority and memory score a sandbox has from its nest. */
 static const struct child_step {
     enum step step;
     unsigned kinds;
     int (*run)(struct child *child, struct cella_error *err);
 } child_steps[] = {
     /* A real-time process is refused by some groups. */
-    {STEP_SCHEDULING, EVERY, child_set_scheduling},
+    {STEP_SCHEDULING, OUTER, child_set_scheduling},
+    {STEP_SCHEDULING, CHILD_NESTED, separate},
     {STEP_JOIN, EVERY, enter_cgroup},
     {STEP_CGROUP_NS, EVERY, hide_cgroup},
     {STEP_TIME_NS, GUESTS, start_clocks},
@@ -122,6 +124,13 @@ NORETURN void child_main(struct child *child)
     }
     report(child, &failure);
     _exit(1);
+}
+
+static int separate(struct child *child, struct cella_error *err)
+{
+    (void)err; /* where the kernel can */
+    child_separate(child);
+    return 0;
 }
 
 static int enter_cgroup(struct child *child, struct cella_error *err)

@@ -212,7 +212,9 @@ static int allow_files(const struct child *child, int ruleset, uint64_t handled,
             return -1;
         }
     }
-    for (uint32_t i = 0; i < plan->mount_count; i++) {
+    /* The init of a sandbox in a nest has no program to start there, and nothing to read. */
+    const uint32_t mount_count = child->kind == CHILD_NESTED ? 0 : plan->mount_count;
+    for (uint32_t i = 0; i < mount_count; i++) {
         const struct plan_mount *mount = &plan->mounts[i];
         const bool writable = (mount->flags & PLAN_MOUNT_WRITABLE) != 0;
         const bool settings = strncmp(mount->target, "/etc/", 5) == 0 && !writable;

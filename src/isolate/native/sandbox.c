@@ -307,7 +307,9 @@ void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct
         IGNORE(sys_wait_pidfd(sandbox->pidfd, NULL, ret_rusage) != 0); /* a nest's is not ours */
         sandbox->pid = -1;
     }
-    sandbox_measure(sandbox, ret_usage);
+    if (ret_usage != NULL) {
+        sandbox_measure(sandbox, ret_usage);
+    }
     fd_close(&sandbox->pidfd);
     if (sandbox->control >= 0) {
         /* Of that a first process dies that we have not yet seen, whoever holds a copy of it. */
@@ -326,11 +328,10 @@ void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage, struct
 
 void sandbox_discard(struct sandbox *sandbox)
 {
-    struct cgroup_usage usage;
-    struct rusage rusage;
+    struct rusage unused;
     fd_close(&sandbox->streams.stdin_write);
     fd_close(&sandbox->streams.stdout_read);
     fd_close(&sandbox->streams.stderr_read);
     fd_close(&sandbox->streams.collected_read);
-    sandbox_end(sandbox, &usage, &rusage);
+    sandbox_end(sandbox, NULL, &unused);
 }

@@ -124,7 +124,7 @@ int sandbox_wait_program(struct sandbox *sandbox, int *ret_status, struct rusage
 void sandbox_measure(const struct sandbox *sandbox, struct cgroup_usage *ret_usage);
 
 /* Kills what is there, waits for it, and removes everything but the figures of the control group,
- * which go to *ret_usage; *ret_rusage is that of init and all it has waited for. */
+ * which go to *ret_usage, where not NULL; *ret_rusage is that of init and all it has waited for. */
 void sandbox_end(struct sandbox *sandbox, struct cgroup_usage *ret_usage,
                  struct rusage *ret_rusage);
 /* Likewise, with the streams, when nobody wants the figures. */
