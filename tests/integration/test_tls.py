@@ -108,8 +108,8 @@ def test_old_versions_are_refused(server, pair):
         context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
-@pytest.mark.parametrize("said", [b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", bytes(600),
-                                  os.urandom(3000), b"\x16\x03\x01\x40\x00" + bytes(20000)])
+@pytest.mark.parametrize("said", [b"EHLO example.org\r\n" * 10, bytes(600), os.urandom(3000),
+                                  b"\x16\x03\x01\x40\x00" + bytes(20000)])
 def test_what_is_no_tls_ends(server, said):
     with server.raw() as raw:
         try:
@@ -170,6 +170,16 @@ def test_another_certificate_without_another_start(tmp_path):
             "127.0.0.1", server.port, context=context_of(certificate))
         assert server.ask("GET", "/healthz", connection=fresh)[0] == 200
         assert server.ask("GET", "/healthz", connection=kept)[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_speaks_in_clear_is_told(tmp_path, pair, method):
+    with Server("--tls-certificate", pair[0], "--tls-key", pair[1]) as server:
+        status, headers, problem = server.ask(method, "/healthz", connection=http.client.HTTPConnection(
+            "127.0.0.1", server.port, timeout=10))
+        assert (status, headers["Connection"], problem["status"]) == (400, "close", 400)
+        assert (problem["detail"], problem["hint"]) == (
+            "at this address the server speaks TLS", "ask it by https")
 
 
 @pytest.mark.parametrize("options, problem, hint", [

@@ -198,10 +198,26 @@ int tls_put(struct tls *tls, const char *data, size_t size)
     return BIO_write_ex(tls->in, data, size, &taken) == 1 && taken == size ? 0 : -1;
 }
 
+/* In clear, as it was asked: who has forgotten the 's' in "https" sees no more than a connection
+ * that ends. */
+static void tell_of_tls(const struct tls *tls)
+{
+    static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+                               "\"detail\":\"at this address the server speaks TLS\","
+                               "\"field\":null,\"hint\":\"ask it by https\"}";
+    IGNORE(BIO_printf(tls->out,
+                      "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+                      "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                      sizeof(body) - 1, body) < 0); /* then it sees just that */
+}
+
 /* What a call of OpenSSL has come to when it did nothing. */
 static int outcome(const struct tls *tls, int result)
 {
     const int error = SSL_get_error(tls->ssl, result);
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) {
+        tell_of_tls(tls);
+    }
     ERR_clear_error();
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
