@@ -16,10 +16,10 @@ static void print_pool(void *context, const struct cella_pool *pool)
 {
     size_t *count = context;
     if ((*count)++ == 0) {
-        (void)printf("%-12s %-12s %12s %6s %7s %9s\n", "language", "policy", "ready", "runs",
+        (void)printf("%-12s %-18s %12s %6s %7s %9s\n", "language", "policy", "ready", "runs",
                      "taken", "memory");
     }
-    (void)printf("%-12s %-12s %4u of %4u %6u %7u %5" PRIu64 " MiB\n",
+    (void)printf("%-12s %-18s %4u of %4u %6u %7u %5" PRIu64 " MiB\n",
                  pool->language[0] != '\0' ? pool->language : "(any)", pool->policy, pool->ready,
                  pool->target, pool->active, pool->taken, pool->memory_bytes >> 20);
     if (pool->zygotes_dead > 0) {
