@@ -13,17 +13,24 @@ static void set_idle(const struct run *run, bool idle)
     }
 }
 
-void express_share(struct express *express, struct run *const *runs, size_t count)
+void express_share(struct express *express, const struct cgroup_host *cgroups,
+                   struct run *const *runs, size_t count)
 {
     for (size_t i = 0; i < count && !express->shared; i++) {
         set_idle(runs[i], true);
     }
     express->shared = true;
+    express->parted = cgroup_host_has_back(cgroups);
 }
 
-void express_make(const struct express *express, const struct run *run)
+bool express_stands_back(const struct express *express, enum keeper_turn turn)
 {
-    if (express->shared) {
+    return express->parted && turn == KEEPER_TURN_COMMON;
+}
+
+void express_make(const struct express *express, const struct run *run, enum keeper_turn turn)
+{
+    if (express->shared && turn != KEEPER_TURN_FIRST && !run->sandbox.cgroup.stands_back) {
         set_idle(run, true);
     }
 }
@@ -51,7 +58,7 @@ static bool may_go_first(struct express *express, uint64_t id)
 
 void express_begin(struct express *express, const struct run *run, enum keeper_turn turn)
 {
-    if (express->shared) {
+    if (express->shared && !run->sandbox.cgroup.stands_back) {
         set_idle(run, !(turn == KEEPER_TURN_FIRST && may_go_first(express, run->id)));
     }
 }

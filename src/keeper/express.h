@@ -3,10 +3,11 @@
  *
  * Room for a run is not yet a processor.  Beside programs that compute, one that would be done in a
  * millisecond waits for a turn each time that it, or its init, is woken up.  So once there is more
- * than one tenant, the control groups of runs are idle ones (cpu.idle, Linux 5.15): they are equals
- * among each other, and the kernel runs them where no other group of ours wants to.  A run that
- * goes first, of a tenant who has nothing else, is not idle for EXPRESS_US; and while there is one,
- * nothing is made ahead, and nobody else's sandbox.
+ * than one tenant, the control groups of runs stand back (cgroup_host.h): they are equals among
+ * each other, and the kernel runs them where no other group of ours wants to.  A run that goes
+ * first, of a tenant who has nothing else, lies beside them and is not idle for EXPRESS_US; then it
+ * is, and has as much of the processors as all those that stand back together.  While one goes
+ * first nothing is made ahead, and nobody else's sandbox.
  *
  * That is much for a short program and little for a long one.  What the others lose by it is half a
  * processor at most, over any longer time: a run for which none of that is left is like any other.
@@ -30,11 +31,13 @@
 /* At one time. */
 #define EXPRESS_MAX 4U
 
+struct cgroup_host;
 struct run;
 
 /* All zero: there is one tenant. */
 struct express {
     bool shared; /* there has been more than one */
+    bool parted; /* and runs that do not go first are made where they stand back */
     struct express_place {
         uint64_t run; /* that goes first */
         uint64_t began_us;
@@ -45,9 +48,12 @@ struct express {
 };
 
 /* There is a second tenant; `runs` are those of the first. */
-void express_share(struct express *express, struct run *const *runs, size_t count);
-/* One more is being made; it is nobody's yet. */
-void express_make(const struct express *express, const struct run *run);
+void express_share(struct express *express, const struct cgroup_host *cgroups,
+                   struct run *const *runs, size_t count);
+/* Whether one that is made for such a turn is to be among those that stand back. */
+bool express_stands_back(const struct express *express, enum keeper_turn turn);
+/* One more is being made, for one of that turn who waits, or (KEEPER_TURN_ALONE) nobody yet. */
+void express_make(const struct express *express, const struct run *run, enum keeper_turn turn);
 /* It begins; before it is told. */
 void express_begin(struct express *express, const struct run *run, enum keeper_turn turn);
 /* The run of that number is over; it may be gone from `runs`. */

@@ -423,7 +423,8 @@ static int create_run(struct keeper *keeper, const struct keeper_create *create,
     }
     const enum keeper_turn turn = (enum keeper_turn)create->turn;
     if (turn != KEEPER_TURN_ALONE) {
-        express_share(&keeper->common.express, keeper->runs, keeper->run_count);
+        express_share(&keeper->common.express, &keeper->common.host.cgroups, keeper->runs,
+                      keeper->run_count);
     }
     const struct pool_request request = {create->header.run, pack, turn};
     struct pool **pool = create->pool != 0 ? find_pool(keeper, create->pool) : NULL;

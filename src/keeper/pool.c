@@ -67,23 +67,20 @@ void pool_event(struct pool *pool, enum watch_source source)
 
 /* ---- who waits ---- */
 
-/* Whose turn it is; its pack is the caller's then. */
-static bool next_waiting(struct pool *pool, struct pool_request *ret_first)
+/* One of them, whose pack is the caller's then. */
+static struct pool_request take_waiting(struct pool *pool, size_t i)
 {
-    if (pool->waiting_count == 0) {
-        return false;
-    }
-    *ret_first = pool->waiting[0];
+    const struct pool_request request = pool->waiting[i];
     pool->waiting_count--;
-    memmove(pool->waiting, pool->waiting + 1, pool->waiting_count * sizeof(*ret_first));
-    return true;
+    memmove(pool->waiting + i, pool->waiting + i + 1, (pool->waiting_count - i) * sizeof(request));
+    return request;
 }
 
 /* What failed may fail again: they are not to wait for that. */
 static void start_waiting_anew(struct pool *pool)
 {
-    struct pool_request first;
-    while (next_waiting(pool, &first)) {
+    while (pool->waiting_count > 0) {
+        struct pool_request first = take_waiting(pool, 0);
         pool->owner.cold(pool->owner.context, &pool->plan, &first);
         fd_close(&first.pack);
     }
@@ -91,8 +88,8 @@ static void start_waiting_anew(struct pool *pool)
 
 void pool_forget_all(struct pool *pool)
 {
-    struct pool_request first;
-    while (next_waiting(pool, &first)) {
+    while (pool->waiting_count > 0) {
+        struct pool_request first = take_waiting(pool, 0);
         fd_close(&first.pack);
     }
 }
@@ -132,7 +129,7 @@ struct run *pool_find_made(const struct pool *pool, uint64_t id)
     return NULL;
 }
 
-static void make_one(struct pool *pool)
+static void make_one(struct pool *pool, enum keeper_turn turn)
 {
     struct cella_error error;
     const struct run_order order = {
@@ -141,6 +138,7 @@ static void make_one(struct pool *pool)
         .nest = pool->nest,
         .warm = pool->pack >= 0,
         .one_shot = pool->one_shot,
+        .turn = turn,
     };
     struct run *run = run_make(pool->common, &pool->maker, &order, &error);
     if (run == NULL) {
@@ -159,11 +157,43 @@ static size_t count_first(const struct pool *pool)
     return count;
 }
 
+/* How many are to be ready besides. */
+static size_t spare_of(const struct pool *pool)
+{
+    return pool->common->express.parted ? POOL_FIRST_READY : 0;
+}
+
+/* Of so many those that do not stand back. */
+static size_t count_beside(struct run *const *runs, size_t count)
+{
+    size_t beside = 0;
+    for (size_t i = 0; i < count; i++) {
+        beside += !runs[i]->sandbox.cgroup.stands_back;
+    }
+    return beside;
+}
+
+/* For whom one more is to be made.  False: for nobody. */
+static bool is_wanted(const struct pool *pool, bool hurry, enum keeper_turn *ret_turn)
+{
+    const bool parted = pool->common->express.parted;
+    const size_t all = pool->parked_count + pool->making_count;
+    const size_t beside = parted ? count_beside(pool->parked, pool->parked_count) +
+                                       count_beside(pool->making, pool->making_count)
+                                 : all;
+    const size_t first = count_first(pool), spare = spare_of(pool);
+    *ret_turn = beside < first           ? KEEPER_TURN_FIRST
+                : beside < first + spare ? KEEPER_TURN_ALONE
+                                         : KEEPER_TURN_COMMON;
+    return *ret_turn == KEEPER_TURN_FIRST ||
+           (!hurry &&
+            (*ret_turn == KEEPER_TURN_ALONE || all < pool->target + pool->waiting_count + spare));
+}
+
 bool pool_step(struct pool *pool, bool hurry)
 {
-    const size_t needed = hurry ? count_first(pool) : pool->target + pool->waiting_count;
-    const bool wanted =
-        pool->parked_count + pool->making_count < needed && pool->making_count < POOL_MAKING_MAX;
+    enum keeper_turn turn = KEEPER_TURN_ALONE;
+    const bool wanted = is_wanted(pool, hurry, &turn) && pool->making_count < POOL_MAKING_MAX;
     const bool has_zygote = pool->pack >= 0 && !pool->one_shot;
     const uint64_t now = clock_monotonic_us();
     if (pool->failures > 0 && pool->making_count > 0 && now >= pool->retry_us) {
@@ -176,7 +206,7 @@ bool pool_step(struct pool *pool, bool hurry)
     const enum pool_nest_step step = has_zygote ? pool_nest_step(pool) : POOL_NEST_READY;
     if (step == POOL_NEST_READY) {
         pool->forks += has_zygote;
-        make_one(pool);
+        make_one(pool, turn);
     }
     return step != POOL_NEST_WAITS;
 }
@@ -194,6 +224,7 @@ static void rest(struct pool *pool)
 /* False: it has just died, and is gone. */
 static bool begin(struct pool *pool, struct run *run, const struct pool_request *request)
 {
+    drop(pool->parked, &pool->parked_count, run);
     pool->taken++;
     pool->changed = true;
     rest(pool);
@@ -204,6 +235,21 @@ static bool begin(struct pool *pool, struct run *run, const struct pool_request 
     return true;
 }
 
+/* The oldest one that is ready for such a turn.  NULL: none. */
+static struct run *choose(const struct pool *pool, enum keeper_turn turn)
+{
+    const bool parted = pool->common->express.parted;
+    const bool beside = !parted || turn == KEEPER_TURN_FIRST ||
+                        count_beside(pool->parked, pool->parked_count) > POOL_FIRST_READY;
+    const bool back = !parted || turn != KEEPER_TURN_FIRST;
+    for (size_t i = 0; i < pool->parked_count; i++) {
+        if (pool->parked[i]->sandbox.cgroup.stands_back ? back : beside) {
+            return pool->parked[i];
+        }
+    }
+    return NULL;
+}
+
 static void on_parked(void *context, struct run *run)
 {
     struct pool *pool = context;
@@ -212,19 +258,20 @@ static void on_parked(void *context, struct run *run)
     pool->failures = 0;
     pool->made++;
     pool->changed = true;
-    struct pool_request first;
-    const bool is_waited_for = next_waiting(pool, &first);
-    const bool is_kept = !is_waited_for || !shares_are_same(&pool->plan, run->shares);
-    if (is_kept) {
-        pool->parked[pool->parked_count++] = run; /* a stale one goes when one is asked for */
+    pool->parked[pool->parked_count++] = run;
+    struct run *ready = NULL;
+    size_t i = 0;
+    while (i < pool->waiting_count && (ready = choose(pool, pool->waiting[i].turn)) == NULL) {
+        i++;
     }
-    if (!is_waited_for) {
-        return;
+    if (ready != NULL) {
+        struct pool_request request = take_waiting(pool, i);
+        /* A stale one goes when one is asked for. */
+        if (!shares_are_same(&pool->plan, ready->shares) || !begin(pool, ready, &request)) {
+            pool->owner.cold(pool->owner.context, &pool->plan, &request);
+        }
+        fd_close(&request.pack);
     }
-    if (is_kept || !begin(pool, run, &first)) {
-        pool->owner.cold(pool->owner.context, &pool->plan, &first);
-    }
-    fd_close(&first.pack);
 }
 
 static void on_hidden(void *context, struct run *run)
@@ -349,18 +396,22 @@ bool pool_serve(struct pool *pool, const struct plan *plan, const struct pool_re
     if (memcmp(plan, &pool->plan, sizeof(*plan)) != 0) {
         return false;
     }
+    const bool soon = pool->nest != NULL && pool->nest->zygote.ready && pool->failures == 0 &&
+                      pool->waiting_count < POOL_WAITING_MAX;
     while (pool->parked_count > 0) {
-        struct run *run = pool->parked[0];
-        drop(pool->parked, &pool->parked_count, run);
+        struct run *run = choose(pool, request->turn);
+        if (run == NULL && soon) {
+            break;
+        }
+        run = run != NULL ? run : pool->parked[0];
         if (!shares_are_same(plan, run->shares)) {
+            drop(pool->parked, &pool->parked_count, run);
             run_destroy(run); /* it shows a directory that is not that any more */
             pool->changed = true;
         } else if (begin(pool, run, request)) {
             return true;
         }
     }
-    const bool soon = pool->nest != NULL && pool->nest->zygote.ready && pool->failures == 0 &&
-                      pool->waiting_count < POOL_WAITING_MAX;
     const int kept = soon ? fcntl(request->pack, F_DUPFD_CLOEXEC, 0) : -1;
     if (kept < 0) {
         return false;
@@ -372,24 +423,27 @@ bool pool_serve(struct pool *pool, const struct plan *plan, const struct pool_re
 bool pool_forget(struct pool *pool, uint64_t id)
 {
     for (size_t i = 0; i < pool->waiting_count; i++) {
-        struct pool_request *waiting = &pool->waiting[i];
-        if (waiting->id == id) {
-            fd_close(&waiting->pack);
-            pool->waiting_count--;
-            memmove(waiting, waiting + 1, (pool->waiting_count - i) * sizeof(*waiting));
+        if (pool->waiting[i].id == id) {
+            struct pool_request waiting = take_waiting(pool, i);
+            fd_close(&waiting.pack);
             return true;
         }
     }
     return false;
 }
 
-void pool_set_target(struct pool *pool, uint32_t target)
+static void keep_parked(struct pool *pool, size_t count)
 {
-    pool->target = target < POOL_READY_MAX ? target : POOL_READY_MAX;
-    while (pool->parked_count > pool->target) {
+    while (pool->parked_count > count) {
         run_destroy(pool->parked[--pool->parked_count]);
         pool->changed = true;
     }
+}
+
+void pool_set_target(struct pool *pool, uint32_t target)
+{
+    pool->target = target < POOL_READY_MAX ? target : POOL_READY_MAX;
+    keep_parked(pool, pool->target + spare_of(pool));
 }
 
 int pool_tell(struct pool *pool)
@@ -424,7 +478,7 @@ void pool_destroy(struct pool *pool)
     while (pool->making_count > 0) {
         run_destroy(pool->making[--pool->making_count]);
     }
-    pool_set_target(pool, 0);
+    keep_parked(pool, 0);
     pool_nest_leave(pool);
     if (pool->timer >= 0) {
         watch_end(pool->common->epoll, pool->timer);

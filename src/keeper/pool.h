@@ -25,6 +25,9 @@
 /* Ready at one time in one pool. */
 #define POOL_READY_MAX NEST_SANDBOXES_MAX
 
+/* Besides, where runs of others stand back (express.h): for one who goes first. */
+#define POOL_FIRST_READY 1
+
 /* Being made at one time: more only take the processors from each other. */
 #define POOL_MAKING_MAX 2
 
@@ -57,9 +60,9 @@ struct pool {
     int pack;      /* of the zygote or the one-shots; -1: a plain pool */
     bool one_shot; /* which of them */
     uint32_t target;
-    uint64_t runs;                      /* how many were begun, for their numbers */
-    struct nest *nest;                  /* NULL: none now */
-    struct run *parked[POOL_READY_MAX]; /* the oldest first */
+    uint64_t runs;     /* how many were begun, for their numbers */
+    struct nest *nest; /* NULL: none now */
+    struct run *parked[POOL_READY_MAX + POOL_FIRST_READY]; /* the oldest first */
     size_t parked_count;
     struct run *making[POOL_MAKING_MAX];
     size_t making_count;

@@ -83,14 +83,15 @@ struct run *run_create(struct common *common, const struct keeper_create *create
         return NULL;
     }
     run->id = create->header.run;
+    const enum keeper_turn turn = (enum keeper_turn)create->turn;
+    host->standing_back = express_stands_back(&common->express, turn);
     if (host->fault == STEP_CEILING) {
         error_set(&err, CELLA_ERROR_HOST, EIO, "injected fault");
     } else if (ceiling_check(ceiling, &create->plan, &err) == 0 &&
                sandbox_start(host, ceiling_mark(ceiling, &create->plan), false, &run->sandbox,
                              &step, &err) == 0) {
         step = STEP_CLONE;
-        if (watch_all(run, &err) == 0 &&
-            begin(run, pack, (enum keeper_turn)create->turn, &err) == 0) {
+        if (watch_all(run, &err) == 0 && begin(run, pack, turn, &err) == 0) {
             return run;
         }
         sandbox_tell_failure(&run->sandbox, &step, &err);
@@ -112,6 +113,7 @@ struct run *run_make(struct common *common, const struct run_maker *maker,
     run->maker = maker;
     run->warm = order->warm;
     run->one_shot = order->one_shot;
+    common->host.standing_back = express_stands_back(&common->express, order->turn);
     int made = 0;
     shares_look(order->plan, run->shares);
     if (order->nest == NULL) {
@@ -125,7 +127,7 @@ struct run *run_make(struct common *common, const struct run_maker *maker,
         run_destroy(run);
         return NULL;
     }
-    express_make(&common->express, run);
+    express_make(&common->express, run, order->turn);
     enter(run, RUN_MAKING, MAKING_MAX_US);
     return run;
 }

@@ -712,6 +712,15 @@ def idle_files(server):
     return found
 
 
+def groups_of_program(server, argument):
+    """The control groups of the one that was started with that argument."""
+    for pid in server.keeper_and_runs:
+        with contextlib.suppress(OSError):  # it has ended
+            if argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                return [line.split(":", 2)[2] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    return []
+
+
 def test_who_has_nothing_else_goes_first_for_a_moment(keys):
     heavy, light = keys.create("heavy"), keys.create("light")
     with keys.serve() as server:
@@ -727,7 +736,8 @@ def test_who_has_nothing_else_goes_first_for_a_moment(keys):
             keys.revoke("heavy")
             wait_until(server.is_idle)
             pytest.skip("this host has no control groups that can be idle")
-        says = lambda files: {file.read_text().strip() for file in files if file.exists()}
+        says = lambda files: {"1" if "/back/" in str(file) else file.read_text().strip()
+                              for file in files if file.exists()}
         assert says(others) == {"0"}  # there is nobody else, and the trial at the start was nobody
         seen, over = set(), threading.Event()
 
@@ -745,6 +755,13 @@ def test_who_has_nothing_else_goes_first_for_a_moment(keys):
             over.set()
             looking.join()
         assert says(others) == {"1"}  # as all are where there are others
+        # What begins now, of the one who has something, stands back together with the like.
+        assert run(server, heavy, None, {"Prefer": "respond-async"}, language="bash", code="sleep 86.4")[0] == 202
+        assert run(server, light, None, {"Prefer": "respond-async"}, language="bash", code="sleep 97.5")[0] == 202
+        wait_until(lambda: groups_of_program(server, "86.4") and groups_of_program(server, "97.5"))
+        assert any("/back/cella-" in path for path in groups_of_program(server, "86.4"))
+        assert not any("/back/cella-" in path for path in groups_of_program(server, "97.5"))
+        keys.revoke("light")
         keys.revoke("heavy")
         wait_until(server.is_idle)
 

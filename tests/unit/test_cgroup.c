@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -80,7 +81,7 @@ static void test_one_that_is_inhabited_is_removed_later(void **state)
     if (!open_host(&host)) {
         skip(); /* nobody may make control groups here */
     }
-    assert_int_equal(cgroup_create(&host, 7, &group, &err), 0);
+    assert_int_equal(cgroup_create(&host, 7, false, &group, &err), 0);
     const pid_t pid = start_inside(&group);
 
     cgroup_remove(&group);
@@ -106,13 +107,13 @@ static void test_the_end_waits_for_those_that_are_left(void **state)
         skip(); /* nobody may make control groups here */
     }
     for (uint64_t i = 0; i < CGROUP_DYING_MAX; i++) {
-        assert_int_equal(cgroup_create(&host, i, &group, &err), 0);
+        assert_int_equal(cgroup_create(&host, i, false, &group, &err), 0);
         pids[i] = start_inside(&group);
         cgroup_remove(&group);
     }
     assert_int_equal(host.dying_count, CGROUP_DYING_MAX);
     end_inside(pids[3]);
-    assert_int_equal(cgroup_create(&host, 1000, &group, &err), 0);
+    assert_int_equal(cgroup_create(&host, 1000, false, &group, &err), 0);
     const pid_t last = start_inside(&group);
     cgroup_remove(&group);
     assert_false(exists(&host, 3));
@@ -140,6 +141,68 @@ static int cpu_directory(const struct cgroup *group)
     return cgroup_clone_fd(group) >= 0 ? group->dirs[0]
            : own >= 0                  ? own
                                        : group->dirs[CGROUP_CPUACCT];
+}
+
+static bool is_idle(int dir)
+{
+    return sys_read_number(dir, "cpu.idle", NULL) == 1;
+}
+
+/* In a group that is idle as a whole, so that it needs not be; and it is found again there. */
+static void test_those_that_stand_back_are_idle_together(void **state)
+{
+    (void)state;
+    struct cgroup_host host;
+    struct cgroup group;
+    struct cella_error err;
+    if (!open_host(&host)) {
+        skip(); /* nobody may make control groups here */
+    }
+    const bool has_back = cgroup_host_has_back(&host);
+    assert_int_equal(cgroup_create(&host, 5, true, &group, &err), 0);
+    assert_int_equal(group.stands_back, has_back);
+    if (has_back) {
+        const int above = openat(cpu_directory(&group), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(is_idle(above));
+        assert_false(is_idle(cpu_directory(&group)));
+        (void)close(above);
+    }
+    const pid_t pid = start_inside(&group);
+    cgroup_remove(&group);
+    assert_int_equal(host.dying_count, 1);
+    end_inside(pid);
+    assert_true(cgroup_host_remove_dying(&host));
+    assert_int_equal(cgroup_create(&host, 5, true, &group, &err), 0); /* nothing of it is left */
+    cgroup_remove(&group);
+
+    assert_int_equal(cgroup_create(&host, 6, false, &group, &err), 0);
+    assert_false(group.stands_back);
+    cgroup_remove(&group);
+    cgroup_host_close(&host);
+}
+
+/* A later keeper finds what a killed one left, there too. */
+static void test_what_stands_back_is_swept(void **state)
+{
+    (void)state;
+    struct cgroup_host host;
+    struct cgroup group;
+    struct cella_error err;
+    if (!open_host(&host)) {
+        skip(); /* nobody may make control groups here */
+    }
+    char prefix[sizeof(host.prefix)];
+    memcpy(prefix, host.prefix, sizeof(prefix));
+    (void)snprintf(host.prefix, sizeof(host.prefix), "cella-1-999999999999-"); /* none */
+    assert_int_equal(cgroup_create(&host, 5, true, &group, &err), 0);
+    struct cgroup_host other = host;
+    memcpy(other.prefix, prefix, sizeof(prefix));
+    cgroup_sweep(&other);
+    cgroup_remove(&group); /* closes what is open */
+    assert_int_equal(host.dying_count, 0);
+    assert_int_equal(cgroup_create(&host, 5, true, &group, &err), 0);
+    cgroup_remove(&group);
+    cgroup_host_close(&host);
 }
 
 /* Whether the group's limit on processors holds. */
@@ -174,7 +237,7 @@ static void test_a_limit_on_processors_is_lifted_where_it_held_anybody_up(void *
 {
     (void)state;
     struct limits limits = {0};
-    struct cgroup_host host;
+    struct cgroup_host host = {.without_cpu = false};
     struct cella_error err;
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || !open_host(&host)) {
         skip(); /* nobody may make control groups here, or there is no processor to limit */
@@ -185,7 +248,7 @@ static void test_a_limit_on_processors_is_lifted_where_it_held_anybody_up(void *
         limits.value[LIMIT_MEMORY] = 64 << 20;
         limits.value[LIMIT_PROCESSES] = 16;
         limits.value[LIMIT_CPUS] = is_little ? 500 : is_used_up ? 100 : 1000;
-        assert_int_equal(cgroup_create(&host, i, &group, &err), 0);
+        assert_int_equal(cgroup_create(&host, i, false, &group, &err), 0);
         assert_int_equal(cgroup_limit(&group, &limits, 0, &err), 0);
         assert_true(is_limited(&group));
         if (is_used_up) {
@@ -205,6 +268,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_that_is_inhabited_is_removed_later),
         cmocka_unit_test(test_the_end_waits_for_those_that_are_left),
+        cmocka_unit_test(test_those_that_stand_back_are_idle_together),
+        cmocka_unit_test(test_what_stands_back_is_swept),
         cmocka_unit_test(test_a_limit_on_processors_is_lifted_where_it_held_anybody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,20 +21,25 @@ static int set_version_1(const struct cgroup *group, const struct limits *limits
 static int set_version_2(const struct cgroup *group, const struct limits *limits, uint64_t waived,
                          struct cella_error *err);
 
-int cgroup_create(struct cgroup_host *host, uint64_t number, struct cgroup *ret_group,
-                  struct cella_error *err)
+int cgroup_create(struct cgroup_host *host, uint64_t number, bool stands_back,
+                  struct cgroup *ret_group, struct cella_error *err)
 {
     char name[CGROUP_NAME_MAX];
-    struct cgroup group = {
-        .host = host, .number = number, .dirs = {-1, -1, -1, -1}, .entries = {-1, -1, -1, -1}};
+    struct cgroup group = {.host = host,
+                           .number = number,
+                           .stands_back = stands_back && cgroup_host_has_back(host),
+                           .dirs = {-1, -1, -1, -1},
+                           .entries = {-1, -1, -1, -1}};
     cgroup_name(host, number, name);
     for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
-        if (host->parents[i] < 0) {
+        const bool back = group.stands_back && host->backs[i] >= 0;
+        const int parent = back ? host->backs[i] : host->parents[i];
+        if (parent < 0) {
             continue;
         }
-        if (mkdirat(host->parents[i], name, 0755) != 0 ||
-            (group.dirs[i] = openat(host->parents[i], name,
-                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+        if (mkdirat(parent, name, 0755) != 0 ||
+            (group.dirs[i] =
+                 openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
             (cgroup_clone_fd(&group) < 0 &&
              (group.entries[i] = openat(group.dirs[i], "tasks", O_WRONLY | O_CLOEXEC)) < 0)) {
             error_set(err, CELLA_ERROR_HOST, errno, "cannot make a control group for %s",

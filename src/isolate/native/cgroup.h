@@ -18,6 +18,7 @@
 struct cgroup {
     struct cgroup_host *host;
     uint64_t number;
+    bool stands_back;                /* in the group of those */
     int dirs[CGROUP_CONTROLLERS];    /* -1: none; with version 2 all in dirs[0] */
     int entries[CGROUP_CONTROLLERS]; /* version 1: the "tasks" files, opened by the keeper for its
                                         child, whose uid may not; else -1 */
@@ -31,9 +32,10 @@ struct cgroup_usage { /* UINT64_MAX: not known */
     uint64_t forks_refused;
 };
 
-/* Makes a group without limits; `number` is unique for the keeper.  On failure nothing is left. */
-int cgroup_create(struct cgroup_host *host, uint64_t number, struct cgroup *ret_group,
-                  struct cella_error *err) MUST_CHECK;
+/* Makes a group without limits; `number` is unique for the keeper.  With `stands_back` it is among
+ * those, where there is a place for them.  On failure nothing is left. */
+int cgroup_create(struct cgroup_host *host, uint64_t number, bool stands_back,
+                  struct cgroup *ret_group, struct cella_error *err) MUST_CHECK;
 /* `waived` says which limits to leave out.  CELLA_ERROR_HOST when one cannot be set: none is
  * dropped in silence. */
 int cgroup_limit(const struct cgroup *group, const struct limits *limits, uint64_t waived,

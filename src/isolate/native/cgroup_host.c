@@ -33,6 +33,7 @@
 #define PROCESSES_SIZE        4096 /* of cgroup.procs read at once */
 #define LEAF_PASSES_MAX       16
 #define KEEPER_LEAF           "keeper"
+#define BACK                  "back"
 #define SCOPE_WAIT_MS         5000 /* many keepers at once ask one manager */
 #define REMOVE_WAIT_MS        100  /* for one, when too many are dying */
 #define CLOSE_WAIT_MS         5000 /* for all that are dying, at the end */
@@ -43,6 +44,7 @@ const char *const cgroup_controller_names[CGROUP_CONTROLLERS] = {"memory", "pids
 
 static bool open_version_1(struct cgroup_host *host, const char *own_groups);
 static bool open_version_2(struct cgroup_host *host, const char *own_groups);
+static void open_back(struct cgroup_host *host);
 static uint64_t start_time(pid_t pid);
 static bool wait_for_dying(struct cgroup_host *host, size_t left, int wait_ms);
 
@@ -50,7 +52,8 @@ void cgroup_host_open(struct cgroup_host *host)
 {
     char own_groups[OWN_GROUPS_MAX];
 
-    *host = (struct cgroup_host){.mechanism = KEEPER_BY_SUPERVISION, .parents = {-1, -1, -1, -1}};
+    *host = (struct cgroup_host){
+        .mechanism = KEEPER_BY_SUPERVISION, .parents = {-1, -1, -1, -1}, .backs = {-1, -1, -1, -1}};
     (void)snprintf(host->prefix, sizeof(host->prefix), "cella-%d-%" PRIu64 "-", (int)getpid(),
                    start_time(getpid()));
     if (sys_read_file(AT_FDCWD, "/proc/self/cgroup", own_groups, sizeof(own_groups)) <= 0) {
@@ -63,6 +66,9 @@ void cgroup_host_open(struct cgroup_host *host)
     } else {
         cgroup_host_close(host);
     }
+    if (host->apart) {
+        open_back(host);
+    }
 }
 
 void cgroup_host_close(struct cgroup_host *host)
@@ -73,6 +79,7 @@ void cgroup_host_close(struct cgroup_host *host)
             (void)close(host->parents[i]); /* a directory */
             host->parents[i] = -1;
         }
+        fd_close(&host->backs[i]);
     }
     host->mechanism = KEEPER_BY_SUPERVISION;
 }
@@ -311,6 +318,35 @@ static bool open_version_2(struct cgroup_host *host, const char *own_groups)
     return dir >= 0;
 }
 
+/* The tree that shares out processors: with version 1 that of cpuacct may be it too. */
+static enum cgroup_controller cpu_tree(const struct cgroup_host *host)
+{
+    const bool version_2 = host->mechanism == KEEPER_BY_CGROUP_V2;
+    return version_2 ? 0 : host->parents[CGROUP_CPU] >= 0 ? CGROUP_CPU : CGROUP_CPUACCT;
+}
+
+/* Where it cannot be, nothing is lost but time. */
+static void open_back(struct cgroup_host *host)
+{
+    const enum cgroup_controller tree = cpu_tree(host);
+    const int parent = host->parents[tree];
+    int dir = -1;
+    if (parent >= 0 && (mkdirat(parent, BACK, 0755) == 0 || errno == EEXIST)) {
+        dir = openat(parent, BACK, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    }
+    if (dir >= 0 && (sys_write_file(dir, "cpu.idle", "1") != 0 ||
+                     (host->mechanism == KEEPER_BY_CGROUP_V2 && !enable_controllers(dir)))) {
+        (void)close(dir); /* a directory */
+        dir = -1;
+    }
+    host->backs[tree] = dir;
+}
+
+bool cgroup_host_has_back(const struct cgroup_host *host)
+{
+    return host->backs[cpu_tree(host)] >= 0;
+}
+
 /* Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when there is no such process. */
 static uint64_t start_time(pid_t pid)
 {
@@ -336,12 +372,16 @@ void cgroup_name(const struct cgroup_host *host, uint64_t number, char *ret_name
     (void)snprintf(ret_name, CGROUP_NAME_MAX, "%.40s%" PRIu64, host->prefix, number);
 }
 
+static bool is_removed(int parent, const char *name)
+{
+    return parent < 0 || unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
 /* In every tree, the first one last: what is left is looked for there.  False: try again soon. */
 static bool remove_everywhere(const struct cgroup_host *host, const char *name)
 {
     for (int i = CGROUP_CONTROLLERS - 1; i >= 0; i--) {
-        if (host->parents[i] >= 0 && unlinkat(host->parents[i], name, AT_REMOVEDIR) != 0 &&
-            errno != ENOENT) {
+        if (!is_removed(host->backs[i], name) || !is_removed(host->parents[i], name)) {
             return errno != EBUSY;
         }
     }
@@ -393,13 +433,9 @@ static void sweep_one(const struct cgroup_host *host, const char *name)
     }
 }
 
-/* A group that is still dying is left for the next keeper. */
-void cgroup_sweep(const struct cgroup_host *host)
+static void sweep_in(const struct cgroup_host *host, int parent)
 {
-    if (host->parents[0] < 0) {
-        return;
-    }
-    int fd = openat(host->parents[0], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         sweep_one(host, entry->d_name);
@@ -408,5 +444,16 @@ void cgroup_sweep(const struct cgroup_host *host)
         (void)closedir(dir);
     } else if (fd >= 0) {
         (void)close(fd); /* a directory */
+    }
+}
+
+/* A group that is still dying is left for the next keeper. */
+void cgroup_sweep(const struct cgroup_host *host)
+{
+    if (host->parents[0] >= 0) {
+        sweep_in(host, host->parents[0]);
+    }
+    if (host->backs[0] >= 0) { /* with version 1 all have a directory in the former */
+        sweep_in(host, host->backs[0]);
     }
 }

@@ -139,7 +139,8 @@ static int make_cgroup(struct asking *asking, struct cella_error *err)
     struct sandbox_host *host = asking->nest->host;
     return host->cgroups.mechanism == KEEPER_BY_SUPERVISION
                ? 0
-               : cgroup_create(&host->cgroups, host->prepared++, &asking->sandbox.cgroup, err);
+               : cgroup_create(&host->cgroups, host->prepared++, host->standing_back,
+                               &asking->sandbox.cgroup, err);
 }
 
 static int limit(struct asking *asking, struct cella_error *err)

@@ -176,7 +176,10 @@ static int make_cgroup(struct start *start, struct cella_error *err)
     if (host->cgroups.mechanism == KEEPER_BY_SUPERVISION) {
         return 0;
     }
-    return cgroup_create(&host->cgroups, host->prepared++, &start->sandbox.cgroup, err);
+    /* In nests the programs of all are made. */
+    return cgroup_create(&host->cgroups, host->prepared++,
+                         start->kind == CHILD_RUN && host->standing_back, &start->sandbox.cgroup,
+                         err);
 }
 
 /* In the new process.  Never returns. */

@@ -57,6 +57,7 @@ struct sandbox_host {
     enum step fault;   /* test builds: the step to fail; else STEP_COUNT */
     struct cgroup_host cgroups;
     uint64_t prepared;    /* how many were, for names */
+    bool standing_back;   /* the control group of the next run is to be among those that do */
     int processor_last;   /* that a run was put on; -1: none yet */
     struct sandbox spare; /* prepared ahead; .pid -1: none */
 };
