@@ -341,6 +341,45 @@ static void test_no_more_than_there_is_room_for(void **state)
     (void)close(watcher.other);
 }
 
+/* In one turn one goes and another comes: there is one at any time. */
+static void test_one_that_was_closed_takes_no_room(void **state)
+{
+    struct loop *loop = make_loop(1);
+    struct watcher watcher, next;
+    (void)state;
+    watch_socket(loop, &watcher);
+    loop_close(watcher.watch);
+    watch_socket(loop, &next);
+    loop_set_timer(next.watch, 1);
+    now_ms += 1;
+    run(loop);
+    assert_int_equal(next.timeouts, 1);
+    loop_destroy(loop);
+    (void)close(watcher.other);
+    (void)close(next.other);
+}
+
+static void test_a_timer_needs_no_descriptor(void **state)
+{
+    struct loop *loop = make_loop(2);
+    struct watcher first = {.loop = loop, .goes_on = true}, second = {.loop = loop};
+    (void)state;
+    first.watch = loop_add_timer(loop, &events, &first);
+    second.watch = loop_add_timer(loop, &events, &second);
+    assert_true(first.watch != NULL && second.watch != NULL);
+    assert_null(loop_add_timer(loop, &events, NULL));
+    first.closes_itself = true;
+    loop_set_reading(second.watch, false); /* which says nothing of a timer */
+    loop_set_timer(first.watch, 5);
+    loop_set_timer(second.watch, 10);
+    now_ms += 10;
+    run(loop);
+    assert_int_equal(first.timeouts, 1);
+    assert_int_equal(second.timeouts, 1);
+    assert_int_equal(second.order, first.order + 1);
+    loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +394,8 @@ int main(void)
         cmocka_unit_test(test_descriptors_are_told_until_they_are_read),
         cmocka_unit_test(test_one_that_is_open_elsewhere_is_closed_all_the_same),
         cmocka_unit_test(test_no_more_than_there_is_room_for),
+        cmocka_unit_test(test_one_that_was_closed_takes_no_room),
+        cmocka_unit_test(test_a_timer_needs_no_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #define SESSIONS_MAX           128U
 #define SESSIONS_OF_TENANT_MAX 64U
@@ -159,8 +158,7 @@ static struct execute_sessions *sessions_of(struct server *server)
     if (all != NULL || (all = calloc(1, sizeof(*all))) == NULL) {
         return all;
     }
-    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* which nobody writes to */
-    all->watch = fd >= 0 ? loop_add_descriptor(server->loop, fd, &events, server) : NULL;
+    all->watch = loop_add_timer(server->loop, &events, server);
     if (all->watch == NULL) {
         free(all);
         return NULL;

@@ -31,7 +31,7 @@ struct loop_watch {
     struct loop *loop;
     const struct loop_events *events;
     void *context;
-    int fd;
+    int fd; /* -1: a timer */
     bool is_socket;
     bool is_reading;
     bool wants_room;
@@ -52,7 +52,7 @@ struct loop {
     struct watch_list open;
     struct watch_list closed; /* to be freed at the end of the turn */
     struct watch_list changed;
-    unsigned count; /* of both */
+    unsigned count; /* of those that are open */
     unsigned max;
     struct loop_watch **timers; /* a heap: none is before the one at half its place */
     size_t timer_count;
@@ -120,12 +120,19 @@ static void unset_changed(struct loop_watch *watch)
     }
 }
 
+static void close_descriptor(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 static struct loop_watch *add(struct loop *loop, int fd, bool is_socket,
                               const struct loop_events *events, void *context)
 {
     struct loop_watch *watch = loop->count < loop->max ? calloc(1, sizeof(*watch)) : NULL;
     if (watch == NULL) {
-        (void)close(fd);
+        close_descriptor(fd);
         return NULL;
     }
     *watch = (struct loop_watch){.loop = loop,
@@ -137,7 +144,7 @@ static struct loop_watch *add(struct loop *loop, int fd, bool is_socket,
                                  .timer = NO_TIMER};
     watch->told = wanted(watch);
     struct epoll_event event = {.events = watch->told, .data.ptr = watch};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+    if (fd >= 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         (void)close(fd);
         free(watch);
         return NULL;
@@ -159,6 +166,12 @@ struct loop_watch *loop_add_socket(struct loop *loop, int fd, const struct loop_
     return add(loop, fd, true, events, context);
 }
 
+struct loop_watch *loop_add_timer(struct loop *loop, const struct loop_events *events,
+                                  void *context)
+{
+    return add(loop, -1, false, events, context);
+}
+
 void loop_close(struct loop_watch *watch)
 {
     if (watch->is_closed) {
@@ -167,6 +180,7 @@ void loop_close(struct loop_watch *watch)
     loop_set_timer(watch, 0);
     unset_changed(watch);
     watch->is_closed = true;
+    watch->loop->count--;
     TAILQ_REMOVE(&watch->loop->open, watch, link);
     TAILQ_INSERT_TAIL(&watch->loop->closed, watch, link);
 }
@@ -178,9 +192,11 @@ static void free_watches(struct watch_list *list)
     while (!TAILQ_EMPTY(list)) {
         struct loop_watch *watch = TAILQ_FIRST(list);
         TAILQ_REMOVE(list, watch, link);
-        watch->loop->count--;
-        (void)epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* it is there */
-        (void)close(watch->fd);
+        if (watch->fd >= 0) {
+            (void)epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd,
+                            NULL); /* it is there */
+            (void)close(watch->fd);
+        }
         free(watch);
     }
 }
@@ -333,7 +349,7 @@ static void tell_changes(struct loop *loop)
         struct loop_watch *watch = TAILQ_FIRST(&loop->changed);
         struct epoll_event event = {.events = wanted(watch), .data.ptr = watch};
         unset_changed(watch);
-        if (event.events != watch->told) {
+        if (watch->fd >= 0 && event.events != watch->told) {
             watch->told = event.events;
             const int told = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
             assert(told == 0); /* it is there, and needs no memory */

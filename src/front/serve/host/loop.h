@@ -31,7 +31,7 @@ struct loop_events {
     void (*timeout)(void *context);
 };
 
-/* For at most `watches_max` at one time. */
+/* For at most `watches_max` at one time, of which closed ones are none. */
 int loop_create(unsigned watches_max, struct loop **ret_loop, struct cella_error *err)
     __attribute__((warn_unused_result));
 /* Closes every watch; NULL is fine. */
@@ -42,6 +42,9 @@ struct loop_watch *loop_add_descriptor(struct loop *loop, int fd, const struct l
                                        void *context);
 struct loop_watch *loop_add_socket(struct loop *loop, int fd, const struct loop_events *events,
                                    void *context);
+/* A watch of nothing, which has its timer alone. */
+struct loop_watch *loop_add_timer(struct loop *loop, const struct loop_events *events,
+                                  void *context);
 void loop_close(struct loop_watch *watch);
 
 int loop_socket(const struct loop_watch *watch);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -78,8 +77,7 @@ int otlp_open(struct loop *loop, const struct otlp_address *address, const struc
     otlp->spawner = spawner;
     buffer_init(&otlp->waiting, OTLP_BYTES_MAX);
     buffer_init(&otlp->batch, 0);
-    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    otlp->clock = fd < 0 ? NULL : loop_add_descriptor(loop, fd, &events, otlp);
+    otlp->clock = loop_add_timer(loop, &events, otlp);
     if (otlp->clock == NULL) {
         tls_host_close(otlp->tls_host);
         free(otlp);

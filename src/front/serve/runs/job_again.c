@@ -14,7 +14,6 @@
 #include <cella/wire.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 /* Attempts besides the first. */
 #define AGAIN_MAX 3U
@@ -32,8 +31,7 @@ static bool has_timer(struct server *server)
 {
     static const struct loop_events events = {.timeout = on_time};
     if (server->again == NULL) {
-        const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* which nobody writes to */
-        server->again = fd >= 0 ? loop_add_descriptor(server->loop, fd, &events, server) : NULL;
+        server->again = loop_add_timer(server->loop, &events, server);
     }
     return server->again != NULL;
 }

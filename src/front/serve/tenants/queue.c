@@ -12,27 +12,20 @@
 #include "front/serve/server.h"
 #include "front/serve/tenants/tenants.h"
 
-#include <sys/timerfd.h>
-#include <unistd.h>
-
 /* ---- the clock ---- */
 
 static void set_clock(struct server *server)
 {
     const struct queue_place *first = TAILQ_FIRST(&server->queue.line);
+    const uint64_t now = clock_monotonic_ms();
     const uint64_t until = first != NULL ? first->until_ms : 0;
-    const struct itimerspec when = {
-        .it_value = {(time_t)(until / 1000), (long)(until % 1000) * 1000000}};
-    (void)timerfd_settime(loop_socket(server->queue.clock), TFD_TIMER_ABSTIME, &when, NULL);
+    loop_set_timer(server->queue.clock, until > now ? (unsigned)(until - now) : until != 0 ? 1 : 0);
 }
 
 static void on_clock(void *context)
 {
     struct server *server = context;
     const uint64_t now = clock_monotonic_ms();
-    uint64_t times;
-    /* That it can be read is all there is to know; a clock that was set anew meanwhile cannot. */
-    IGNORE(read(loop_socket(server->queue.clock), &times, sizeof(times)) < 0);
     struct queue_place *place;
     while ((place = TAILQ_FIRST(&server->queue.line)) != NULL && place->until_ms != 0 &&
            place->until_ms <= now) {
@@ -44,15 +37,10 @@ static void on_clock(void *context)
 
 int queue_open(struct server *server, struct cella_error *err)
 {
-    static const struct loop_events events = {.readable = on_clock};
-    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    static const struct loop_events events = {.timeout = on_clock};
     TAILQ_INIT(&server->queue.line);
-    if (fd >= 0) {
-        server->queue.clock = loop_add_descriptor(server->loop, fd, &events, server);
-    }
-    return server->queue.clock != NULL
-               ? 0
-               : serve_fail_errno(err, CELLA_ERROR_HOST, "cannot make a timer");
+    server->queue.clock = loop_add_timer(server->loop, &events, server);
+    return server->queue.clock != NULL ? 0 : serve_fail(err, CELLA_ERROR_HOST, "memory is short");
 }
 
 void queue_close(struct server *server)
