@@ -46,31 +46,37 @@ int engine_options(const struct cella_options *options, struct cella_options *re
     return 0;
 }
 
-static int start_keeper(struct cella_engine *engine, const struct cella_options *options,
+/* One that the caller has started is ours whatever comes of the rest. */
+static int start_keeper(const struct cella_options *options, struct keeper_client **ret_keeper,
                         struct cella_error *err)
 {
     char path[PATHS_SIZE];
-    if (options->without_keeper) {
-        IGNORE(error_set(&engine->lost, CELLA_ERROR_CALLER, 0,
-                         "this engine was opened without a keeper, and runs nothing") < 0);
-        return 0;
-    }
     if (options->keeper_pid > 0) {
-        return keeper_client_adopt(options->keeper_socket, options->keeper_pid, &engine->keeper,
-                                   err);
+        return keeper_client_adopt(options->keeper_socket, options->keeper_pid, ret_keeper, err);
+    }
+    if (options->without_keeper) {
+        *ret_keeper = NULL;
+        return 0;
     }
     if (paths_keeper(options->keeper_path, path, err) < 0) {
         return -1;
     }
-    return keeper_client_open(path, &engine->keeper, err);
+    return keeper_client_open(path, ret_keeper, err);
+}
+
+static void give_up_keeper(struct cella_engine *engine)
+{
+    keeper_client_close(engine->keeper);
+    engine->keeper = NULL;
+    IGNORE(error_set(&engine->lost, CELLA_ERROR_CALLER, 0,
+                     "this engine was opened without a keeper, and runs nothing") < 0);
 }
 
 static int fill_engine(struct cella_engine *engine, const struct cella_options *options,
                        struct cella_error *err)
 {
-    /* The keeper first: it makes itself ready while we do the rest. */
-    if (start_keeper(engine, options, err) < 0) {
-        return -1;
+    if (options->without_keeper) {
+        give_up_keeper(engine);
     }
     engine->compile_cache_bytes = compiled_bytes_max(options);
     engine->scratch = malloc(ENGINE_READ_SIZE);
@@ -100,13 +106,17 @@ int engine_open(const struct cella_options *options, struct cella_engine **ret_e
                 struct cella_error *err)
 {
     struct cella_options known;
-    if (engine_options(options, &known, err) < 0) {
+    struct keeper_client *keeper;
+    /* The keeper first: it makes itself ready while we do the rest. */
+    if (engine_options(options, &known, err) < 0 || start_keeper(&known, &keeper, err) < 0) {
         return -1;
     }
     struct cella_engine *engine = calloc(1, sizeof(*engine));
     if (engine == NULL) {
+        keeper_client_close(keeper);
         return error_set_memory(err);
     }
+    engine->keeper = keeper;
     engine->epoll_fd = -1;
     engine->admission.wake_fd = -1;
     engine->warm.timer = -1;

@@ -371,6 +371,42 @@ static void a_keeper_that_the_caller_started(void **state)
     assert_int_equal(fcntl(options.keeper_socket, F_GETFD), -1);
 }
 
+/* One that is given to an engine that wants none is ended and reaped all the same. */
+static void a_keeper_that_is_not_wanted(void **state)
+{
+    (void)state;
+    struct cella_engine *engine = NULL;
+    struct cella_error err;
+    struct cella_options options = {.size = sizeof(options), .without_keeper = 1};
+    options.keeper_pid = start_keeper(0, &options.keeper_socket);
+    assert_int_equal(cella_engine_open(&options, &engine, &err), 0);
+    assert_int_equal(waitpid(options.keeper_pid, NULL, 0), -1);
+    assert_int_equal(cella_engine_check(engine, &err), -1);
+    cella_engine_close(engine); /* with what it has opened meanwhile in that place */
+    assert_int_equal(fcntl(options.keeper_socket, F_GETFD), -1);
+}
+
+/* Nor is one left behind by an engine that cannot be opened. */
+static void a_keeper_of_an_engine_that_fails(void **state)
+{
+    (void)state;
+    struct cella_engine *engine = NULL;
+    struct cella_error err;
+    struct cella_options options = {.size = sizeof(options)};
+    options.keeper_pid = start_keeper(0, &options.keeper_socket);
+    const int none = dup(0);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {(rlim_t)none + 1, before.rlim_max}; /* one: for the keeper's */
+    (void)close(none);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    const int opened = cella_engine_open(&options, &engine, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(opened, -1);
+    assert_int_equal(waitpid(options.keeper_pid, NULL, 0), -1);
+    assert_int_equal(fcntl(options.keeper_socket, F_GETFD), -1);
+}
+
 /* ---- descriptors run out ---- */
 
 /* A run that went well, or that says: later. */
@@ -520,6 +556,8 @@ int main(void)
         cmocka_unit_test(closing_ends_everything),
         cmocka_unit_test(a_keeper_that_dies),
         cmocka_unit_test(a_keeper_that_the_caller_started),
+        cmocka_unit_test(a_keeper_that_is_not_wanted),
+        cmocka_unit_test(a_keeper_of_an_engine_that_fails),
         cmocka_unit_test(an_engine_without_descriptors_is_busy),
         cmocka_unit_test(a_keeper_without_descriptors_is_busy),
         cmocka_unit_test(a_keeper_of_few_descriptors_takes_few_runs),
