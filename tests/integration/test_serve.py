@@ -575,6 +575,24 @@ def test_tcp_makes_way_for_itself_alone():
                 connection.close()
 
 
+def test_without_descriptors_tcp_makes_way_for_itself_alone():
+    """Also where it is not the number of connections, but the process that has no room."""
+    with Server() as server:
+        local, remote = UnixConnection(server.socket), server.connect()
+        for connection in local, remote:  # the first is idle for longer
+            assert server.ask("GET", "/healthz", connection=connection)[0] == 200
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        with server.raw() as newcomer:
+            remote.sock.settimeout(5)
+            assert remote.sock.recv(1) == b""
+            local.request("GET", "/healthz")
+            assert local.getresponse().read()  # by the same connection, which is not made anew
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
+            newcomer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert newcomer.recv(15) == b"HTTP/1.1 200 OK"
+
+
 def test_too_many_runs_are_asked_to_come_again():
     request = json.dumps({"language": "bash", "code": "sleep 60"})
     headers = {"Content-Type": "application/json"}

@@ -296,7 +296,7 @@ static void on_connections(void *context)
     for (unsigned i = 0; i < ACCEPT_IN_TURN; i++) {
         int fd = accept4(loop_socket(listener->watch), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            (void)make_place(server, false);
+            (void)make_place(server, !listener->is_local);
             loop_set_reading(listener->watch, false);
             loop_set_timer(listener->watch, ACCEPT_PAUSE_MS);
             return;
