@@ -107,7 +107,7 @@ target_compile_definitions(fuzz_connection PRIVATE
 target_link_libraries(fuzz_connection PRIVATE ${SERVE_LIBRARIES})
 target_link_options(fuzz_connection PRIVATE ${WRAPPED})
 # Of this connection the routes and the jobs are stand-ins too: what they do and when is a test's.
-set(TRANSPORT_SOURCES fuzz/transport.c fuzz/transport_absent.c)
+set(TRANSPORT_SOURCES fuzz/transport.c)
 foreach(name http/answer http/connection http/exchange fail http/http http/http1 http/http2
         runs/interactive http/tls http/trace http/websocket)
     list(APPEND TRANSPORT_SOURCES src/front/serve/${name}.c)

@@ -244,6 +244,9 @@ void log_write(enum log_level level, const struct log_about *about, const char *
 
 /* ---- jobs ---- */
 
+static int next_line(void *context, char **ret_text, size_t *ret_size);
+static void leave(void *context);
+
 static struct job *begin(struct exchange *exchange, enum job_way way)
 {
     struct job *job = calloc(1, sizeof(*job));
@@ -251,8 +254,14 @@ static struct job *begin(struct exchange *exchange, enum job_way way)
     *job = (struct job){.exchange = exchange, .way = way};
     TAILQ_INSERT_TAIL(&world.server.jobs, job, link);
     world.server.job_count++;
-    exchange->job = job;
+    exchange->source =
+        (struct source){.next = next_line, .leave = leave, .context = job, .is_resumed = true};
     return job;
+}
+
+struct job *job_of(const struct exchange *exchange)
+{
+    return exchange->source.leave == leave ? exchange->source.context : NULL;
 }
 
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
@@ -271,7 +280,7 @@ void job_destroy(struct job *job)
 {
     if (job != NULL) {
         if (job->exchange != NULL) {
-            job->exchange->job = NULL;
+            exchange_forget(job->exchange);
         }
         TAILQ_REMOVE(&world.server.jobs, job, link);
         world.server.job_count--;
@@ -279,19 +288,21 @@ void job_destroy(struct job *job)
     }
 }
 
-void job_leave(struct job *job)
+static void leave(void *context)
 {
-    if (job == NULL || job->is_done) {
+    struct job *job = context;
+    if (job->is_done) {
         job_destroy(job);
         return;
     }
-    job->exchange->job = NULL;
+    exchange_forget(job->exchange);
     job->exchange = NULL;
     job->is_left = true;
 }
 
-int job_next(struct job *job, char **ret_text, size_t *ret_size)
+static int next_line(void *context, char **ret_text, size_t *ret_size)
 {
+    struct job *job = context;
     *ret_text = NULL;
     *ret_size = 0;
     if (job->is_told) {
@@ -422,8 +433,8 @@ static void answer_three(struct exchange *exchange, bool breaks)
     struct three *three = malloc(sizeof(*three));
     assert(three != NULL);
     *three = (struct three){.left = 3, .breaks = breaks};
-    const struct pieces pieces = {.next = next_of_three, .done = free, .context = three};
-    answer_pieces(exchange, "text/plain", &pieces);
+    const struct source source = {.next = next_of_three, .leave = free, .context = three};
+    answer_pieces(exchange, "text/plain", &source);
 }
 
 int routes_check(struct exchange *exchange)

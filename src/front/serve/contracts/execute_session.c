@@ -51,7 +51,7 @@ static struct execute_cell *take_first(struct session *session)
     session->cell_count--;
     session->server->execute_sessions->bytes -= cell->bytes;
     if (cell->exchange != NULL) {
-        cell->exchange->cell = NULL;
+        exchange_forget(cell->exchange);
     }
     return cell;
 }

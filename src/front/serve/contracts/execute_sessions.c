@@ -217,6 +217,21 @@ static int check_call(struct exchange *exchange, const struct session *session, 
     return serve_hint(err, "come again when some have ended");
 }
 
+/* Nobody waits for it any more.  It is not begun, or goes on to its end, for what comes behind it. */
+static void leave_cell(void *context)
+{
+    struct execute_cell *cell = context;
+    struct server *server = cell->session->server;
+    cell->exchange = NULL;
+    if (!cell->is_sent) {
+        STAILQ_REMOVE(&cell->session->cells, cell, execute_cell, link);
+        cell->session->cell_count--;
+        server->execute_sessions->bytes -= cell->bytes;
+        session_destroy_cell(cell);
+        execute_sessions_wake(server);
+    }
+}
+
 static int add_cell(struct exchange *exchange, struct session *session,
                     const struct execute_call *call, struct execute_texts *texts)
 {
@@ -235,7 +250,7 @@ static int add_cell(struct exchange *exchange, struct session *session,
     STAILQ_INSERT_TAIL(&session->cells, cell, link);
     session->cell_count++;
     exchange->server->execute_sessions->bytes += cell->bytes;
-    exchange->cell = cell;
+    exchange->source = (struct source){.leave = leave_cell, .context = cell};
     return 0;
 }
 
@@ -270,22 +285,6 @@ void execute_sessions_call(struct exchange *exchange, const char *id,
         return;
     }
     execute_sessions_go_on(exchange->server);
-}
-
-void execute_cell_leave(struct execute_cell *cell)
-{
-    if (cell == NULL) {
-        return;
-    }
-    struct server *server = cell->session->server;
-    cell->exchange = NULL;
-    if (!cell->is_sent) {
-        STAILQ_REMOVE(&cell->session->cells, cell, execute_cell, link);
-        cell->session->cell_count--;
-        server->execute_sessions->bytes -= cell->bytes;
-        session_destroy_cell(cell);
-        execute_sessions_wake(server);
-    }
 }
 
 /* ---- what is told of them ---- */

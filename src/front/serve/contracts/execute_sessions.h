@@ -15,7 +15,6 @@
 
 #include <stdbool.h>
 
-struct execute_cell;
 struct execute_sessions;
 struct exchange;
 struct server;
@@ -29,9 +28,6 @@ bool execute_sessions_has(const struct exchange *exchange, const char *id);
 void execute_sessions_call(struct exchange *exchange, const char *id,
                            const struct execute_call *call, struct execute_texts *texts,
                            const char *policy_name, const struct execute_session_limits *limits);
-/* Nobody waits for it any more.  It is not begun, or goes on to its end, for what comes behind it.
- * NULL is fine. */
-void execute_cell_leave(struct execute_cell *cell);
 
 /* Those of the exchange's tenant, as JSON.  -1 when memory is short. */
 int execute_sessions_write(const struct exchange *exchange, struct buffer *ret_json)

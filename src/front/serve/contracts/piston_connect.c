@@ -114,7 +114,7 @@ static void fail(struct exchange *exchange, const char *text)
 
 void piston_connect_refuse(struct exchange *exchange, const struct cella_error *error)
 {
-    job_leave(exchange->job);
+    exchange_leave(exchange);
     fail(exchange, error->text);
 }
 
@@ -264,8 +264,8 @@ static void take_data(struct exchange *exchange, const json_t *message)
         websocket_close(exchange, CLOSE_ONLY_STDIN, "Can only write to stdin");
     } else if (!json_is_string(data)) {
         fail(exchange, "data is required as a string");
-    } else if (job_write(exchange->job, json_string_value(data), json_string_length(data), &err) <
-               0) {
+    } else if (job_write(job_of(exchange), json_string_value(data), json_string_length(data),
+                         &err) < 0) {
         fail(exchange, err.text);
     }
 }
@@ -278,7 +278,7 @@ static void take_signal(struct exchange *exchange, const json_t *message)
     struct cella_error err;
     if (number == 0) {
         websocket_close(exchange, CLOSE_INVALID_SIGNAL, "Invalid signal");
-    } else if (job_signal(exchange->job, number, &err) < 0) {
+    } else if (job_signal(job_of(exchange), number, &err) < 0) {
         fail(exchange, err.text);
     }
 }
@@ -295,7 +295,7 @@ static void take(struct exchange *exchange, const json_t *message)
     } else if (strcmp(type, "data") == 0 || strcmp(type, "signal") == 0) { /* no others are */
         if (!was_begun) {
             websocket_close(exchange, CLOSE_NOT_INITIALIZED, "Not yet initialized");
-        } else if (exchange->job == NULL) {
+        } else if (job_of(exchange) == NULL) {
             return; /* it has ended */
         } else if (type[0] == 'd') {
             take_data(exchange, message);

@@ -209,9 +209,9 @@ void answer_websocket(struct exchange *exchange, const char *accept)
     send_answer(exchange);
 }
 
-void answer_pieces(struct exchange *exchange, const char *type, const struct pieces *pieces)
+void answer_pieces(struct exchange *exchange, const char *type, const struct source *source)
 {
-    exchange->pieces = *pieces;
+    exchange->source = *source;
     begin(exchange, 200, type);
     exchange->answer.has_pieces = strcmp(exchange->head.method, "HEAD") != 0;
     exchange->answer.is_framed = true;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct exchange;
-struct pieces;
+struct source;
 
 /* Takes `json`, which is malloc'ed. */
 void answer_json(struct exchange *exchange, int status, char *json, size_t size);
@@ -26,9 +26,9 @@ void answer_unauthorized(struct exchange *exchange, const struct cella_error *er
                          const char *challenge);
 /* Of a method that the path does not have: `allow` are those that it has. */
 void answer_not_allowed(struct exchange *exchange, const char *allow);
-/* The head of an answer of that media type, which comes in pieces. */
-void answer_pieces(struct exchange *exchange, const char *type, const struct pieces *pieces);
-/* The head of server-sent events, which its job gives then. */
+/* The head of an answer of that media type, which comes in pieces from there. */
+void answer_pieces(struct exchange *exchange, const char *type, const struct source *source);
+/* The head of server-sent events, which its source gives then. */
 void answer_events(struct exchange *exchange);
 /* That the connection is a WebSocket from now on; `accept` as in RFC 6455. */
 void answer_websocket(struct exchange *exchange, const char *accept);

@@ -3,12 +3,9 @@
 
 #include "base/clock.h"
 #include "front/serve/api/routes.h"
-#include "front/serve/contracts/execute_sessions.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/records/report.h"
-#include "front/serve/runs/batch.h"
-#include "front/serve/runs/job.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -69,6 +66,15 @@ void exchange_drop_body(struct exchange *exchange)
     exchange->body_capacity = 0;
 }
 
+void exchange_leave(struct exchange *exchange)
+{
+    const struct source source = exchange->source;
+    if (source.context != NULL) {
+        source.leave(source.context);
+        exchange_forget(exchange);
+    }
+}
+
 void exchange_destroy(struct exchange *exchange)
 {
     if (exchange == NULL) {
@@ -81,14 +87,9 @@ void exchange_destroy(struct exchange *exchange)
     TAILQ_REMOVE(&exchange->connection->exchanges, exchange, link);
     exchange->server->exchange_count--;
     exchange->connection->exchange_count--;
-    job_leave(exchange->job);
-    batch_leave(exchange->batch);
-    execute_cell_leave(exchange->cell);
+    exchange_leave(exchange);
     exchange_drop_body(exchange);
     exchange_set_body(exchange, NULL, 0);
-    if (exchange->pieces.context != NULL) {
-        exchange->pieces.done(exchange->pieces.context);
-    }
     free(exchange->idempotency_key);
     free(exchange->in);
     free(exchange);
@@ -180,14 +181,8 @@ bool exchange_next_piece(struct exchange *exchange)
     char *piece = NULL;
     size_t size = 0;
     exchange_set_body(exchange, NULL, 0);
-    int more = 0;
-    if (exchange->pieces.context != NULL) {
-        more = exchange->pieces.next(exchange->pieces.context, &piece, &size);
-    } else if (exchange->job != NULL) {
-        more = job_next(exchange->job, &piece, &size);
-    } else if (exchange->batch != NULL) {
-        more = batch_next(exchange->batch, &piece, &size);
-    }
+    const struct source *source = &exchange->source;
+    const int more = source->context != NULL ? source->next(source->context, &piece, &size) : 0;
     exchange->answer.is_broken = more < 0;
     exchange_set_body(exchange, piece, size);
     return more > 0;

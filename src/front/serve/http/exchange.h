@@ -36,13 +36,17 @@ enum exchange_state {
 
 #define ANSWER_FIELDS_MAX 1024U
 
-/* Where the pieces of an answer come from, when it is not the exchange's job. */
-struct pieces {
-    /* The next one, malloc'ed: 1; empty, when it takes another turn; 0 when there is none any more;
-     * -1 when that was not all. */
+/* What the answer comes from that is not there yet: a run, a search. */
+struct source {
+    /* The next piece of an answer that is made bit by bit, malloc'ed: 1; empty, when there is none
+     * yet; 0 when there is none any more; -1 when that was not all. */
     int (*next)(void *context, char **ret_text, size_t *ret_size);
-    void (*done)(void *context);
-    void *context; /* NULL: there are none */
+    /* Nobody waits for it any more. */
+    void (*leave)(void *context);
+    void *context; /* NULL: there is none */
+    /* It calls exchange_resume() when there is another piece; else it is asked again in the next
+     * turn. */
+    bool is_resumed;
 };
 
 struct answer {
@@ -82,10 +86,7 @@ struct exchange {
     char *idempotency_key;         /* that it has, or NULL */
     struct exchange_list *put_off; /* those that are handled again later; NULL: it is not */
     TAILQ_ENTRY(exchange) waiting; /* among them */
-    struct job *job;               /* what the request is about; NULL: no run */
-    struct batch *batch;           /* likewise; NULL: no batch */
-    struct execute_cell *cell;     /* likewise; NULL: no cell of a session */
-    struct pieces pieces;
+    struct source source;
     struct answer answer;
     uint64_t began_ms;
     struct uptake uptake; /* HTTP/2: at which the client takes the answer */
@@ -115,14 +116,8 @@ void exchange_handle(struct exchange *exchange);
 /* It was not there in time: answers that. */
 void exchange_late(struct exchange *exchange);
 /* The next piece of an answer that is made bit by bit, in the place of the one before; it may be
- * empty, when there is none yet: see exchange_is_resumed().  False: that was all. */
+ * empty, when there is none yet: see source.is_resumed.  False: that was all. */
 bool exchange_next_piece(struct exchange *exchange);
-/* Whether somebody calls exchange_resume() when there is another piece; else it is asked for again
- * in the next turn. */
-static inline bool exchange_is_resumed(const struct exchange *exchange)
-{
-    return exchange->pieces.context == NULL;
-}
 
 /* ---- for those who answer ---- */
 
@@ -161,9 +156,15 @@ void exchange_count_waiting(struct server *server, struct tenant *tenant, size_t
 /* Takes the body of the answer, or of its next piece, in the place of the one before.  NULL: none.
  * It is counted among what waits to be taken, as long as it is held. */
 void exchange_set_body(struct exchange *exchange, char *body, size_t size);
+/* Nobody waits for its source any more.  One that is gone by itself calls exchange_forget(). */
+void exchange_leave(struct exchange *exchange);
+static inline void exchange_forget(struct exchange *exchange)
+{
+    exchange->source = (struct source){.context = NULL};
+}
 /* Sends what `answer` holds. */
 void exchange_send(struct exchange *exchange);
-/* There is more to send for its job, which asks when it is time: see job_next(). */
+/* Its source has more to send, and is asked for it when it is time. */
 void exchange_resume(struct exchange *exchange);
 
 #endif

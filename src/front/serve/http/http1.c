@@ -381,7 +381,7 @@ static void has_room(struct connection *connection)
     } else if (has_more && answered->body_size == 0) {
         connection->uptake.since_ms = 0;
         loop_set_timer(connection->watch, 0); /* the program writes nothing: its limits hold */
-        if (!exchange_is_resumed(exchange)) {
+        if (!exchange->source.is_resumed) {
             loop_want_room(connection->watch);
         }
     } else {

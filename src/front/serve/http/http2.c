@@ -295,7 +295,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *data
         if (answer->body_size == 0) {
             exchange->waits = true;
             exchange->uptake.since_ms = 0;
-            if (!exchange_is_resumed(exchange)) {
+            if (!exchange->source.is_resumed) {
                 loop_want_room(exchange->connection->watch);
             }
             return NGHTTP2_ERR_DEFERRED; /* until resume() */
@@ -443,7 +443,7 @@ static void resume_turns(struct connection *connection)
     struct exchange *exchange = NULL;
     TAILQ_FOREACH(exchange, &connection->exchanges, link)
     {
-        if (exchange->waits && !exchange_is_resumed(exchange)) {
+        if (exchange->waits && !exchange->source.is_resumed) {
             resume(exchange);
         }
     }

@@ -120,7 +120,7 @@ static void on_message(wslay_event_context_ptr wslay,
     websocket->events->message(exchange, websocket->is_text,
                                exchange->body != NULL ? exchange->body : "", exchange->body_size);
     exchange_drop_body(exchange);
-    if (exchange->job != NULL || websocket->closes != 0) {
+    if (exchange->source.context != NULL || websocket->closes != 0) {
         websocket->has_begun = true;
         exchange->state = EXCHANGE_ANSWERING;
     }
@@ -275,7 +275,7 @@ static int queue_piece(struct websocket *websocket)
 static bool next_piece(struct websocket *websocket)
 {
     struct exchange *exchange = websocket->exchange;
-    if (exchange->job == NULL || websocket->closes != 0 ||
+    if (exchange->source.context == NULL || websocket->closes != 0 ||
         wslay_event_get_queued_msg_count(websocket->wslay) > 0) {
         return false;
     }

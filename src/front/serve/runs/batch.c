@@ -21,6 +21,9 @@
 
 /* ---- beginning ---- */
 
+static int next_piece(void *context, char **ret_text, size_t *ret_size);
+static void leave(void *context);
+
 static bool has_engine(const struct server *server)
 {
     struct cella_error unused;
@@ -66,7 +69,7 @@ void batch_pump(struct batch *batch)
 static void destroy(struct batch *batch)
 {
     if (batch->exchange != NULL) {
-        batch->exchange->batch = NULL;
+        exchange_forget(batch->exchange);
     }
     TAILQ_REMOVE(&batch->server->batches, batch, link);
     batch->server->batch_count--;
@@ -220,7 +223,8 @@ int batch_start(struct exchange *exchange, const char *json, size_t size, enum j
              serve_plural(batch->test_count));
     if (way != JOB_STAYS) {
         batch->exchange = exchange;
-        exchange->batch = batch;
+        exchange->source = (struct source){
+            .next = next_piece, .leave = leave, .context = batch, .is_resumed = true};
     }
     memcpy(ret_id, batch->id, ID_SIZE);
     batch->is_pumping = false;
@@ -298,14 +302,12 @@ static void finish(struct batch *batch)
     server_settle(server);
 }
 
-void batch_leave(struct batch *batch)
+static void leave(void *context)
 {
-    if (batch == NULL) {
-        return;
-    }
+    struct batch *batch = context;
     struct server *server = batch->server;
     if (batch->is_accepted && !batch->is_over) { /* who comes again with its key finds it */
-        batch->exchange->batch = NULL;
+        exchange_forget(batch->exchange);
         batch->exchange = NULL;
         batch->way = JOB_STAYS;
         return;
@@ -484,13 +486,14 @@ static int make_next(struct batch *batch, char **ret_text, size_t *ret_size)
                : make_event(BATCH_EVENT_RESULT, json, ret_text, ret_size);
 }
 
-int batch_next(struct batch *batch, char **ret_text, size_t *ret_size)
+static int next_piece(void *context, char **ret_text, size_t *ret_size)
 {
+    struct batch *batch = context;
     *ret_text = NULL;
     *ret_size = 0;
     /* Without memory the events end early, which their reader sees. */
     if (batch->told_end || make_next(batch, ret_text, ret_size) < 0) {
-        batch_leave(batch);
+        leave(batch);
         return 0;
     }
     return 1;

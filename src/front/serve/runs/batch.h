@@ -108,16 +108,10 @@ struct batch {
 };
 
 /* Begins one that the exchange asks for.  With JOB_STAYS nobody waits for it; then, and with an
- * Idempotency-Key, it is accepted: the history has it when this returns 0. */
+ * Idempotency-Key, it is accepted: the history has it when this returns 0.  When its exchange waits
+ * no more, one that was accepted goes on; else its runs are told to end. */
 int batch_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
                 char ret_id[ID_SIZE], struct cella_error *err) __attribute__((warn_unused_result));
-/* Its exchange waits no more: one that was accepted goes on, else its runs are told to end.
- * NULL is fine. */
-void batch_leave(struct batch *batch);
-
-/* The next event, as job_next() gives those of a run. */
-int batch_next(struct batch *batch, char **ret_text, size_t *ret_size);
-
 /* Ends the batch of that id, and that tenant unless it is NULL.  -1 when there is none. */
 int batch_cancel(struct server *server, const char *id, const char *tenant)
     __attribute__((warn_unused_result));

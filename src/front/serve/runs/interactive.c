@@ -178,7 +178,7 @@ void interactive_refuse(struct exchange *exchange, const struct cella_error *err
         text_size = asprintf(&text, "{\"type\":\"problem\",\"problem\":%.*s}", (int)size, problem);
         free(problem);
     }
-    job_leave(exchange->job);
+    exchange_leave(exchange);
     websocket_send(exchange, text_size > 0 ? text : NULL, text_size > 0 ? (size_t)text_size : 0);
     websocket_close(exchange,
                     error->kind == CELLA_ERROR_BUSY               ? WEBSOCKET_TRY_AGAIN
@@ -192,9 +192,9 @@ static void on_message(struct exchange *exchange, bool is_text, const char *data
     struct cella_error error;
     const char *id;
     int result;
-    if (exchange->job != NULL) {
-        result = is_text ? take_frame(exchange->job, data, size, &error)
-                         : job_write(exchange->job, data, size, &error);
+    struct job *job = job_of(exchange);
+    if (job != NULL) {
+        result = is_text ? take_frame(job, data, size, &error) : job_write(job, data, size, &error);
     } else if (server_check_ready(exchange->server, &error) < 0) {
         result = -1; /* it was when the client asked for the WebSocket */
     } else if (is_text) {

@@ -196,6 +196,30 @@ static void settle(struct job *job, const struct cella_result *result)
     }
 }
 
+/* ---- who waits for it ---- */
+
+static int next_piece(void *context, char **ret_text, size_t *ret_size)
+{
+    return job_next(context, ret_text, ret_size);
+}
+
+static void leave(void *context)
+{
+    job_leave(context);
+}
+
+static void wait_for(struct job *job, struct exchange *exchange)
+{
+    job->exchange = exchange;
+    exchange->source =
+        (struct source){.next = next_piece, .leave = leave, .context = job, .is_resumed = true};
+}
+
+struct job *job_of(const struct exchange *exchange)
+{
+    return exchange->source.leave == leave ? exchange->source.context : NULL;
+}
+
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
               const struct job_form *form, const char **ret_id, struct cella_error *err)
 {
@@ -230,8 +254,7 @@ int job_start(struct exchange *exchange, const char *json, size_t size, enum job
     (void)snprintf(exchange->run_id, sizeof(exchange->run_id), "%s", job->id);
     add(job);
     if (way != JOB_STAYS) {
-        job->exchange = exchange;
-        exchange->job = job;
+        wait_for(job, exchange);
     }
     *ret_id = job->id;
     if (way == JOB_STREAMS && job->has_begun) {
@@ -301,7 +324,7 @@ void job_destroy(struct job *job)
         server->waiting_count--;
     }
     if (job->exchange != NULL) {
-        job->exchange->job = NULL;
+        exchange_forget(job->exchange);
     }
     settle(job, NULL);
     exchange_count_waiting(server, job->tenant, job->waiting_bytes, 0);
@@ -342,7 +365,7 @@ void job_leave(struct job *job)
         return;
     }
     if (job->exchange != NULL) {
-        job->exchange->job = NULL;
+        exchange_forget(job->exchange);
     }
     job->exchange = NULL;
     job->is_left = true;

@@ -22,7 +22,7 @@ struct job;
 
 enum job_way {
     JOB_ANSWERS, /* its exchange gets the result when it has ended */
-    JOB_STREAMS, /* its exchange asks for one event after the other by job_next() */
+    JOB_STREAMS, /* its exchange gets one event after the other, as it takes them */
     JOB_TALKS,   /* likewise, as messages of a WebSocket, by which its input comes: job_write() */
     JOB_STAYS,   /* nobody waits: the result goes into the history */
     JOB_PART,    /* its owner is told: see job_start_part() */
@@ -86,10 +86,8 @@ void job_destroy(struct job *job);
 /* Nobody waits for it any more: its run is told to end, unless a key finds it (idempotency.h), and
  * remembered when it has. */
 void job_leave(struct job *job);
-
-/* The next event, malloc'ed, or none while nothing happens: *ret_size 0.  Returns 0, without one,
- * when all were given, and the job is gone; else 1. */
-int job_next(struct job *job, char **ret_text, size_t *ret_size);
+/* That the exchange waits for; NULL: it waits for none. */
+struct job *job_of(const struct exchange *exchange);
 
 /* Gives more standard input to a run of JOB_TALKS.  Its client is not read from while there is no
  * room for it. */

@@ -82,6 +82,10 @@ int job_put_into_history(const struct job *job, const struct cella_result *resul
 
 /* ---- job_events.c ---- */
 
+/* The next event, malloc'ed, or none while nothing happens: *ret_size 0.  Returns 0, without one,
+ * when all were given, and the job is gone; else 1. */
+int job_next(struct job *job, char **ret_text, size_t *ret_size);
+
 /* It has ended, and all of its output is held until its client has taken the last of it. */
 void job_wait_for_reader(struct job *job);
 

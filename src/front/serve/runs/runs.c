@@ -267,8 +267,8 @@ static int answer_search(struct exchange *exchange, const struct search_out *lik
     if (out->tenant != NULL) {
         (*count_of(out, true))++;
     }
-    const struct pieces pieces = {.next = next_part, .done = close_search, .context = out};
-    answer_pieces(exchange, type, &pieces);
+    const struct source source = {.next = next_part, .leave = close_search, .context = out};
+    answer_pieces(exchange, type, &source);
     return 0;
 }
 
