@@ -31,6 +31,18 @@ CELLA_API int cella_result_parse(const char *json, size_t size, struct cella_res
 CELLA_API int cella_result_short_json(const struct cella_result *result, char **ret_json,
                                       size_t *ret_size, struct cella_error *err);
 
+/* The JSON of a result a part at a time, each of a hundred kilobytes or a few, so that not all of it
+ * is held besides the result, which must stay until it is closed. */
+struct cella_result_parts;
+CELLA_API int cella_result_parts_open(const struct cella_result *result,
+                                      struct cella_result_parts **ret_parts,
+                                      struct cella_error *err);
+/* 1; 0, without one, behind the last; -1 when memory is short. */
+CELLA_API int cella_result_parts_next(struct cella_result_parts *parts, char **ret_json,
+                                      size_t *ret_size, struct cella_error *err);
+/* NULL is fine. */
+CELLA_API void cella_result_parts_close(struct cella_result_parts *parts);
+
 /* What a list of runs says of one: the result without output, files, diagnosis and protections. */
 CELLA_API int cella_result_summary_json(const struct cella_result *result, char **ret_json,
                                         size_t *ret_size, struct cella_error *err);
@@ -39,6 +51,10 @@ CELLA_API int cella_result_summary_json(const struct cella_result *result, char 
 
 /* The id that its result will have; it belongs to the run. */
 CELLA_API const char *cella_run_id(const struct cella_run *run);
+
+/* The result of a run that has ended, apart from it and from the engine: the run has none any more. */
+CELLA_API int cella_run_take_result(struct cella_run *run, struct cella_result **ret_result,
+                                    struct cella_error *err);
 
 /* What its policy lets a history keep of it, besides the summary. */
 #define CELLA_KEEP_CODE   1U /* the request */

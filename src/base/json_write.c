@@ -2,6 +2,7 @@
 #include "base/json_write.h"
 
 #include "base/base64.h"
+#include "base/json_parts.h"
 #include "base/units.h"
 #include "base/utf8.h"
 
@@ -36,6 +37,11 @@ static void add_value(struct json_writer *writer, const char *text)
 void json_write_init(struct json_writer *writer, struct buffer *out)
 {
     *writer = (struct json_writer){.out = out};
+}
+
+void json_write_init_parts(struct json_writer *writer, struct json_parts *parts)
+{
+    *writer = (struct json_writer){.out = &parts->text, .parts = parts};
 }
 
 void json_write_open(struct json_writer *writer, char bracket)
@@ -91,11 +97,6 @@ void json_write_thousandths(struct json_writer *writer, uint64_t value)
     add_value(writer, text);
 }
 
-void json_write_string(struct json_writer *writer, const char *string)
-{
-    json_write_text(writer, string, strlen(string));
-}
-
 /* One character that JSON does not take as it is. */
 /* Returns how many bytes it is, at most ESCAPE_SIZE. */
 static size_t escape(char character, char ret_escape[ESCAPE_SIZE])
@@ -124,7 +125,7 @@ static bool needs_escape(char character)
 }
 
 /* Valid UTF-8, a block at a time: a hundred megabytes of what needs escapes are to be had too. */
-static void add_escaped(struct json_writer *writer, const char *data, size_t size)
+static int add_escaped(struct buffer *out, const char *data, size_t size)
 {
     char block[ESCAPED_BLOCK * ESCAPE_SIZE];
     for (size_t offset = 0; offset < size;) {
@@ -138,24 +139,74 @@ static void add_escaped(struct json_writer *writer, const char *data, size_t siz
                 block[used++] = data[offset];
             }
         }
-        add(writer, block, used);
+        if (buffer_add(out, block, used) < 0) {
+            return -1;
+        }
     }
+    return 0;
+}
+
+int json_add_text(struct buffer *out, const char *data, size_t size)
+{
+    for (size_t offset = 0; offset < size;) {
+        size_t valid = utf8_valid_prefix(data + offset, size - offset);
+        if (add_escaped(out, data + offset, valid) < 0) {
+            return -1;
+        }
+        offset += valid;
+        if (offset < size) {
+            if (buffer_add(out, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT)) < 0) {
+                return -1;
+            }
+            offset += utf8_bad_length(data + offset, size - offset);
+        }
+    }
+    return 0;
+}
+
+int json_add_base64(struct buffer *out, const char *data, size_t size)
+{
+    const size_t encoded = base64_encoded_size(size);
+    char *room = buffer_reserve(out, encoded);
+    if (room == NULL) {
+        return -1;
+    }
+    base64_encode(data, size, room);
+    buffer_commit(out, encoded);
+    return 0;
+}
+
+enum string_form { STRING_TEXT, STRING_BASE64 };
+
+/* Of a long one the quotes, between which it is written when its turn comes. */
+static void write_string(struct json_writer *writer, enum string_form form, const char *data,
+                         size_t size, bool may_be_long)
+{
+    const bool is_long = may_be_long && writer->parts != NULL && size >= JSON_LONG_MIN;
+    begin(writer);
+    add(writer, "\"", 1);
+    if (!writer->failed) {
+        const int added = is_long ? json_parts_add(writer->parts, data, size, form == STRING_BASE64)
+                          : form == STRING_BASE64 ? json_add_base64(writer->out, data, size)
+                                                  : json_add_text(writer->out, data, size);
+        writer->failed = added < 0;
+    }
+    add(writer, "\"", 1);
+}
+
+void json_write_string(struct json_writer *writer, const char *string)
+{
+    write_string(writer, STRING_TEXT, string, strlen(string), false);
 }
 
 void json_write_text(struct json_writer *writer, const char *data, size_t size)
 {
-    begin(writer);
-    add(writer, "\"", 1);
-    for (size_t offset = 0; offset < size && !writer->failed;) {
-        size_t valid = utf8_valid_prefix(data + offset, size - offset);
-        add_escaped(writer, data + offset, valid);
-        offset += valid;
-        if (offset < size) {
-            add(writer, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
-            offset += utf8_bad_length(data + offset, size - offset);
-        }
-    }
-    add(writer, "\"", 1);
+    write_string(writer, STRING_TEXT, data, size, true);
+}
+
+void json_write_base64(struct json_writer *writer, const char *data, size_t size)
+{
+    write_string(writer, STRING_BASE64, data, size, true);
 }
 
 void json_write_string_or_null(struct json_writer *writer, const char *string)
@@ -171,19 +222,4 @@ void json_write_member(struct json_writer *writer, const char *key, const char *
 {
     json_write_key(writer, key);
     json_write_string_or_null(writer, string);
-}
-
-void json_write_base64(struct json_writer *writer, const char *data, size_t size)
-{
-    begin(writer);
-    add(writer, "\"", 1);
-    size_t encoded = base64_encoded_size(size);
-    char *room = writer->failed ? NULL : buffer_reserve(writer->out, encoded);
-    if (room == NULL) {
-        writer->failed = true;
-        return;
-    }
-    base64_encode(data, size, room);
-    buffer_commit(writer->out, encoded);
-    add(writer, "\"", 1);
 }

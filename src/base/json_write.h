@@ -12,13 +12,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct json_parts;
+
 struct json_writer {
     struct buffer *out;
+    struct json_parts *parts; /* whose text `out` is: then long texts are theirs; NULL: none */
     bool failed;
     bool comma; /* the next value or key is not the first of its object or array */
 };
 
 void json_write_init(struct json_writer *writer, struct buffer *out);
+/* For JSON that is given part by part. */
+void json_write_init_parts(struct json_writer *writer, struct json_parts *parts);
 
 void json_write_open(struct json_writer *writer, char bracket);  /* '{' or '[' */
 void json_write_close(struct json_writer *writer, char bracket); /* '}' or ']' */
@@ -38,5 +43,10 @@ void json_write_string_or_null(struct json_writer *writer, const char *string);
 void json_write_member(struct json_writer *writer, const char *key, const char *string);
 /* The bytes in base64, as a string. */
 void json_write_base64(struct json_writer *writer, const char *data, size_t size);
+
+/* What json_write_text() and json_write_base64() put between the quotes.  -1 when memory is
+ * short. */
+int json_add_text(struct buffer *out, const char *data, size_t size) MUST_CHECK;
+int json_add_base64(struct buffer *out, const char *data, size_t size) MUST_CHECK;
 
 #endif

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 
 #include <cella/cella.h>
+#include <cella/wire.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -360,7 +361,7 @@ void cella_run_cancel(struct cella_run *run)
 
 const struct cella_result *cella_run_result(const struct cella_run *run)
 {
-    return run->done ? &run->result : NULL;
+    return run->done && run->result.data != NULL ? &run->result : NULL;
 }
 
 void cella_run_free(struct cella_run *run)
@@ -380,6 +381,16 @@ static int wrap_result(struct result *data, struct cella_result **ret_result,
     return 0;
 }
 
+int cella_run_take_result(struct cella_run *run, struct cella_result **ret_result,
+                          struct cella_error *err)
+{
+    if (wrap_result(run->result.data, ret_result, err) < 0) {
+        return -1;
+    }
+    run->result.data = NULL;
+    return 0;
+}
+
 int cella_run(struct cella_engine *engine, const struct cella_request *request,
               struct cella_result **ret_result, struct cella_error *err)
 {
@@ -395,8 +406,7 @@ int cella_run(struct cella_engine *engine, const struct cella_request *request,
         result = engine_step(engine, -1, err);
     }
     if (result == 0) {
-        result = wrap_result(run->result.data, ret_result, err);
-        run->result.data = result == 0 ? NULL : run->result.data;
+        result = cella_run_take_result(run, ret_result, err);
     }
     run_free(run);
     return result;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/utf8.h"
 #include "engine/engine.h"
 
 #include <assert.h>
@@ -195,6 +196,9 @@ static void keep_output(struct stage *stage, enum result_stream stream, size_t s
     size_t offset = data->kept.size;
     buffer_commit(&data->kept, size);
     data->total_bytes += size;
+    /* Bit by bit: of a hundred megabytes at the end it would take long. */
+    data->valid_bytes +=
+        utf8_valid_prefix(data->kept.data + data->valid_bytes, data->kept.size - data->valid_bytes);
     run_output(stage->run, stream, offset, size);
 }
 

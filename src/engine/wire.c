@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/json_parts.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
 #include "engine/engine.h"
@@ -72,6 +73,56 @@ int cella_result_short_json(const struct cella_result *result, char **ret_json, 
     }
     buffer_init(&out, 0);
     return give(&out, result_short_to_json(result->data, &out, err), ret_json, ret_size);
+}
+
+struct cella_result_parts {
+    struct json_parts json;
+};
+
+int cella_result_parts_open(const struct cella_result *result,
+                            struct cella_result_parts **ret_parts, struct cella_error *err)
+{
+    struct cella_result_parts *parts = malloc(sizeof(*parts));
+    if (parts == NULL) {
+        return error_set_memory(err);
+    }
+    json_parts_init(&parts->json);
+    int made;
+    if (result->json == NULL) {
+        made = result_to_parts(result->data, &parts->json, err);
+    } else {
+        made = buffer_add(&parts->json.text, result->json, result->json_size);
+        made = made < 0 ? error_set_memory(err) : 0;
+    }
+    if (made < 0) {
+        cella_result_parts_close(parts);
+        return -1;
+    }
+    *ret_parts = parts;
+    return 0;
+}
+
+int cella_result_parts_next(struct cella_result_parts *parts, char **ret_json, size_t *ret_size,
+                            struct cella_error *err)
+{
+    struct buffer out;
+    buffer_init(&out, 0);
+    const int more = json_parts_next(&parts->json, &out);
+    if (more <= 0) {
+        buffer_done(&out);
+        return more < 0 ? error_set_memory(err) : 0;
+    }
+    *ret_json = out.data;
+    *ret_size = out.size;
+    return 1;
+}
+
+void cella_result_parts_close(struct cella_result_parts *parts)
+{
+    if (parts != NULL) {
+        json_parts_done(&parts->json);
+        free(parts);
+    }
 }
 
 int cella_result_summary_json(const struct cella_result *result, char **ret_json, size_t *ret_size,

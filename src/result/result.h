@@ -6,6 +6,7 @@
 
 #include "base/attributes.h"
 #include "base/buffer.h"
+#include "base/json_parts.h"
 #include "request/spec.h"
 #include "result/status.h"
 
@@ -21,6 +22,7 @@ enum result_stream { RESULT_STDOUT, RESULT_STDERR };
 /* One standard stream of the program. */
 struct result_stream_data {
     struct buffer kept;   /* the first `limit` bytes */
+    size_t valid_bytes;   /* at their start, that are known to be UTF-8 */
     uint64_t total_bytes; /* written by the program in all */
     bool truncated;
 };
@@ -153,6 +155,10 @@ int result_to_json(const struct result *result, struct buffer *out,
 #define RESULT_SHORT_BYTES ((size_t)16 << 10) /* of a stream */
 int result_short_to_json(const struct result *result, struct buffer *out,
                          struct cella_error *err) MUST_CHECK;
+
+/* The same part by part, where the result stays as it is until the last one is given. */
+int result_to_parts(const struct result *result, struct json_parts *parts,
+                    struct cella_error *err) MUST_CHECK;
 
 /* The same for a list of runs: without output, files, diagnosis and protections. */
 int result_summary_to_json(const struct result *result, struct buffer *out,

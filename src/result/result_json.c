@@ -166,7 +166,9 @@ static struct text_view view_stream(const struct result_stream_data *stream,
 {
     struct text_view view = {.data = stream->kept.data, .size = stream->kept.size};
     size_t text_size = stream->truncated ? utf8_cut(view.data, view.size) : view.size;
-    view.base64 = text_errors == SPEC_TEXT_BASE64 && !utf8_is_valid(view.data, text_size);
+    const size_t known = stream->valid_bytes; /* none of a character that the end cuts */
+    view.base64 = text_errors == SPEC_TEXT_BASE64 && text_size > known &&
+                  !utf8_is_valid(view.data + known, text_size - known);
     if (!view.base64) {
         view.size = text_size;
     }
@@ -456,17 +458,29 @@ static int end_result(struct json_writer *writer, struct cella_error *err)
     return 0;
 }
 
-int result_to_json(const struct result *result, struct buffer *out, struct cella_error *err)
+static int write_result(struct json_writer *writer, const struct result *result,
+                        struct cella_error *err)
 {
     const struct result_stage *stage = &result->run;
     struct text_view views[] = {view_stream(&stage->streams[RESULT_STDOUT], result->text_errors),
                                 view_stream(&stage->streams[RESULT_STDERR], result->text_errors)};
-    struct json_writer json;
-    struct json_writer *writer = &json;
-    json_write_init(writer, out);
     json_write_open(writer, '{');
     RESULT_FIELDS(WRITE_FIELD)
     return end_result(writer, err);
+}
+
+int result_to_json(const struct result *result, struct buffer *out, struct cella_error *err)
+{
+    struct json_writer writer;
+    json_write_init(&writer, out);
+    return write_result(&writer, result, err);
+}
+
+int result_to_parts(const struct result *result, struct json_parts *parts, struct cella_error *err)
+{
+    struct json_writer writer;
+    json_write_init_parts(&writer, parts);
+    return write_result(&writer, result, err);
 }
 
 /* ---- the short form ---- */

@@ -1,5 +1,6 @@
 /* JSON from outside: what is refused and where, and JSON written: what a reader gets back. */
 #include "base/json.h"
+#include "base/json_parts.h"
 #include "base/json_write.h"
 
 #include <setjmp.h>
@@ -306,6 +307,66 @@ static void test_a_full_buffer(void **state)
     }
 }
 
+/* Texts of all sizes around those of parts, and bytes that are none, at every place near a cut. */
+static void write_many(struct json_writer *writer, const char *data, size_t shift)
+{
+    json_write_open(writer, '{');
+    json_write_key(writer, "short");
+    json_write_text(writer, data, JSON_LONG_MIN - 1);
+    json_write_key(writer, "text");
+    json_write_text(writer, data + shift, 3 * JSON_PART_SIZE);
+    json_write_key(writer, "list");
+    json_write_open(writer, '[');
+    json_write_text(writer, data + shift, JSON_PART_SIZE + 1);
+    json_write_text(writer, data + shift, JSON_PART_SIZE);
+    json_write_text(writer, data, JSON_LONG_MIN);
+    json_write_close(writer, ']');
+    json_write_key(writer, "bytes");
+    json_write_base64(writer, data + shift, 2 * JSON_PART_SIZE + shift);
+    json_write_close(writer, '}');
+}
+
+static void test_parts_are_the_whole(void **state)
+{
+    static const char *const patterns[] = {
+        "a",    "\"\n",     "\xc3\xa4",     "\xe2\x82\xac",    "\xf0\x9f\x98\x80",
+        "\x80", "\xe2\x82", "\xf0\x9f\x98", "\xe2\x82\xac\xff"};
+    static char data[4 * JSON_PART_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        for (size_t k = 0; k < sizeof(data); k++) {
+            data[k] = patterns[i][k % strlen(patterns[i])];
+        }
+        for (size_t shift = 0; shift < 4; shift++) {
+            struct buffer whole, joined;
+            struct json_parts parts;
+            struct json_writer writer;
+            int more;
+            buffer_init(&whole, 0);
+            buffer_init(&joined, 0);
+            json_parts_init(&parts);
+            json_write_init(&writer, &whole);
+            write_many(&writer, data, shift);
+            assert_false(writer.failed);
+            json_write_init_parts(&writer, &parts);
+            write_many(&writer, data, shift);
+            assert_false(writer.failed);
+            assert_true(parts.text.size < 2 * JSON_LONG_MIN * 6);
+            do {
+                const size_t before = joined.size;
+                more = json_parts_next(&parts, &joined);
+                assert_true(more >= 0 && joined.size - before <= (size_t)6 * JSON_PART_SIZE);
+                assert_true(more == 0 || joined.size > before);
+            } while (more > 0);
+            assert_int_equal(joined.size, whole.size);
+            assert_memory_equal(joined.data, whole.data, whole.size);
+            json_parts_done(&parts);
+            buffer_done(&joined);
+            buffer_done(&whole);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_replaces_what_is_no_text),
         cmocka_unit_test(test_any_bytes_give_good_json),
         cmocka_unit_test(test_a_full_buffer),
+        cmocka_unit_test(test_parts_are_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,60 @@ static void test_the_short_form_of_a_result(void **state)
     result_destroy(made.data);
 }
 
+/* Part by part it is the same, made here or read. */
+static void is_whole_in_parts(const struct cella_result *result)
+{
+    struct cella_result_parts *parts = NULL;
+    struct cella_error err;
+    struct buffer joined;
+    char *json = NULL, *part = NULL;
+    size_t size, part_size;
+    buffer_init(&joined, 0);
+    assert_int_equal(cella_result_json(result, &json, &size, &err), 0);
+    assert_int_equal(cella_result_parts_open(result, &parts, &err), 0);
+    unsigned count = 0;
+    while (cella_result_parts_next(parts, &part, &part_size, &err) > 0) {
+        assert_int_equal(buffer_add(&joined, part, part_size), 0);
+        free(part);
+        count++;
+    }
+    assert_true(count > 2);
+    assert_int_equal(joined.size, size);
+    assert_memory_equal(joined.data, json, size);
+    cella_result_parts_close(parts);
+    buffer_done(&joined);
+    free(json);
+}
+
+static void test_a_result_comes_in_parts(void **state)
+{
+    (void)state;
+    struct result *data = full_result();
+    struct cella_result made = {.data = data};
+    struct cella_result *read = NULL;
+    struct buffer *out = &data->run.streams[RESULT_STDOUT].kept;
+    struct cella_error err;
+    char *json = NULL;
+    size_t size;
+    data->interleave = true;
+    for (unsigned i = 0; i < 100000; i++) {
+        assert_int_equal(buffer_add_string(out, "\xe2\x82\xac"), 0);
+    }
+    data->chunks = calloc(1, sizeof(*data->chunks));
+    assert_non_null(data->chunks);
+    data->chunks[0] = (struct result_chunk){.stream = RESULT_STDOUT, .offset = 1, .size = 200000};
+    data->chunk_count = 1;
+    is_whole_in_parts(&made); /* base64: it begins with no text */
+    data->text_errors = SPEC_TEXT_REPLACE;
+    is_whole_in_parts(&made);
+    assert_int_equal(cella_result_json(&made, &json, &size, &err), 0);
+    assert_int_equal(cella_result_parse(json, size, &read, &err), 0);
+    is_whole_in_parts(read);
+    free(json);
+    cella_result_destroy(read);
+    result_destroy(data);
+}
+
 static void test_a_refusal_goes_round(void **state)
 {
     (void)state;
@@ -420,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_code_that_is_not_text_is_refused),
         cmocka_unit_test(test_a_result_goes_round),
         cmocka_unit_test(test_the_short_form_of_a_result),
+        cmocka_unit_test(test_a_result_comes_in_parts),
         cmocka_unit_test(test_a_refusal_goes_round),
         cmocka_unit_test(test_what_is_no_result_is_refused),
         cmocka_unit_test(test_pieces_of_output),
