@@ -31,8 +31,8 @@ CELLA_API int cella_result_parse(const char *json, size_t size, struct cella_res
 CELLA_API int cella_result_short_json(const struct cella_result *result, char **ret_json,
                                       size_t *ret_size, struct cella_error *err);
 
-/* The JSON of a result a part at a time, each of a hundred kilobytes or a few, so that not all of it
- * is held besides the result, which must stay until it is closed. */
+/* The JSON of a result in parts of some hundred kilobytes at most, so that not all of it is held
+ * besides the result, which must stay until they are closed. */
 struct cella_result_parts;
 CELLA_API int cella_result_parts_open(const struct cella_result *result,
                                       struct cella_result_parts **ret_parts,
@@ -52,7 +52,8 @@ CELLA_API int cella_result_summary_json(const struct cella_result *result, char 
 /* The id that its result will have; it belongs to the run. */
 CELLA_API const char *cella_run_id(const struct cella_run *run);
 
-/* The result of a run that has ended, apart from it and from the engine: the run has none any more. */
+/* The result of a run that has ended, which is the caller's then; the run has none any more, and is
+ * to be freed. */
 CELLA_API int cella_run_take_result(struct cella_run *run, struct cella_result **ret_result,
                                     struct cella_error *err);
 

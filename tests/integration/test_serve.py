@@ -155,6 +155,59 @@ def test_a_large_result_comes_whole_to_a_slow_reader(server):
     assert len(json.loads(data)["stdout"]) == 20_000_001
 
 
+MUCH = {"language": "python", "code": "print('é\"\\t' * 12_000_000, end='')",
+        "limits": {"stdout_bytes": 64 << 20, "wall_ms": 60000}}
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+@pytest.mark.parametrize("rate", ["1G", "20M"])
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_large_result_holds_up_nobody(version, rate, accept, tmp_path):
+    """Its JSON is made bit by bit: others are answered, and it is never held as a whole."""
+    with Server() as server:
+        assert server.run(language="python", code="1")[0] == 200
+        before, most, slowest = server.memory(), 0, 0
+        got = tmp_path / "got"
+        with subprocess.Popen(["curl", "-s", version, "--limit-rate", rate, "-o", got, "-d", json.dumps(MUCH),
+                               "-H", "Content-Type: application/json", "-H", f"Accept: {accept}",
+                               f"http://127.0.0.1:{server.port}/v1/runs"]) as curl:
+            while curl.poll() is None:
+                begun = time.monotonic()
+                assert server.ask("GET", "/healthz")[0] == 200
+                slowest = max(slowest, time.monotonic() - begun)
+                most = max(most, server.memory())
+                time.sleep(0.005)
+        assert curl.returncode == 0
+        text = got.read_text()
+        if accept == "text/event-stream":
+            text = text.rpartition("event: result\ndata: ")[2]
+            assert text.endswith("}\n\n")
+        assert valid(json.loads(text))["stdout"] == 'é"\t' * 12_000_000
+        assert most - before < 100_000_000
+        assert slowest < 1
+
+
+def test_a_large_result_by_http_1_0_ends_with_its_connection(server):
+    body = json.dumps(MUCH)
+    got = answer_to(server, f"POST /v1/runs HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                            f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    head, _, body = got.partition("\r\n\r\n")
+    assert "Connection: close" in head and "Transfer-Encoding" not in head
+    assert json.loads(body)["stdout"] == 'é"\t' * 12_000_000
+
+
+def test_a_client_that_leaves_a_large_result(server):
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            body = json.dumps(MUCH)
+            connection.sendall(f"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            assert b"Transfer-Encoding: chunked" in connection.recv(1000)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert server.run(language="bash", code="echo 1")[2]["stdout"] == "1\n"
+    wait_until(server.is_idle)
+
+
 def test_over_the_unix_socket(server):
     status, _, result = server.run(UnixConnection(server.socket), language="bash", code="echo 1")
     assert (status, result["stdout"]) == (200, "1\n")

@@ -217,7 +217,7 @@ static int check_call(struct exchange *exchange, const struct session *session, 
     return serve_hint(err, "come again when some have ended");
 }
 
-/* Nobody waits for it any more.  It is not begun, or goes on to its end, for what comes behind it. */
+/* Nobody waits for it any more.  It is not begun, or goes on, for what comes behind it. */
 static void leave_cell(void *context)
 {
     struct execute_cell *cell = context;

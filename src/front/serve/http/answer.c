@@ -212,6 +212,7 @@ void answer_websocket(struct exchange *exchange, const char *accept)
 void answer_pieces(struct exchange *exchange, const char *type, const struct source *source)
 {
     exchange->source = *source;
+    exchange_count_waiting(exchange->server, exchange->tenant, 0, source->held);
     begin(exchange, 200, type);
     exchange->answer.has_pieces = strcmp(exchange->head.method, "HEAD") != 0;
     exchange->answer.is_framed = true;

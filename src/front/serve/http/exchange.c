@@ -71,6 +71,7 @@ void exchange_leave(struct exchange *exchange)
     const struct source source = exchange->source;
     if (source.context != NULL) {
         source.leave(source.context);
+        exchange_count_waiting(exchange->server, exchange->tenant, source.held, 0);
         exchange_forget(exchange);
     }
 }

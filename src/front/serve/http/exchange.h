@@ -47,6 +47,7 @@ struct source {
     /* It calls exchange_resume() when there is another piece; else it is asked again in the next
      * turn. */
     bool is_resumed;
+    size_t held; /* bytes that wait with it to be taken, besides its pieces */
 };
 
 struct answer {
@@ -118,6 +119,11 @@ void exchange_late(struct exchange *exchange);
 /* The next piece of an answer that is made bit by bit, in the place of the one before; it may be
  * empty, when there is none yet: see source.is_resumed.  False: that was all. */
 bool exchange_next_piece(struct exchange *exchange);
+/* What is held as long as the client has not taken all of the answer, but for small change. */
+static inline size_t exchange_held(const struct exchange *exchange)
+{
+    return exchange->answer.body_size + exchange->source.held;
+}
 
 /* ---- for those who answer ---- */
 

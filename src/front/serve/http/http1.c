@@ -304,7 +304,7 @@ static int send_some(struct exchange *exchange)
 static bool is_slow(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
-    if (!connection_is_slow(connection, exchange->answer.body_size)) {
+    if (!connection_is_slow(connection, exchange_held(exchange))) {
         return false;
     }
     const struct log_about about = exchange_about(exchange);

@@ -471,7 +471,7 @@ static void check_time(struct http2 *http2, struct exchange *exchange, uint64_t 
         (exchange->state == EXCHANGE_BODY && age > EXCHANGE_BODY_MS)) {
         exchange_late(exchange);
     } else if (exchange->state == EXCHANGE_ANSWERING && !exchange->waits &&
-               uptake_is_slow(&exchange->uptake, exchange->taken, exchange->answer.body_size)) {
+               uptake_is_slow(&exchange->uptake, exchange->taken, exchange_held(exchange))) {
         const struct log_about about = exchange_about(exchange);
         log_write(LOG_LEVEL_INFO, &about, "a client takes its answer too slowly");
         IGNORE(nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream,

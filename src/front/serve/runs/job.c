@@ -27,8 +27,6 @@ static void on_compiler_output(void *context, struct cella_run *run, enum cella_
 static void on_done(void *context, struct cella_run *run);
 static void on_begun(void *context, struct cella_run *run);
 static void on_compiled(void *context, struct cella_run *run);
-static void answer(struct exchange *exchange, const struct cella_result *result,
-                   const void *context);
 
 static struct log_about about_job(const struct job *job)
 {
@@ -110,6 +108,7 @@ static void free_job(struct job *job)
     cella_run_free(job->run);
     cella_request_destroy(job->again);
     cella_result_destroy(job->lost);
+    cella_result_parts_close(job->parts);
     free(job->form.context);
     free(job->request);
     free(job->input);
@@ -223,7 +222,7 @@ struct job *job_of(const struct exchange *exchange)
 int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
               const struct job_form *form, const char **ret_id, struct cella_error *err)
 {
-    static const struct job_form own = {.answer = answer};
+    static const struct job_form own = {.answer = NULL};
     struct server *server = exchange->server;
     struct job *job = calloc(1, sizeof(*job));
     form = form != NULL ? form : &own;
@@ -498,10 +497,8 @@ int job_check_room(const struct exchange *exchange, size_t size, struct cella_er
 }
 
 /* The whole result, or what went wrong on our side. */
-static void answer(struct exchange *exchange, const struct cella_result *result,
-                   const void *context)
+static void answer(struct exchange *exchange, const struct cella_result *result)
 {
-    (void)context;
     const struct cella_error *error = cella_result_error(result);
     struct cella_error failure;
     char *json;
@@ -537,11 +534,20 @@ void job_finish(struct job *job, const struct cella_result *result)
     const struct log_about about = about_job(job);
     log_write(LOG_LEVEL_INFO, &about, "%s %s", job->id, cella_result_status(result));
     report_ended(server, &job->record, job->id, job->run, result);
-    if (job->way == JOB_ANSWERS && !job->is_left) {
+    const bool answers = job->way == JOB_ANSWERS && !job->is_left;
+    const bool is_large = answers && job->form.answer == NULL &&
+                          job_result_size(result) >= JOB_LARGE_MIN &&
+                          cella_result_error(result)->kind == CELLA_ERROR_NONE;
+    if (answers && job->form.answer != NULL) {
         job->form.answer(job->exchange, result, job->form.context);
+    } else if (answers && !is_large) {
+        answer(job->exchange, result);
     }
     if (job_put_into_history(job, result, &err) < 0) {
         log_write(LOG_LEVEL_ERROR, &about, "%s is not remembered: %s", job->id, err.text);
+    }
+    if (is_large) {
+        job_answer_large(job);
     }
     if (job->way == JOB_STREAMS && !job->is_left && !job->has_begun) {
         answer_events(job->exchange); /* it was told to end while it waited */

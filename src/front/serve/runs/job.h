@@ -34,7 +34,8 @@ enum job_way job_way_of(const struct http_head *head);
 /* What is told in another form than Cella's own: of JOB_ANSWERS the answer, of JOB_TALKS the
  * rest. */
 struct job_form {
-    /* Answers the exchange; the result may also be that of a failure of ours. */
+    /* Answers the exchange; the result may also be that of a failure of ours.  NULL: it is the
+     * answer. */
     void (*answer)(struct exchange *exchange, const struct cella_result *result,
                    const void *context);
     /* The message for an event, malloc'ed, from its JSON.  -1 when memory is short. */

@@ -3,7 +3,6 @@
 #include "front/serve/http/exchange.h"
 #include "front/serve/runs/job_inside.h"
 
-#include <cella/wire.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,11 +141,42 @@ static int make_started(struct job *job, char **ret_text, size_t *ret_size)
     return size < 0 ? -1 : make_event(job, EVENT_STARTED, json, (size_t)size, ret_text, ret_size);
 }
 
+static int make_text(const char *text, char **ret_text, size_t *ret_size)
+{
+    *ret_text = strdup(text);
+    *ret_size = strlen(text);
+    return *ret_text != NULL ? 0 : -1;
+}
+
+/* A message of a WebSocket is one piece. */
+static bool is_in_parts(const struct job *job)
+{
+    return job->way == JOB_STREAMS && job_result_size(job->result) >= JOB_LARGE_MIN;
+}
+
+static int make_next_part(struct job *job, char **ret_text, size_t *ret_size)
+{
+    struct cella_error unused;
+    const int more = cella_result_parts_next(job->parts, ret_text, ret_size, &unused);
+    if (more != 0) {
+        return more < 0 ? -1 : 0;
+    }
+    job->step = JOB_OVER;
+    return make_text(sse_form.end, ret_text, ret_size);
+}
+
 static int make_result(struct job *job, char **ret_text, size_t *ret_size)
 {
     struct cella_error err;
     char *json;
     size_t size;
+    if (is_in_parts(job)) {
+        job->step = JOB_RESULT;
+        return cella_result_parts_open(job->result, &job->parts, &err) < 0
+                   ? -1
+                   : make_text("event: result\ndata: ", ret_text, ret_size);
+    }
+    job->step = JOB_OVER;
     if (cella_result_json(job->result, &json, &size, &err) < 0) {
         return -1;
     }
@@ -173,13 +203,15 @@ static int make_next(struct job *job, char **ret_text, size_t *ret_size)
         job->step = job->form.compiled != NULL ? JOB_COMPILER : JOB_OUTPUT;
         return make_started(job, ret_text, ret_size);
     }
+    if (job->step == JOB_RESULT) {
+        return make_next_part(job, ret_text, ret_size);
+    }
     if (job->step == JOB_COMPILER) {
         result = make_of_compiler(job, ret_text, ret_size);
     } else {
         result = make_output(job, &job->program, job->is_done, ret_text, ret_size);
     }
     if (result == 0 && *ret_size == 0 && job->is_done) {
-        job->step = JOB_OVER;
         result = make_result(job, ret_text, ret_size);
     }
     return result;

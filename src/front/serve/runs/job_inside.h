@@ -8,8 +8,9 @@
 #include "front/serve/server.h"
 
 #include <cella/repeat.h>
+#include <cella/wire.h>
 
-enum job_step { JOB_STARTED, JOB_COMPILER, JOB_OUTPUT, JOB_OVER };
+enum job_step { JOB_STARTED, JOB_COMPILER, JOB_OUTPUT, JOB_RESULT, JOB_OVER };
 
 /* What is told of the output of a stage, by stream. */
 struct job_output {
@@ -50,8 +51,9 @@ struct job {
     bool is_left;       /* nobody waits for it any more */
     enum job_step step; /* what is to be told next */
     struct job_output compiler, program;
-    uint64_t pieces; /* of output, so far: the clock of their `since` */
-    char *input;     /* bytes of standard input that wait for room */
+    uint64_t pieces;                  /* of output, so far: the clock of their `since` */
+    struct cella_result_parts *parts; /* at JOB_RESULT: of a large one */
+    char *input;                      /* bytes of standard input that wait for room */
     size_t input_size;
     bool closes_stdin; /* behind them nothing comes */
 };
@@ -88,6 +90,15 @@ int job_next(struct job *job, char **ret_text, size_t *ret_size);
 
 /* It has ended, and all of its output is held until its client has taken the last of it. */
 void job_wait_for_reader(struct job *job);
+
+/* ---- job_large.c ---- */
+
+/* Bytes of a result from which on it is not told in one piece. */
+#define JOB_LARGE_MIN ((size_t)1 << 20)
+/* What its JSON has of the program: its output and files. */
+size_t job_result_size(const struct cella_result *result);
+/* Answers with the result part by part, as its client takes it; it is the answer's then. */
+void job_answer_large(struct job *job);
 
 /* ---- job_again.c ---- */
 
