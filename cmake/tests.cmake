@@ -109,10 +109,10 @@ target_link_options(fuzz_connection PRIVATE ${WRAPPED})
 # Of this connection the routes and the jobs are stand-ins too: what they do and when is a test's.
 set(TRANSPORT_SOURCES fuzz/transport.c)
 foreach(name http/answer http/connection http/exchange fail http/http http/http1 http/http2
-        runs/interactive http/tls http/trace http/websocket)
+        http/http2_head runs/interactive http/tls http/trace http/websocket)
     list(APPEND TRANSPORT_SOURCES src/front/serve/${name}.c)
 endforeach()
-foreach(target fuzz_transport test_connection)
+foreach(target fuzz_transport test_connection test_http2)
     target_sources(${target} PRIVATE ${TRANSPORT_SOURCES})
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(${target} PRIVATE ${OPENSSL_LIBRARIES} ${WSLAY_LIBRARIES}

@@ -31,6 +31,7 @@
 /* Turns in which something happened, one after the other. */
 #define TURNS_MAX 4096U
 #define READ_MAX  65536U
+#define BEGUN_MAX 8U /* jobs, in a turn */
 #define TEN(text) text text text text text text text text text text
 
 struct loop_watch {
@@ -47,10 +48,7 @@ struct job {
     TAILQ_ENTRY(job) link;
     struct exchange *exchange;
     enum job_way way;
-    bool is_left;
-    bool is_done;
-    bool is_told;
-    bool takes_no_more;
+    bool is_left, is_done, is_told, takes_no_more;
     unsigned lines; /* written and not yet told */
     size_t input_size;
 };
@@ -62,6 +60,7 @@ static struct {
     uint64_t now_ms;
     bool takes_input;
     unsigned crowd; /* requests of others */
+    unsigned begun; /* jobs, in this turn */
 } world;
 
 /* ---- the loop ---- */
@@ -113,6 +112,7 @@ static bool is_ready(short events)
 static bool turn(void)
 {
     struct loop_watch *watch = &world.watch;
+    world.begun = 0;
     if (is_ready(watch->is_reading ? POLLIN : POLLRDHUP)) {
         char *data = malloc(READ_MAX); /* of its own, so that the sanitizer sees its end */
         assert(data != NULL);
@@ -244,38 +244,6 @@ void log_write(enum log_level level, const struct log_about *about, const char *
 
 /* ---- jobs ---- */
 
-static int next_line(void *context, char **ret_text, size_t *ret_size);
-static void leave(void *context);
-
-static struct job *begin(struct exchange *exchange, enum job_way way)
-{
-    struct job *job = calloc(1, sizeof(*job));
-    assert(job != NULL);
-    *job = (struct job){.exchange = exchange, .way = way};
-    TAILQ_INSERT_TAIL(&world.server.jobs, job, link);
-    world.server.job_count++;
-    exchange->source =
-        (struct source){.next = next_line, .leave = leave, .context = job, .is_resumed = true};
-    return job;
-}
-
-struct job *job_of(const struct exchange *exchange)
-{
-    return exchange->source.leave == leave ? exchange->source.context : NULL;
-}
-
-int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
-              const struct job_form *form, const char **ret_id, struct cella_error *err)
-{
-    (void)form;
-    if (size > 0 && json[0] == '!') {
-        return serve_fail(err, CELLA_ERROR_CALLER, "it begins with '!'");
-    }
-    *ret_id = "job";
-    (void)begin(exchange, way);
-    return 0;
-}
-
 void job_destroy(struct job *job)
 {
     if (job != NULL) {
@@ -318,6 +286,35 @@ static int next_line(void *context, char **ret_text, size_t *ret_size)
         job->lines -= job->lines > 0;
     }
     return 1;
+}
+
+static void begin(struct exchange *exchange, enum job_way way)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    assert(job != NULL);
+    *job = (struct job){.exchange = exchange, .way = way};
+    TAILQ_INSERT_TAIL(&world.server.jobs, job, link);
+    world.server.job_count++;
+    assert(++world.begun <= BEGUN_MAX);
+    exchange->source =
+        (struct source){.next = next_line, .leave = leave, .context = job, .is_resumed = true};
+}
+
+struct job *job_of(const struct exchange *exchange)
+{
+    return exchange->source.leave == leave ? exchange->source.context : NULL;
+}
+
+int job_start(struct exchange *exchange, const char *json, size_t size, enum job_way way,
+              const struct job_form *form, const char **ret_id, struct cella_error *err)
+{
+    (void)form;
+    if (size > 0 && json[0] == '!') {
+        return serve_fail(err, CELLA_ERROR_CALLER, "it begins with '!'");
+    }
+    *ret_id = "job";
+    begin(exchange, way);
+    return 0;
 }
 
 int job_write(struct job *job, const void *data, size_t size, struct cella_error *err)
@@ -481,9 +478,9 @@ void routes_handle(struct exchange *exchange)
         exchange->contract = &contract;
         answer_bytes(exchange, 3);
     } else if (strcmp(path, "/run") == 0) {
-        (void)begin(exchange, JOB_ANSWERS);
+        begin(exchange, JOB_ANSWERS);
     } else if (strcmp(path, "/events") == 0) {
-        (void)begin(exchange, JOB_STREAMS);
+        begin(exchange, JOB_STREAMS);
         answer_events(exchange);
     } else if (strcmp(path, "/ws") == 0) {
         interactive_get(exchange);

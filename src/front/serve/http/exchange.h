@@ -93,6 +93,7 @@ struct exchange {
     struct uptake uptake; /* HTTP/2: at which the client takes the answer */
     int64_t taken;        /* HTTP/2: bytes of it */
     bool waits;           /* HTTP/2: there is nothing more to take until resume() */
+    bool is_whole;        /* HTTP/2: all of the request is there, and it is handled soon */
 };
 
 /* ---- for what brings them ---- */

@@ -7,6 +7,7 @@
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
 #include "front/serve/http/http.h"
+#include "front/serve/http/http2_head.h"
 #include "front/serve/log.h"
 
 #include <ctype.h>
@@ -23,6 +24,8 @@
 /* Frames that wait to be sent, those with data not counted: over that nothing is read which would
  * be answered by more of them. */
 #define QUEUE_MAX 1000U
+/* Requests that are handled in one turn at most: each may begin a run. */
+#define HANDLED_IN_TURN 8U
 /* How often it is looked whether a stream has taken too long. */
 #define TICK_MS 1000U
 /* Header fields of an answer. */
@@ -70,16 +73,6 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
     return nghttp2_session_set_stream_user_data(session, exchange->stream, exchange);
 }
 
-static void append(struct exchange *exchange, const void *text, size_t size)
-{
-    if (size > HTTP_HEAD_MAX - exchange->in_size) {
-        exchange->in_size = HTTP_HEAD_MAX; /* full: see take_head() */
-        return;
-    }
-    memcpy(exchange->in + exchange->in_size, text, size);
-    exchange->in_size += size;
-}
-
 /* As a line "name: value"; the session has seen to it that neither has a line's end in it, and that
  * the pseudo header fields, whose names begin with a colon, come first and once. */
 static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -90,72 +83,18 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
     (void)flags;
     (void)context;
     if (exchange != NULL && exchange->state == EXCHANGE_HEAD) {
-        append(exchange, name, name_size);
-        append(exchange, ": ", 2);
-        append(exchange, value, value_size);
-        append(exchange, "\r\n", 2);
+        http2_append(exchange, name, name_size);
+        http2_append(exchange, ": ", 2);
+        http2_append(exchange, value, value_size);
+        http2_append(exchange, "\r\n", 2);
     }
     return 0;
 }
 
-struct text {
-    const char *data;
-    size_t size;
-};
-
-/* The value in the line at `*at` if it has that name; then *at is behind the line. */
-static bool take_line(const char **at, const char *end, const char *name, struct text *ret_value)
+static void set_whole(struct exchange *exchange)
 {
-    const size_t size = strlen(name);
-    if ((size_t)(end - *at) < size || memcmp(*at, name, size) != 0) {
-        return false;
-    }
-    const char *value = *at + size;
-    const char *stop = memchr(value, '\r', (size_t)(end - value));
-    *ret_value = (struct text){value, (size_t)(stop - value)};
-    *at = stop + 2;
-    return true;
-}
-
-/* Puts the pseudo header fields where HTTP/1.1 has them. */
-static int rewrite_head(struct exchange *exchange)
-{
-    struct text method = {"", 0}, path = {"", 0}, authority = {"", 0}, other;
-    const char *at = exchange->in;
-    const char *end = at + exchange->in_size;
-    char *lines = exchange->in;
-    while (take_line(&at, end, ":method: ", &method) || take_line(&at, end, ":path: ", &path) ||
-           take_line(&at, end, ":authority: ", &authority) ||
-           take_line(&at, end, ":scheme: ", &other)) {
-    }
-    exchange->in = malloc(HTTP_HEAD_MAX);
-    if (exchange->in == NULL) {
-        exchange->in = lines;
-        return -1;
-    }
-    exchange->in_size = 0;
-    append(exchange, method.data, method.size);
-    append(exchange, " ", 1);
-    append(exchange, path.data, path.size);
-    append(exchange, " HTTP/1.1\r\n", 11);
-    if (authority.size > 0) {
-        append(exchange, "host: ", 6);
-        append(exchange, authority.data, authority.size);
-        append(exchange, "\r\n", 2);
-    }
-    while (at < end) {
-        const char *line = at;
-        const bool is_host = take_line(&at, end, "host: ", &other);
-        if (!is_host) {
-            IGNORE(take_line(&at, end, "", &other));
-        }
-        if (!is_host || authority.size == 0) { /* both say the same, or the first holds */
-            append(exchange, line, (size_t)(at - line));
-        }
-    }
-    append(exchange, "\r\n", 2);
-    free(lines);
-    return 0;
+    exchange->state = EXCHANGE_WORKING;
+    exchange->is_whole = true;
 }
 
 /* All of it has come.  `is_all`: there is no body. */
@@ -163,7 +102,7 @@ static void take_head(nghttp2_session *session, struct exchange *exchange, bool 
 {
     struct http_refusal refusal = {431, "the request's head is too large"};
     struct cella_error error;
-    if (exchange->in_size == HTTP_HEAD_MAX || rewrite_head(exchange) < 0 ||
+    if (exchange->in_size == HTTP_HEAD_MAX || http2_rewrite_head(exchange) < 0 ||
         exchange->in_size == HTTP_HEAD_MAX ||
         http_parse_head(exchange->in, exchange->in_size, &exchange->head, &refusal) < 0) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "%s", refusal.text);
@@ -175,7 +114,7 @@ static void take_head(nghttp2_session *session, struct exchange *exchange, bool 
         return; /* it is answered */
     }
     if (is_all) {
-        exchange_handle(exchange);
+        set_whole(exchange);
     } else if (exchange->head.expects_continue) {
         const nghttp2_nv go_on = field(":status", 7, "100", 3);
         /* Without memory for it the client waits in vain, but not for ever. */
@@ -212,7 +151,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     if (exchange->state == EXCHANGE_HEAD) {
         take_head(session, exchange, is_all);
     } else if (exchange->state == EXCHANGE_BODY && is_all) {
-        exchange_handle(exchange);
+        set_whole(exchange);
     }
     return 0;
 }
@@ -250,6 +189,26 @@ static void remove_closed(struct connection *connection)
     server_settle(connection->server);
 }
 
+/* Those that are whole, the oldest first; what is left, in the next turn. */
+static void handle_some(struct connection *connection)
+{
+    struct exchange *exchange = NULL;
+    unsigned left = HANDLED_IN_TURN;
+    TAILQ_FOREACH(exchange, &connection->exchanges, link)
+    {
+        if (!exchange->is_whole || exchange->is_over || connection->is_ending) {
+            continue;
+        }
+        if (left == 0) {
+            loop_want_room(connection->watch);
+            return;
+        }
+        left--;
+        exchange->is_whole = false;
+        exchange_handle(exchange);
+    }
+}
+
 static void set_idle(struct connection *connection)
 {
     const bool is_idle = TAILQ_EMPTY(&connection->exchanges);
@@ -269,6 +228,7 @@ static void received(struct connection *connection, const char *data, size_t siz
         connection_give_up(connection);
         return;
     }
+    handle_some(connection);
     flush(connection);
     remove_closed(connection);
     set_idle(connection);
@@ -452,6 +412,7 @@ static void resume_turns(struct connection *connection)
 static void has_room(struct connection *connection)
 {
     remove_closed(connection);
+    handle_some(connection);
     resume_turns(connection);
     flush(connection);
     remove_closed(connection);
