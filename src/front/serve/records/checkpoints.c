@@ -40,12 +40,14 @@ static const char *const names[] = {CHECKPOINT_FILES(CHECKPOINT_NAME)};
 
 /* ---- the process apart ---- */
 
-/* One that fails is asked for again, and made by a commit in the end. */
+/* Each knows the log as it was when it began: all of it is done when it has not grown meanwhile.
+ * One that fails is asked for again, and made by a commit in the end. */
 static void checkpoint(sqlite3 *database)
 {
-    int there = 0, done = -1;
-    for (int i = 0; i < TIMES_MAX && done != there; i++) {
-        if (sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_PASSIVE, &there, &done) !=
+    int pages = 0, before = -1;
+    for (int i = 0; i < TIMES_MAX && pages != before; i++) {
+        before = pages;
+        if (sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL) !=
             SQLITE_OK) {
             return;
         }
