@@ -193,7 +193,9 @@ static bool is_wanted(const struct pool *pool, bool hurry, enum keeper_turn *ret
 bool pool_step(struct pool *pool, bool hurry)
 {
     enum keeper_turn turn = KEEPER_TURN_ALONE;
-    const bool wanted = is_wanted(pool, hurry, &turn) && pool->making_count < POOL_MAKING_MAX;
+    const bool few = pool->one_shot || pool->common->express.parted;
+    const size_t most = few ? POOL_MAKING_FEW : POOL_MAKING_MAX;
+    const bool wanted = is_wanted(pool, hurry, &turn) && pool->making_count < most;
     const bool has_zygote = pool->pack >= 0 && !pool->one_shot;
     const uint64_t now = clock_monotonic_us();
     if (pool->failures > 0 && pool->making_count > 0 && now >= pool->retry_us) {

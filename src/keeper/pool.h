@@ -28,8 +28,11 @@
 /* Besides, where runs of others stand back (express.h): for one who goes first. */
 #define POOL_FIRST_READY 1
 
-/* Being made at one time: more only take the processors from each other. */
-#define POOL_MAKING_MAX 2
+/* Being made at one time: more only take the processors from each other.  The kernel lets whoever
+ * makes namespaces and control groups wait now and then.  Few are one-shots, which compute all the
+ * time, and what is made where somebody may go first. */
+#define POOL_MAKING_MAX 4
+#define POOL_MAKING_FEW 2
 
 /* Requests that came when nothing was ready, and wait: a zygote's child is there sooner than an
  * interpreter that starts anew. */
