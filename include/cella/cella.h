@@ -146,9 +146,10 @@ CELLA_API int cella_request_add_file(struct cella_request *request, const char *
                                      const void *data, size_t size, unsigned flags,
                                      struct cella_error *err);
 
-/* Gives its code, and as many files as `from` has, from the first on, the contents that they have
- * there.  They are not copied, and stay when either request is destroyed; both are of one thread
- * from then on.  So of many requests that differ in little only the small parts need be read. */
+/* Gives its code and its first files, which must be those of `from` by their paths, the contents
+ * that they have there.  They are not copied, and stay when either request is destroyed; both are
+ * of one thread from then on.  So of many requests that differ in little only the small parts need
+ * be read. */
 CELLA_API int cella_request_share_contents(struct cella_request *request,
                                            const struct cella_request *from,
                                            struct cella_error *err);

@@ -25,6 +25,9 @@ CELLA_API int cella_request_json(const struct cella_request *request, char **ret
 CELLA_API int cella_result_parse(const char *json, size_t size, struct cella_result **ret_result,
                                  struct cella_error *err);
 
+/* Bytes of the program's output and files in a result: its JSON is longer. */
+CELLA_API size_t cella_result_bytes(const struct cella_result *result);
+
 /* A result for where there is no room for all of it: the first 16 KiB of each stream, told as cut,
  * and files without their contents, told as left behind; `notes` say so too.  One that was read
  * from JSON stays as it is. */

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(JSON_PART_SIZE % 3 == 0, "parts of base64 come one behind the other");
+
 void json_parts_init(struct json_parts *parts)
 {
     *parts = (struct json_parts){.longs = NULL};

@@ -349,7 +349,7 @@ static int read_event(struct reader *reader, const yaml_event_t *event)
 /* ---- the text ---- */
 
 /* What is not closed goes wrong somewhere behind it: then where it was opened is what helps. */
-static int fail_open(const struct reader *reader, const yaml_parser_t *parser)
+static int fail_unclosed(const struct reader *reader, const yaml_parser_t *parser)
 {
     const struct level *level = reader->depth > 0 ? &reader->levels[reader->depth - 1] : NULL;
     const yaml_mark_t mark = parser->problem_mark;
@@ -387,7 +387,7 @@ static int fail_parser(const struct reader *reader, const yaml_parser_t *parser)
         return error_set(reader->err, CELLA_ERROR_HOST, 0, "%s: byte %zu: %s", reader->yaml->file,
                          parser->problem_offset, parser->problem);
     }
-    return fail_open(reader, parser);
+    return fail_unclosed(reader, parser);
 }
 
 static int read_all(struct reader *reader, yaml_parser_t *parser)

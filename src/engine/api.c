@@ -384,6 +384,9 @@ static int wrap_result(struct result *data, struct cella_result **ret_result,
 int cella_run_take_result(struct cella_run *run, struct cella_result **ret_result,
                           struct cella_error *err)
 {
+    if (cella_run_result(run) == NULL) {
+        return error_set(err, CELLA_ERROR_CALLER, 0, "the run has no result that could be taken");
+    }
     if (wrap_result(run->result.data, ret_result, err) < 0) {
         return -1;
     }
@@ -524,6 +527,19 @@ int cella_result_file(const struct cella_result *result, size_t index, struct ce
         .skipped = file->skipped,
     };
     return 1;
+}
+
+size_t cella_result_bytes(const struct cella_result *result)
+{
+    struct cella_file file;
+    size_t size = 0, errors_size = 0;
+    (void)cella_result_stdout(result, &size);
+    (void)cella_result_stderr(result, &errors_size);
+    size += errors_size;
+    for (size_t i = 0; cella_result_file(result, i, &file) != 0; i++) {
+        size += file.content != NULL ? file.size : 0;
+    }
+    return size;
 }
 
 int cella_result_diagnosis(const struct cella_result *result, struct cella_diagnosis *ret_diagnosis)

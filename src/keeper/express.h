@@ -9,9 +9,10 @@
  * is, and has as much of the processors as all those that stand back together.  While one goes
  * first nothing is made ahead, and nobody else's sandbox.
  *
- * That is much for a short program and little for a long one.  What the others lose by it is half a
- * processor at most, over any longer time: a run for which none of that is left is like any other.
- * So nobody's limit of time on the clock loses its meaning.
+ * That is much for a short program and little for a long one.  What the others lose by those 20 ms
+ * is half a processor at most, over any longer time: a run for which none of that is left is like
+ * any other.  What they lose by the runs that lie beside is a share: where each of several tenants
+ * has one run alone that computes, all that stand back together have as much as one of these.
  *
  * The groups all lie in one of ours, which is not idle: to the rest of the host nothing changes.
  * Where they do not, runs are as the kernel has them.
@@ -52,7 +53,7 @@ void express_share(struct express *express, const struct cgroup_host *cgroups,
                    struct run *const *runs, size_t count);
 /* Whether one that is made for such a turn is to be among those that stand back. */
 bool express_stands_back(const struct express *express, enum keeper_turn turn);
-/* One more is being made, for one of that turn who waits, or (KEEPER_TURN_ALONE) nobody yet. */
+/* One more is being made: COMMON is to lie among those that stand back, the others beside them. */
 void express_make(const struct express *express, const struct run *run, enum keeper_turn turn);
 /* It begins; before it is told. */
 void express_begin(struct express *express, const struct run *run, enum keeper_turn turn);

@@ -158,7 +158,7 @@ static size_t count_first(const struct pool *pool)
 }
 
 /* How many are to be ready besides. */
-static size_t spare_of(const struct pool *pool)
+static size_t first_ready(const struct pool *pool)
 {
     return pool->common->express.parted ? POOL_FIRST_READY : 0;
 }
@@ -181,19 +181,20 @@ static bool is_wanted(const struct pool *pool, bool hurry, enum keeper_turn *ret
     const size_t beside = parted ? count_beside(pool->parked, pool->parked_count) +
                                        count_beside(pool->making, pool->making_count)
                                  : all;
-    const size_t first = count_first(pool), spare = spare_of(pool);
+    const size_t first = count_first(pool), spare = first_ready(pool);
     *ret_turn = beside < first           ? KEEPER_TURN_FIRST
                 : beside < first + spare ? KEEPER_TURN_ALONE
                                          : KEEPER_TURN_COMMON;
-    return *ret_turn == KEEPER_TURN_FIRST ||
-           (!hurry &&
-            (*ret_turn == KEEPER_TURN_ALONE || all < pool->target + pool->waiting_count + spare));
+    return all < ARRAY_LENGTH(pool->parked) &&
+           (*ret_turn == KEEPER_TURN_FIRST ||
+            (!hurry &&
+             (*ret_turn == KEEPER_TURN_ALONE || all < pool->target + pool->waiting_count + spare)));
 }
 
 bool pool_step(struct pool *pool, bool hurry)
 {
     enum keeper_turn turn = KEEPER_TURN_ALONE;
-    const bool few = pool->one_shot || pool->common->express.parted;
+    const bool few = pool->one_shot || pool->common->express.shared;
     const size_t most = few ? POOL_MAKING_FEW : POOL_MAKING_MAX;
     const bool wanted = is_wanted(pool, hurry, &turn) && pool->making_count < most;
     const bool has_zygote = pool->pack >= 0 && !pool->one_shot;
@@ -202,7 +203,8 @@ bool pool_step(struct pool *pool, bool hurry)
         /* What a zygote made and was killed before it told of keeps its sandbox from ending. */
         strays_reap();
     }
-    if (!wanted || now < pool->retry_us || (pool->parked_count > 0 && now < pool->rest_us)) {
+    if (!wanted || now < pool->retry_us ||
+        (pool->waiting_count == 0 && pool->parked_count > 0 && now < pool->rest_us)) {
         return false;
     }
     const enum pool_nest_step step = has_zygote ? pool_nest_step(pool) : POOL_NEST_READY;
@@ -402,8 +404,12 @@ bool pool_serve(struct pool *pool, const struct plan *plan, const struct pool_re
                       pool->waiting_count < POOL_WAITING_MAX;
     while (pool->parked_count > 0) {
         struct run *run = choose(pool, request->turn);
-        if (run == NULL && soon) {
+        if (run == NULL && soon &&
+            (request->turn != KEEPER_TURN_FIRST || !nest_is_full(pool->nest))) {
             break;
+        }
+        if (run == NULL && request->turn != KEEPER_TURN_FIRST) {
+            return false; /* there it would count as much as all that stand back */
         }
         run = run != NULL ? run : pool->parked[0];
         if (!shares_are_same(plan, run->shares)) {
@@ -434,10 +440,25 @@ bool pool_forget(struct pool *pool, uint64_t id)
     return false;
 }
 
+/* The youngest, but not what is ready for whoever goes first. */
+static struct run *choose_superfluous(const struct pool *pool)
+{
+    size_t i = pool->parked_count - 1;
+    if (pool->common->express.parted &&
+        count_beside(pool->parked, pool->parked_count) <= POOL_FIRST_READY) {
+        while (i > 0 && !pool->parked[i]->sandbox.cgroup.stands_back) {
+            i--;
+        }
+    }
+    return pool->parked[i];
+}
+
 static void keep_parked(struct pool *pool, size_t count)
 {
     while (pool->parked_count > count) {
-        run_destroy(pool->parked[--pool->parked_count]);
+        struct run *run = choose_superfluous(pool);
+        drop(pool->parked, &pool->parked_count, run);
+        run_destroy(run);
         pool->changed = true;
     }
 }
@@ -445,7 +466,7 @@ static void keep_parked(struct pool *pool, size_t count)
 void pool_set_target(struct pool *pool, uint32_t target)
 {
     pool->target = target < POOL_READY_MAX ? target : POOL_READY_MAX;
-    keep_parked(pool, pool->target + spare_of(pool));
+    keep_parked(pool, pool->target + first_ready(pool));
 }
 
 int pool_tell(struct pool *pool)
@@ -461,7 +482,8 @@ int pool_tell(struct pool *pool)
     pool->changed = false;
     const struct keeper_pool_state state = {
         .header = {KEEPER_POOL_STATE, KEEPER_PROTOCOL_VERSION, pool->id},
-        .ready = (uint32_t)pool->parked_count,
+        /* Without the one for whoever goes first. */
+        .ready = pool->parked_count < pool->target ? (uint32_t)pool->parked_count : pool->target,
         .made = pool->made,
         .taken = pool->taken,
         .zygotes = pool->zygotes,

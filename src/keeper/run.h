@@ -82,7 +82,7 @@ struct run_order {
     const struct plan *plan;
     struct nest *nest; /* NULL: in namespaces of its own */
     bool warm, one_shot;
-    enum keeper_turn turn; /* of who waits for it; KEEPER_TURN_ALONE: nobody yet */
+    enum keeper_turn turn; /* COMMON: among those that stand back; the others: beside them */
 };
 /* Begins to make it; and the parts of its way which come from the nest and the zygote: they take
  * the pidfd when they return 0. */

@@ -432,6 +432,11 @@ int spec_add_file(struct spec *spec, const char *path, const void *data, size_t 
 int spec_share_contents(struct spec *spec, const struct spec *from, struct cella_error *err)
 {
     size_t bytes = 0;
+    for (size_t i = 0; i < from->file_count; i++) {
+        if (i >= spec->file_count || strcmp(spec->files[i].path, from->files[i].path) != 0) {
+            return error_set(err, CELLA_ERROR_CALLER, 0, "the requests do not have the same files");
+        }
+    }
     for (size_t i = 0; i < spec->file_count; i++) {
         const struct spec_file *file = i < from->file_count ? &from->files[i] : &spec->files[i];
         bytes += file->content.size;
@@ -442,7 +447,7 @@ int spec_share_contents(struct spec *spec, const struct spec *from, struct cella
     if (spec->code.data != NULL && from->code.data != NULL) {
         share_bytes(&spec->code, &from->code);
     }
-    for (size_t i = 0; i < spec->file_count && i < from->file_count; i++) {
+    for (size_t i = 0; i < from->file_count; i++) {
         share_bytes(&spec->files[i].content, &from->files[i].content);
     }
     return 0;

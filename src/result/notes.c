@@ -90,8 +90,9 @@ static bool note_short(const struct result *result, char note[RESULT_NOTE_MAX])
 {
     (void)snprintf(
         note, RESULT_NOTE_MAX,
-        "this is the short form of a result that was too large to be kept: at most 16 KiB "
-        "of each stream, and files without their contents");
+        "this is the short form of a result that was too large to be kept: at most %zu KiB "
+        "of each stream, and files without their contents",
+        RESULT_SHORT_BYTES >> 10);
     return result->is_short;
 }
 

@@ -490,6 +490,13 @@ static void test_shared_contents(void **state)
     assert_string_equal(spec->files[0].content.data, "one");
     assert_string_equal(spec->code.data, "own");
     spec_destroy(from);
+
+    from = spec_create(); /* "one" is no content of y */
+    assert_int_equal(spec_add_file(from, "y", "evil", 4, false, &err), 0);
+    assert_int_equal(spec_share_contents(spec, from, &err), -1);
+    assert_string_equal(spec->files[0].content.data, "one");
+    assert_string_equal(spec->files[1].content.data, "two");
+    spec_destroy(from);
     spec_destroy(spec);
 }
 

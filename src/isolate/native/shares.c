@@ -213,18 +213,24 @@ int shares_open(const struct plan *plan, uid_t run_uid, int ret_trees[PLAN_WRITA
 
 /* ---- what lies there ---- */
 
+static void look(const char *source, struct share_sign *sign)
+{
+    struct stat found;
+    struct statfs system;
+    AUTO_CLOSE int path = sys_open_path(source);
+    if (path >= 0 && fstat(path, &found) == 0 && fstatfs(path, &system) == 0) {
+        *sign = (struct share_sign){found.st_dev, found.st_ino, found.st_uid, found.st_gid,
+                                    (system.f_flags & ST_RDONLY) != 0};
+    }
+}
+
 void shares_look(const struct plan *plan, struct share_sign ret_signs[PLAN_WRITABLE_MAX])
 {
     size_t count = 0;
     memset(ret_signs, 0, PLAN_WRITABLE_MAX * sizeof(ret_signs[0]));
     for (uint32_t i = 0; i < plan->mount_count && count < PLAN_WRITABLE_MAX; i++) {
-        struct stat found;
         if ((plan->mounts[i].flags & PLAN_MOUNT_WRITABLE) != 0) {
-            if (stat(plan->mounts[i].source, &found) == 0) {
-                ret_signs[count] =
-                    (struct share_sign){found.st_dev, found.st_ino, found.st_uid, found.st_gid};
-            }
-            count++;
+            look(plan->mounts[i].source, &ret_signs[count++]);
         }
     }
 }
@@ -236,7 +242,8 @@ bool shares_are_same(const struct plan *plan, const struct share_sign signs[PLAN
     shares_look(plan, now);
     for (size_t i = 0; i < PLAN_WRITABLE_MAX && same; i++) {
         same = now[i].device == signs[i].device && now[i].inode == signs[i].inode &&
-               now[i].uid == signs[i].uid && now[i].gid == signs[i].gid;
+               now[i].uid == signs[i].uid && now[i].gid == signs[i].gid &&
+               now[i].read_only == signs[i].read_only;
     }
     return same;
 }

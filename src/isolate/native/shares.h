@@ -24,6 +24,7 @@ struct share_sign {
     ino_t inode;
     uid_t uid;
     gid_t gid;
+    bool read_only;
 };
 
 /* Of the plan's writable mounts, in their order, as they are now; behind them none. */

@@ -21,6 +21,12 @@
     X(TEST, "test", "BatchResult/properties/tests/items", "a test has ended; in any order")        \
     X(RESULT, "result", "BatchResult", "the batch has ended; nothing follows")
 
+/* How one is written as a server-sent event: before its name, behind it, and behind its JSON, which
+ * has no line breaks. */
+#define EVENT_SSE_NAME "event: "
+#define EVENT_SSE_DATA "\ndata: "
+#define EVENT_SSE_END  "\n\n"
+
 #define EVENT_ENUM(id, ...) EVENT_##id,
 enum event { EVENTS(EVENT_ENUM) EVENT_COUNT };
 #undef EVENT_ENUM

@@ -5,6 +5,7 @@
 #include "base/names.h"
 #include "front/serve/fail.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static int fail_unknown(const char *text, size_t size, const struct query_field 
     for (size_t i = 0; i < count; i++) {
         names_guess_offer_shortened(&guess, fields[i].name);
         at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i > 0 ? ", " : "",
-                               fields[i].name); /* fits */
+                               fields[i].name);
+        assert(at < sizeof(known)); /* we know them all */
     }
     (void)serve_fail(err, CELLA_ERROR_CALLER, "'%s' is not known behind the '?'", name);
     if (guess.best != NULL) {

@@ -215,7 +215,8 @@ static void tell_of_tls(const struct tls *tls)
 static int outcome(const struct tls *tls, int result)
 {
     const int error = SSL_get_error(tls->ssl, result);
-    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) {
+    const unsigned long reason = ERR_peek_error();
+    if (ERR_GET_LIB(reason) == ERR_LIB_SSL && ERR_GET_REASON(reason) == SSL_R_HTTP_REQUEST) {
         tell_of_tls(tls);
     }
     ERR_clear_error();

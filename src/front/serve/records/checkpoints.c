@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "front/serve/fail.h"
 #include "front/serve/host/confine.h"
+#include "front/serve/log.h"
 #include "front/serve/settings/settings.h"
 
 #include <errno.h>
@@ -175,6 +176,12 @@ static int on_commit(void *context, sqlite3 *database, const char *name, int pag
     log->asked = pages;
     log->first = log->first > 0 ? log->first : pages;
     if (pages - log->first >= OWN_PAGES || !ask(log)) {
+        if (log->by->socket >= 0 && !log->is_told) {
+            log->is_told = true;
+            log_write(LOG_LEVEL_WARNING, NULL,
+                      "cella-records is gone, or slow: the server does checkpoints of %s itself",
+                      names[log->file]);
+        }
         /* One that fails is made after the next pages: what was committed is. */
         (void)sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     }

@@ -15,9 +15,13 @@
 
 #include <cella/cella.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct settings;
+
+/* What is to be said to a new connection: a log that was longer once is cut when it begins anew. */
+#define CHECKPOINT_LOG_SIZE "PRAGMA journal_size_limit = 67108864;"
 
 /* X(id, name): the files, in the state directory. */
 #define CHECKPOINT_FILES(X)                                                                        \
@@ -38,8 +42,9 @@ struct checkpoints {
 struct checkpoint_log {
     const struct checkpoints *by;
     enum checkpoint_file file;
-    int asked; /* its length when a checkpoint was asked for last; 0: not yet */
-    int first; /* likewise the first time since it was empty */
+    int asked;    /* its length when a checkpoint was asked for last; 0: not yet */
+    int first;    /* likewise the first time since it was empty */
+    bool is_told; /* that commits do checkpoints */
 };
 
 /* Before any database is open in this process: SQLite's own notes of a file must not be copied

@@ -236,7 +236,9 @@ static int make_tables(struct history *history, int format)
 
 static int prepare(struct history *history, int format, struct cella_error *err)
 {
-    if (run_text(history, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL") < 0 ||
+    if (run_text(history,
+                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" CHECKPOINT_LOG_SIZE) <
+            0 ||
         make_tables(history, format) < 0 || run_text(history, keys) < 0 ||
         run_text(history, others) < 0) {
         return history_failed(history, "be made", err);
@@ -467,15 +469,12 @@ static char *take_json(const struct history *history, const struct history_run *
 {
     struct cella_error unused;
     char *json = NULL;
-    size_t out = 0, error = 0;
     const size_t max = result_max(history, run);
-    (void)cella_result_stdout(result, &out);
-    (void)cella_result_stderr(result, &error);
     *ret_size = 0;
     if ((run->keeps & CELLA_KEEP_OUTPUT) == 0) {
         return NULL;
     }
-    if (out + error <= max && /* its JSON is no shorter */
+    if (cella_result_bytes(result) <= max && /* its JSON is no shorter */
         cella_result_json(result, &json, ret_size, &unused) == 0 && *ret_size <= max) {
         return json;
     }

@@ -18,17 +18,18 @@
 /* Runs that were lost; no server has so many at one time. */
 #define LOST_MAX 100000U
 
-static const char tables[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                             "CREATE TABLE IF NOT EXISTS days("
-                             " tenant TEXT NOT NULL,"
-                             " day INTEGER NOT NULL,"
-                             " us INTEGER NOT NULL,"
-                             " PRIMARY KEY(tenant, day)) WITHOUT ROWID;"
-                             "CREATE TABLE IF NOT EXISTS runs("
-                             " id TEXT PRIMARY KEY,"
-                             " tenant TEXT NOT NULL,"
-                             " began_at INTEGER NOT NULL," /* Unix time, in milliseconds */
-                             " most_us INTEGER NOT NULL) WITHOUT ROWID;";
+static const char tables[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" CHECKPOINT_LOG_SIZE
+    "CREATE TABLE IF NOT EXISTS days("
+    " tenant TEXT NOT NULL,"
+    " day INTEGER NOT NULL,"
+    " us INTEGER NOT NULL,"
+    " PRIMARY KEY(tenant, day)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS runs("
+    " id TEXT PRIMARY KEY,"
+    " tenant TEXT NOT NULL,"
+    " began_at INTEGER NOT NULL," /* Unix time, in milliseconds */
+    " most_us INTEGER NOT NULL) WITHOUT ROWID;";
 
 enum usage_statement {
     USAGE_BEGIN,

@@ -450,7 +450,7 @@ static int make_event(enum batch_event event, char *json, char **ret_text, size_
     static const char *const names[] = {BATCH_EVENTS(EVENT_NAME)};
 #undef EVENT_NAME
     char *text = NULL;
-    const int size = asprintf(&text, "event: %s\ndata: %s\n", names[event], json);
+    const int size = asprintf(&text, EVENT_SSE_NAME "%s" EVENT_SSE_DATA "%s\n", names[event], json);
     free(json);
     if (size < 0) {
         return -1;

@@ -72,16 +72,21 @@ static int check_request(const json_t *value, const char *part, struct cella_err
 }
 
 /* Replaces members by those of a small copy. */
-static void empty_files(json_t *request)
+static int empty_files(json_t *request)
 {
     const json_t *files = json_object_get(request, "files");
     json_t *copies = json_array();
     for (size_t i = 0; i < json_array_size(files); i++) {
         json_t *copy = json_copy(json_array_get(files, i));
-        (void)json_object_set_new(copy, "content", json_string(""));
-        (void)json_array_append_new(copies, copy);
+        if (json_object_set_new(copy, "content", json_string("")) < 0 ||
+            json_array_append(copies, copy) < 0) {
+            json_decref(copy);
+            json_decref(copies);
+            return -1;
+        }
+        json_decref(copy);
     }
-    (void)json_object_set_new(request, "files", copies);
+    return json_object_set_new(request, "files", copies);
 }
 
 /* The whole as the library reads it, and the JSON of what is not in *ret_whole's contents. */
@@ -93,13 +98,11 @@ static int read_part(json_t *value, const char *part, json_t **ret_small,
         return fail_in(err, part);
     }
     json_t *small = json_copy(value);
-    if (json_is_string(json_object_get(small, "code"))) {
-        (void)json_object_set_new(small, "code", json_string(""));
-    }
-    if (json_is_array(json_object_get(small, "files"))) {
-        empty_files(small);
-    }
-    if (small == NULL) {
+    if (small == NULL ||
+        (json_is_string(json_object_get(small, "code")) &&
+         json_object_set_new(small, "code", json_string("")) < 0) ||
+        (json_is_array(json_object_get(small, "files")) && empty_files(small) < 0)) {
+        json_decref(small);
         cella_request_destroy(whole);
         return memory_is_short(err);
     }

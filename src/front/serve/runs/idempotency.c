@@ -2,6 +2,7 @@
 #include "front/serve/runs/idempotency.h"
 
 #include "base/json.h"
+#include "front/serve/api/events.h"
 #include "front/serve/fail.h"
 #include "front/serve/http/answer.h"
 #include "front/serve/http/exchange.h"
@@ -118,9 +119,11 @@ static void answer_as_events(struct exchange *exchange, const char *id, const ch
 {
     char *text = NULL;
     const bool has_end = size > 0 && json[size - 1] == '\n';
-    const int text_size =
-        asprintf(&text, "event: started\ndata: {\"id\":\"%s\"%s}\n\nevent: result\ndata: %.*s\n\n",
-                 id, more, (int)(size - has_end), json);
+    const int text_size = asprintf(&text,
+                                   EVENT_SSE_NAME "started" EVENT_SSE_DATA
+                                                  "{\"id\":\"%s\"%s}" EVENT_SSE_END EVENT_SSE_NAME
+                                                  "result" EVENT_SSE_DATA "%.*s" EVENT_SSE_END,
+                                   id, more, (int)(size - has_end), json);
     free(json);
     answer_text(exchange, "text/event-stream", text_size > 0 ? text : NULL,
                 text_size > 0 ? (size_t)text_size : 0);

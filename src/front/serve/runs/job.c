@@ -536,7 +536,7 @@ void job_finish(struct job *job, const struct cella_result *result)
     report_ended(server, &job->record, job->id, job->run, result);
     const bool answers = job->way == JOB_ANSWERS && !job->is_left;
     const bool is_large = answers && job->form.answer == NULL &&
-                          job_result_size(result) >= JOB_LARGE_MIN &&
+                          cella_result_bytes(result) >= JOB_LARGE_MIN &&
                           cella_result_error(result)->kind == CELLA_ERROR_NONE;
     if (answers && job->form.answer != NULL) {
         job->form.answer(job->exchange, result, job->form.context);

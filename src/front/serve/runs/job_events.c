@@ -19,7 +19,7 @@ struct event_form {
 };
 
 /* JSON from the library has no line breaks outside of strings, and in them they are escaped. */
-static const struct event_form sse_form = {"event: ", "\ndata: ", "\n\n", 0};
+static const struct event_form sse_form = {EVENT_SSE_NAME, EVENT_SSE_DATA, EVENT_SSE_END, 0};
 static const struct event_form message_form = {"{\"type\":\"", "\",", "", 1};
 static const struct event_form result_form = {"{\"type\":\"", "\",\"result\":", "}", 0};
 
@@ -151,7 +151,7 @@ static int make_text(const char *text, char **ret_text, size_t *ret_size)
 /* A message of a WebSocket is one piece. */
 static bool is_in_parts(const struct job *job)
 {
-    return job->way == JOB_STREAMS && job_result_size(job->result) >= JOB_LARGE_MIN;
+    return job->way == JOB_STREAMS && cella_result_bytes(job->result) >= JOB_LARGE_MIN;
 }
 
 static int make_next_part(struct job *job, char **ret_text, size_t *ret_size)
@@ -174,7 +174,7 @@ static int make_result(struct job *job, char **ret_text, size_t *ret_size)
         job->step = JOB_RESULT;
         return cella_result_parts_open(job->result, &job->parts, &err) < 0
                    ? -1
-                   : make_text("event: result\ndata: ", ret_text, ret_size);
+                   : make_text(EVENT_SSE_NAME "result" EVENT_SSE_DATA, ret_text, ret_size);
     }
     job->step = JOB_OVER;
     if (cella_result_json(job->result, &json, &size, &err) < 0) {

@@ -95,8 +95,6 @@ void job_wait_for_reader(struct job *job);
 
 /* Bytes of a result from which on it is not told in one piece. */
 #define JOB_LARGE_MIN ((size_t)1 << 20)
-/* What its JSON has of the program: its output and files. */
-size_t job_result_size(const struct cella_result *result);
 /* Answers with the result part by part, as its client takes it; it is the answer's then. */
 void job_answer_large(struct job *job);
 

@@ -16,19 +16,6 @@ struct large {
     struct cella_result_parts *parts;
 };
 
-size_t job_result_size(const struct cella_result *result)
-{
-    struct cella_file file;
-    size_t size = 0, of_errors = 0;
-    (void)cella_result_stdout(result, &size);
-    (void)cella_result_stderr(result, &of_errors);
-    size += of_errors;
-    for (size_t i = 0; cella_result_file(result, i, &file); i++) {
-        size += file.content != NULL ? file.size : 0;
-    }
-    return size;
-}
-
 static int next_part(void *context, char **ret_text, size_t *ret_size)
 {
     const struct large *large = context;
@@ -63,7 +50,7 @@ static struct large *take(struct job *job, struct cella_error *err)
 void job_answer_large(struct job *job)
 {
     struct exchange *exchange = job->exchange;
-    const size_t size = job_result_size(job->result);
+    const size_t size = cella_result_bytes(job->result);
     struct cella_error err;
     struct large *large = job_check_room(exchange, size, &err) == 0 ? take(job, &err) : NULL;
     if (large == NULL) {

@@ -13,6 +13,7 @@
 #include "front/serve/runs/job.h"
 #include "front/serve/server.h"
 
+#include <assert.h>
 #include <cella/host.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,7 +158,8 @@ static int check_status(const char *status, struct cella_error *err)
             return 0;
         }
         names_guess_offer_shortened(&guess, word);
-        size += (size_t)snprintf(words + size, sizeof(words) - size, " %s", word); /* fits */
+        size += (size_t)snprintf(words + size, sizeof(words) - size, " %s", word);
+        assert(size < sizeof(words)); /* we know them all */
     }
     (void)serve_fail(err, CELLA_ERROR_CALLER, "status '%.64s' is none of:%s", status, words);
     return names_guess_hint(&guess, err);
@@ -365,8 +367,8 @@ static void answer_gone(struct exchange *exchange, const char *id, enum history_
     if (found == HISTORY_TOO_LARGE) {
         (void)serve_fail(&error, CELLA_ERROR_CALLER, "the result of %.64s was too large to be kept",
                          id);
-        (void)serve_hint(&error, "begin runs whose result is to be fetched later with "
-                                 "`Prefer: respond-async`");
+        (void)serve_hint(&error, "of runs begun with `Prefer: respond-async` more is kept; "
+                                 "--history says how much room there is");
     } else if (found == HISTORY_PENDING) { /* its job is gone, and has left nothing */
         (void)serve_fail(&error, CELLA_ERROR_HOST,
                          "%.64s has ended, and its result could not be written down", id);
