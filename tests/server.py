@@ -131,7 +131,9 @@ class Server:
     def __exit__(self, *failure):
         below = self.keeper_and_runs
         try:
-            if failure[0] is None and self.process.returncode is None:
+            if failure[0] is not None:
+                self.process.kill()
+            elif self.process.returncode is None:
                 assert self.stop() == 0
             wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in below))
         finally:

@@ -661,7 +661,7 @@ def test_policy_check(setting, place):
         ("extends: strict\nlimits: {wall_ms: {cap: 1h}}",
          ":2:20: limits.wall_ms.cap gives more than the policy 'strict', which has 30 s",
          "loosen: true"),
-        ("a: [", ":2:1: ", ""),
+        ("a: [", ":1:4: what '[' opens here goes wrong at line 2, column 1", ""),
     ]
     for text, problem, hint in rows:
         file.write_text(text + "\n")

@@ -119,7 +119,7 @@ static void test_all_at_once(void **state)
     CHECKED(GOOD "compile: {run: [a], output: 3}\nlimits: 3\n", "compile.output must be a string",
             "limits must be a mapping");
     CHECKED("[a]\n", "x.yaml:1:1: ");
-    CHECKED("package: [a\n", "x.yaml:2:1: ");
+    CHECKED("package: [a\n", "x.yaml:1:10: what '[' opens here goes wrong at line 2");
 }
 
 static void test_beside_others(void **state)
