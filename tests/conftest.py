@@ -15,6 +15,8 @@ for number in (signal.SIGINT, signal.SIGHUP):
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: changes the host, or uses it up; no other test may run "
                                        "beside it")
+    config.addinivalue_line("markers", "programs: what takes its time is the programs that run, in which "
+                                       "sanitizers see nothing")
 
 
 @pytest.fixture(scope="session", autouse=True)

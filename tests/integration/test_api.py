@@ -178,14 +178,17 @@ def lint(tools, document, directory):
             for problem in json.loads(found.read_text())]
 
 
+@pytest.mark.programs
 def test_openapi_is_clean(tools, document, tmp_path):
     assert not lint(tools, document, tmp_path)
 
 
+@pytest.mark.programs
 def test_asyncapi_is_clean(tools, asyncapi, tmp_path):
     assert not lint(tools, asyncapi, tmp_path)
 
 
+@pytest.mark.programs
 def test_the_linter_finds_something(tools, document, tmp_path):
     broken = json.loads(json.dumps(document))
     broken["paths"]["/healthz"]["get"]["summary"] = 5

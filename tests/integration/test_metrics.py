@@ -101,6 +101,7 @@ def test_open_metrics():
         assert "# EOF" not in plain and "# TYPE cella_runs_total counter\n" in plain
 
 
+@pytest.mark.programs
 def test_promtool_has_nothing_to_say():
     promtool = debian_program("prometheus", "usr/bin/promtool")
     with Server("--pool-memory", "256m") as server:

@@ -245,6 +245,7 @@ def test_an_interpreter_that_is_missing(tmp_path):
             "pypy3 is not installed: there is no /usr/bin/no-pypy: apt install pypy3"))
 
 
+@pytest.mark.programs
 @libraries
 def test_ipython(server):
     def cell(code, **more):
@@ -261,6 +262,7 @@ def test_ipython(server):
 
 # ---- the libraries ----
 
+@pytest.mark.programs
 @libraries
 def test_libraries(server):
     code = """
@@ -272,6 +274,7 @@ print(os.getcwd(), os.path.getsize('plot.html') > 1000)
     assert told(call(server, code)) == ("completed", "3.0 6 0.5\n/workspace True\n", "")
 
 
+@pytest.mark.programs
 @libraries
 def test_libraries_are_there_already():
     with Server("--pool-memory", "2g") as server:
