@@ -7,6 +7,7 @@
 #include "base/fd_passing.h"
 #include "base/paths.h"
 #include "front/serve/fail.h"
+#include "front/serve/host/apart.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SPAWNER_SOCKET 3 /* in its own process; the keeper finds its own there, too */
@@ -158,32 +158,24 @@ int spawner_open(struct spawner *ret_spawner, const struct sockaddr_storage *add
                  socklen_t size, struct cella_error *err)
 {
     char path[PATHS_SIZE];
-    int pair[2];
+    int socket = -1;
     if (paths_keeper(NULL, path, err) < 0) {
         return -1;
     }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot make a socket for the spawner");
-    }
-    const pid_t pid = fork();
-    if (pid == 0) {
-        run(path, pair[1], address, size);
-    }
-    (void)close(pair[1]);
+    const pid_t pid = apart_fork(SOCK_SEQPACKET, "the spawner", &socket, err);
     if (pid < 0) {
-        (void)close(pair[0]);
-        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot start the spawner");
+        return -1;
     }
-    *ret_spawner = (struct spawner){.socket = pair[0], .pid = pid};
+    if (pid == 0) {
+        run(path, socket, address, size);
+    }
+    *ret_spawner = (struct spawner){.socket = socket, .pid = pid};
     return 0;
 }
 
 void spawner_close(struct spawner *spawner)
 {
-    fd_close(&spawner->socket);
-    while (spawner->pid > 0 && waitpid(spawner->pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-    spawner->pid = 0;
+    apart_end(&spawner->socket, &spawner->pid);
 }
 
 /* Asks, and waits for the answer: -1 when nobody answers any more. */

@@ -8,8 +8,7 @@
  */
 #include "front/serve/records/checkpoints.h"
 
-#include "base/fd.h"
-#include "front/serve/fail.h"
+#include "front/serve/host/apart.h"
 #include "front/serve/host/confine.h"
 #include "front/serve/log.h"
 #include "front/serve/settings/settings.h"
@@ -22,7 +21,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ASKED_FD 3 /* of the process apart */
@@ -132,29 +130,21 @@ static void run(const struct settings *settings, int socket)
 int checkpoints_open(const struct settings *settings, struct checkpoints *ret_checkpoints,
                      struct cella_error *err)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot make a socket for checkpoints");
-    }
-    const pid_t pid = fork();
-    if (pid == 0) {
-        run(settings, pair[1]);
-    }
-    (void)close(pair[1]);
+    int socket = -1;
+    const pid_t pid = apart_fork(SOCK_STREAM, "a process for checkpoints", &socket, err);
     if (pid < 0) {
-        (void)close(pair[0]);
-        return serve_fail_errno(err, CELLA_ERROR_HOST, "cannot start a process for checkpoints");
+        return -1;
     }
-    *ret_checkpoints = (struct checkpoints){.socket = pair[0], .pid = pid};
+    if (pid == 0) {
+        run(settings, socket);
+    }
+    *ret_checkpoints = (struct checkpoints){.socket = socket, .pid = pid};
     return 0;
 }
 
 void checkpoints_close(struct checkpoints *checkpoints)
 {
-    fd_close(&checkpoints->socket);
-    while (checkpoints->pid > 0 && waitpid(checkpoints->pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-    checkpoints->pid = 0;
+    apart_end(&checkpoints->socket, &checkpoints->pid);
 }
 
 /* False: nobody is there.  One that has not read the last time has enough to do. */
