@@ -9,6 +9,7 @@
 #include "front/serve/host/loop.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "front/serve/fail.h"
 
 #include <assert.h>
@@ -120,19 +121,12 @@ static void unset_changed(struct loop_watch *watch)
     }
 }
 
-static void close_descriptor(int fd)
-{
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-}
-
 static struct loop_watch *add(struct loop *loop, int fd, bool is_socket,
                               const struct loop_events *events, void *context)
 {
     struct loop_watch *watch = loop->count < loop->max ? calloc(1, sizeof(*watch)) : NULL;
     if (watch == NULL) {
-        close_descriptor(fd);
+        fd_close(&fd);
         return NULL;
     }
     *watch = (struct loop_watch){.loop = loop,
